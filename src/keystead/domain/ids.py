@@ -1,0 +1,46 @@
+"""Typed, prefixed, time-ordered identifiers.
+
+An id is `<prefix>_` and 26 characters of Crockford base32: 48 bits of Unix milliseconds, then 80 random bits
+(the ULID layout). It sorts by creation time as text, and the time can be read back, which lets a request be
+found in a table partitioned by time from its id alone.
+"""
+
+import secrets
+from typing import NewType
+
+OrganizationId = NewType("OrganizationId", str)
+TeamId = NewType("TeamId", str)
+MemberId = NewType("MemberId", str)
+CredentialId = NewType("CredentialId", str)
+VirtualKeyId = NewType("VirtualKeyId", str)
+RequestId = NewType("RequestId", str)
+InstanceId = NewType("InstanceId", str)
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+_LENGTH = 26
+_RANDOM_BITS = 80
+_LATEST_MS = (1 << 48) - 1
+# Two characters at a time: the id is made once per request and once per attempt.
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+
+
+def new_id(prefix: str, now_us: int) -> str:
+    """Return a fresh id such as `req_01k…`, carrying `now_us` (Unix microseconds) to the millisecond."""
+    number = ((now_us // 1000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+    return f"{prefix}_{''.join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])}"
+
+
+def id_time_ms(identifier: str) -> int | None:
+    """Return the Unix milliseconds inside an id made by `new_id`, or None if it is not one."""
+    body = identifier.rpartition("_")[2]
+    if len(body) != _LENGTH:
+        return None
+    number = 0
+    for character in body:
+        value = _VALUES.get(character)
+        if value is None:
+            return None
+        number = (number << 5) | value
+    milliseconds = number >> _RANDOM_BITS
+    return milliseconds if milliseconds <= _LATEST_MS else None
