@@ -1,0 +1,341 @@
+"""Provider keys the organizations brought: kept, versioned and never shown.
+
+This module owns the tables `credentials` and `credential_versions`. Every method works on the connection it is
+given, so that the caller decides what is one transaction (the change and its audit event, say). Another
+organization's credential is as absent as one that never was.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, exc, insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keystead.domain.clock import Clock
+from keystead.domain.credential import Credential, SealedVersion, VersionState
+from keystead.domain.errors import ConflictError, InvalidRequestError
+from keystead.domain.ids import CredentialId, OrganizationId, new_id
+from keystead.domain.secret import Secret
+from keystead.domain.traffic import OnDisconnect, Owner
+from keystead.storage import revision, schema
+from keystead.vault import lifecycle
+from keystead.vault.envelope import fingerprint, provider_key_binding, seal
+from keystead.vault.keyring import Keyring
+from keystead.vault.reading import holder_of, read_all, read_one, read_sealed, read_sealed_version
+from keystead.vault.recognise import mask, require_inference_key
+from keystead.vault.view import CredentialView, VersionView
+
+ID_PREFIX: Final = "cred"
+MAX_NAME_LENGTH: Final = 100
+
+_credentials = schema.credentials
+_versions = schema.credential_versions
+
+_ENTERED_AT: Final = {
+    VersionState.ACTIVE: "activated_at",
+    VersionState.DRAINING: "draining_at",
+    VersionState.RETIRED: "retired_at",
+    VersionState.REVOKED: "revoked_at",
+}
+
+
+class Credentials:
+    """The organizations' credentials. `credential` arguments are an id or a name."""
+
+    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+        """Seal under the root keys of `keyring`; an organization's must be there already (`Keyring.ensure`)."""
+        self._keyring = keyring
+        self._clock = clock
+
+    async def add(
+        self,
+        conn: AsyncConnection,
+        *,
+        organization_id: OrganizationId,
+        actor_id: str,
+        name: str,
+        provider: str,
+        origin: str,
+        settings: dict[str, str],
+        owner: Owner,
+        region: str,
+        models: tuple[str, ...] | None,
+        on_disconnect: OnDisconnect,
+        key: Secret,
+        activate: bool,
+        allow_duplicate: bool = False,
+    ) -> CredentialView:
+        """Keep a new credential with `key` as its version 1, staged, or active if `activate`.
+
+        `origin` must be in normal form: the key is bound to exactly this text.
+
+        Raises:
+            InvalidRequestError: the name or the key cannot be one (see `recognise`).
+            ConflictError: the name is taken, or the organization holds this key already.
+        """
+        _require_name(name)
+        now = self._clock.now_us()
+        identifier = CredentialId(new_id(ID_PREFIX, now))
+        row = {
+            "id": identifier,
+            "organization_id": organization_id,
+            "name": name,
+            "provider": provider,
+            "origin": origin,
+            "settings": msgspec.json.encode(settings).decode(),
+            "owner": owner.value,
+            "region": region,
+            "models": None if models is None else msgspec.json.encode(models).decode(),
+            "on_disconnect": on_disconnect.value,
+            "created_at": now,
+            "created_by": actor_id,
+        }
+        try:
+            await conn.execute(insert(_credentials).values(row))
+        except exc.IntegrityError as error:
+            raise ConflictError(
+                f"A credential named {name!r} exists already.",
+                code="name_taken",
+                next_step="Choose another name, or stage the key as a new version of that credential.",
+                param="name",
+            ) from error
+        view = await self.get(conn, organization_id, identifier)
+        await self._keep(conn, view, key, actor_id=actor_id, activate=activate, allow_duplicate=allow_duplicate)
+        await revision.touch(conn)
+        return await self.get(conn, organization_id, identifier)
+
+    async def list(self, conn: AsyncConnection, organization_id: OrganizationId) -> tuple[CredentialView, ...]:
+        """Return the organization's credentials, revoked ones included, oldest first."""
+        return await read_all(conn, organization_id)
+
+    async def get(self, conn: AsyncConnection, organization_id: OrganizationId, id_or_name: str) -> CredentialView:
+        """Return one credential.
+
+        Raises:
+            NotFoundError: the organization has none with this id or name.
+        """
+        return await read_one(conn, organization_id, id_or_name)
+
+    async def stage(
+        self,
+        conn: AsyncConnection,
+        *,
+        organization_id: OrganizationId,
+        actor_id: str,
+        credential: str,
+        key: Secret,
+        allow_duplicate: bool = False,
+    ) -> VersionView:
+        """Keep `key` as the credential's next version, staged: sealed, and used by nothing but a probe.
+
+        Raises:
+            InvalidRequestError: the key cannot be one (see `recognise`).
+            ConflictError: the credential is revoked, or the organization holds this key already.
+        """
+        view = await self._changing(conn, organization_id, credential)
+        number = await self._keep(conn, view, key, actor_id=actor_id, activate=False, allow_duplicate=allow_duplicate)
+        return (await self.get(conn, organization_id, view.id)).at_version(number)
+
+    async def activate(
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, version: int
+    ) -> CredentialView:
+        """Make a staged, draining or retired version the one new requests use; the active one drains.
+
+        Raises:
+            ConflictError: the version is active already or revoked.
+        """
+        view = await self._changing(conn, organization_id, credential)
+        return await self._apply(conn, view, lifecycle.activate(view.versions, view.at_version(version)))
+
+    async def rollback(self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str) -> int:
+        """Bring back the version that served before the active one, which drains; return its number.
+
+        Raises:
+            ConflictError: there is no earlier version whose key is kept.
+        """
+        view = await self._changing(conn, organization_id, credential)
+        earlier = lifecycle.previous(view.versions)
+        await self._apply(conn, view, lifecycle.activate(view.versions, earlier))
+        return earlier.version
+
+    async def retire(
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, version: int
+    ) -> CredentialView:
+        """End the draining of a version. Its key is kept, sealed, for a rollback.
+
+        Raises:
+            ConflictError: the version is not draining.
+        """
+        view = await self._changing(conn, organization_id, credential)
+        return await self._apply(conn, view, lifecycle.retire(view.at_version(version)))
+
+    async def retire_drained(self, conn: AsyncConnection, *, older_than_at: int) -> int:
+        """Retire every version of every organization that drains since before `older_than_at` (Unix µs).
+
+        Returns how many. The longest request must have ended by then.
+        """
+        drained = and_(_versions.c.state == VersionState.DRAINING.value, _versions.c.draining_at < older_than_at)
+        values = {"state": VersionState.RETIRED.value, "retired_at": self._clock.now_us()}
+        return (await conn.execute(update(_versions).where(drained).values(values))).rowcount
+
+    async def revoke(
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, version: int | None
+    ) -> CredentialView:
+        """Revoke one version, or with None the credential and all its versions, and destroy the sealed keys.
+
+        Revoking what is revoked already changes nothing and is no error.
+        """
+        view = await read_one(conn, organization_id, credential, lock=True)
+        chosen = view.versions if version is None else (view.at_version(version),)
+        if version is None and view.revoked_at is None:
+            await conn.execute(
+                update(_credentials).where(_credentials.c.id == view.id).values(revoked_at=self._clock.now_us())
+            )
+        return await self._apply(conn, view, lifecycle.revoke(chosen))
+
+    async def change_destination(
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, origin: str
+    ) -> CredentialView:
+        """Point the credential to another origin, which voids every key it has.
+
+        A key goes only where the person who entered it said it would: whoever may edit an address must not thereby
+        be able to have the key sent there (LiteLLM CVE-2024-6587, Langfuse CVE-2026-41487). A new key must be
+        staged and activated. The same origin again changes nothing.
+
+        Raises:
+            ConflictError: the credential is revoked.
+        """
+        view = await self._changing(conn, organization_id, credential)
+        if origin == view.origin:
+            return view
+        await conn.execute(update(_credentials).where(_credentials.c.id == view.id).values(origin=origin))
+        return await self._apply(conn, view, lifecycle.revoke(view.versions))
+
+    async def record_probe(
+        self,
+        conn: AsyncConnection,
+        *,
+        organization_id: OrganizationId,
+        credential: str,
+        version: int,
+        result: dict[str, object],
+    ) -> None:
+        """Keep what a probe of `version` found. `result` must hold no secret: it is shown."""
+        view = await self.get(conn, organization_id, credential)
+        values = {"probed_at": self._clock.now_us(), "probe_result": msgspec.json.encode(result).decode()}
+        await conn.execute(update(_versions).where(_is_version(view, view.at_version(version).version)).values(values))
+
+    async def sealed(self, conn: AsyncConnection) -> tuple[Credential, ...]:
+        """Return every organization's credentials that are not revoked, each with its active version or None."""
+        return await read_sealed(conn)
+
+    async def open_for_probe(
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, version: int
+    ) -> tuple[Credential, SealedVersion]:
+        """Return what a probe of `version` needs, whatever state it is in, for `LeaseDoor.lease`.
+
+        Raises:
+            ConflictError: the version is revoked: its key is destroyed.
+        """
+        view = await self.get(conn, organization_id, credential)
+        found = await read_sealed_version(conn, view.id, view.at_version(version).version)
+        if found is None:
+            raise ConflictError(f"Version {version} is revoked; its key is destroyed.", code="version_state")
+        return found
+
+    async def _keep(
+        self,
+        conn: AsyncConnection,
+        view: CredentialView,
+        key: Secret,
+        *,
+        actor_id: str,
+        activate: bool,
+        allow_duplicate: bool,
+    ) -> int:
+        """Seal `key` as the next version of the credential and return its number."""
+        text = key.reveal()
+        require_inference_key(view.provider, text)
+        plaintext = text.encode("ascii")
+        root_keys = await self._keyring.root_keys(view.organization_id, conn)
+        newest = max(root_keys)
+        if not allow_duplicate:
+            fingerprints = [fingerprint(root_key, plaintext) for root_key in root_keys.values()]
+            await _refuse_duplicate(conn, view.organization_id, fingerprints)
+        number = max((version.version for version in view.versions), default=0) + 1
+        binding = provider_key_binding(
+            organization_id=view.organization_id,
+            credential_id=view.id,
+            version=number,
+            provider=view.provider,
+            origin=view.origin,
+        )
+        now = self._clock.now_us()
+        row = {
+            "credential_id": view.id,
+            "version": number,
+            "organization_id": view.organization_id,
+            "state": (VersionState.ACTIVE if activate else VersionState.STAGED).value,
+            "sealed": seal(root_keys[newest], newest, binding, plaintext),
+            "fingerprint": fingerprint(root_keys[newest], plaintext),
+            "mask": mask(view.provider, text),
+            "created_at": now,
+            "created_by": actor_id,
+            "activated_at": now if activate else None,
+        }
+        await conn.execute(insert(_versions).values(row))
+        return number
+
+    async def _changing(
+        self, conn: AsyncConnection, organization_id: OrganizationId, id_or_name: str
+    ) -> CredentialView:
+        view = await read_one(conn, organization_id, id_or_name, lock=True)
+        if view.revoked_at is not None:
+            raise ConflictError(
+                "The credential is revoked.", code="credential_revoked", next_step="Add a new credential."
+            )
+        return view
+
+    async def _apply(self, conn: AsyncConnection, view: CredentialView, changes: lifecycle.Changes) -> CredentialView:
+        now = self._clock.now_us()
+        for number, state in changes.items():
+            values: dict[str, object] = {"state": state.value, _ENTERED_AT[state]: now}
+            if state is VersionState.REVOKED:
+                values["sealed"] = None
+            await conn.execute(update(_versions).where(_is_version(view, number)).values(values))
+        await revision.touch(conn)
+        return await self.get(conn, view.organization_id, view.id)
+
+
+async def _refuse_duplicate(
+    conn: AsyncConnection, organization_id: OrganizationId, fingerprints: Sequence[bytes]
+) -> None:
+    """Refuse a key that the organization holds already. One that was revoked may come back."""
+    holder = await holder_of(conn, organization_id, fingerprints)
+    if holder is not None:
+        name, version = holder
+        raise ConflictError(
+            f"This key is version {version} of the credential {name!r} already.",
+            code="duplicate_key",
+            next_step="Use that credential, or allow the duplicate explicitly.",
+            param="key",
+        )
+
+
+def _is_version(view: CredentialView, number: int) -> ColumnElement[bool]:
+    return and_(_versions.c.credential_id == view.id, _versions.c.version == number)
+
+
+def _require_name(name: str) -> None:
+    """Refuse a name that could not be told from an id, or seen for what it is."""
+    if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or name != name.strip():
+        raise InvalidRequestError(
+            f"A name has 1 to {MAX_NAME_LENGTH} printable characters and no space at its ends.",
+            code="invalid_name",
+            param="name",
+        )
+    if name.startswith(f"{ID_PREFIX}_"):
+        raise InvalidRequestError(
+            f"A name does not begin with {ID_PREFIX}_: ids do.", code="invalid_name", param="name"
+        )
