@@ -1,0 +1,135 @@
+"""Which credential serves the model that was asked for.
+
+Rules, in order; each ends in one credential or in an error that says what to write instead:
+
+1. `name/model`, where `name` is one of the organization's credentials or a provider of one: that one, and the
+   rest is the model. (A model whose own name has a slash, such as `meta-llama/Llama-4`, is bare unless its first
+   part is such a name.)
+2. A bare model goes to the credential that lists it, or whose provider makes or is known to serve it.
+3. A bare model that nobody knows (released this morning, fine-tuned) goes to the only credential that speaks the
+   caller's dialect, if there is only one.
+4. If several could serve it, a virtual key narrowed to credentials decides by its own order of preference.
+   Otherwise it is an error: which contract does the work is never left to chance.
+"""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+import msgspec
+
+from keystead.domain.credential import Credential
+from keystead.domain.errors import InvalidRequestError, NotFoundError, PolicyDenied
+from keystead.domain.traffic import Owner
+
+_NAMES_SHOWN: Final = 8
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential that the virtual key may use and whose provider speaks the caller's dialect."""
+
+    credential: Credential
+    makes: tuple[str, ...] = ()
+    """Patterns of the models its provider makes itself (`gpt-*` at OpenAI)."""
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The credential, the model's name as its provider knows it, and the rule that decided."""
+
+    credential: Credential
+    model: str
+    rule: str
+
+
+def split_name(asked: str, candidates: Sequence[Candidate]) -> tuple[str | None, str]:
+    """Split `name/model` when `name` is a credential or a provider among the candidates."""
+    head, slash, rest = asked.partition("/")
+    if slash and rest and any(head in {c.credential.name, c.credential.provider} for c in candidates):
+        return head, rest
+    return None, asked
+
+
+def resolve(asked: str, candidates: Sequence[Candidate], *, preferred: bool) -> Choice:
+    """Choose the credential for `asked`. `preferred` says that the candidates come in an order of preference.
+
+    Raises:
+        NotFoundError: no credential serves the model (`model_not_found`) or none is usable (`no_credential`).
+        InvalidRequestError: several could (`model_ambiguous`).
+    """
+    if not candidates:
+        raise NotFoundError(
+            "No credential of your organization that this key may use speaks this API.",
+            code="no_credential",
+            next_step="Add one: `keystead credential add --provider …`, or ask your key custodian.",
+        )
+    named, model = split_name(asked, candidates)
+    if named is not None:
+        pool = [c for c in candidates if named == c.credential.name]
+        rule = "credential_name" if pool else "provider_name"
+        pool = pool or [c for c in candidates if named == c.credential.provider]
+        pool = [c for c in pool if _serves(c, model)]
+    else:
+        pool, rule = _bare(model, candidates)
+    if not pool:
+        raise NotFoundError(
+            f"No credential serves the model {asked!r}.",
+            code="model_not_found",
+            param="model",
+            next_step=f"Name one as `credential/model`; you have: {_names(candidates)}.",
+        )
+    if len(pool) > 1 and not preferred:
+        raise InvalidRequestError(
+            f"Several credentials can serve {asked!r}: {_names(pool)}.",
+            code="model_ambiguous",
+            param="model",
+            next_step=f"Name one, such as `{pool[0].credential.name}/{model}`, or narrow the virtual key to one.",
+        )
+    return Choice(credential=pool[0].credential, model=model, rule=rule)
+
+
+def check_narrowing(asked: str, choice: Choice, patterns: tuple[str, ...] | None) -> None:
+    """Refuse a model that the virtual key is not narrowed to.
+
+    A pattern may name the model alone (`gpt-5*`), with its provider or credential (`openai/*`), or as asked.
+
+    Raises:
+        PolicyDenied: no pattern fits.
+    """
+    if patterns is None:
+        return
+    names = {
+        asked,
+        choice.model,
+        f"{choice.credential.provider}/{choice.model}",
+        f"{choice.credential.name}/{choice.model}",
+    }
+    if not any(fnmatchcase(name, pattern) for pattern in patterns for name in names):
+        raise PolicyDenied(
+            f"This virtual key may not use the model {asked!r}.",
+            code="model_not_allowed",
+            param="model",
+            next_step="Use one of the models the key is narrowed to, or ask for another key.",
+        )
+
+
+def _serves(candidate: Candidate, model: str) -> bool:
+    patterns = candidate.credential.models
+    return patterns is None or any(fnmatchcase(model, pattern) for pattern in patterns)
+
+
+def _bare(model: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], str]:
+    # The sandbox never answers for a real model: it is reached only as `sandbox/…`.
+    real = [c for c in candidates if c.credential.owner is not Owner.SANDBOX and _serves(c, model)]
+    listed = [c for c in real if c.credential.models is not None]
+    if listed:
+        return listed, "listed_model"
+    made = [c for c in real if any(fnmatchcase(model, pattern) for pattern in c.makes)]
+    if made:
+        return made, "maker_of_model"
+    return real, "only_credential"
+
+
+def _names(candidates: Sequence[Candidate]) -> str:
+    names = [c.credential.name for c in candidates]
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
