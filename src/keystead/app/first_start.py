@@ -1,0 +1,124 @@
+"""What must be there before a worker can serve: data folder, database, root key, organization, sandbox.
+
+Runs in the parent process at every start, does only what is missing, and is safe when replicas start at once.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import select
+
+from keystead.domain.clock import Clock
+from keystead.domain.errors import NotFoundError, VaultError
+from keystead.domain.ids import OrganizationId
+from keystead.domain.secret import Secret
+from keystead.domain.traffic import OnDisconnect, Owner
+from keystead.identity.bootstrap import bootstrap
+from keystead.providers.table import PROVIDERS
+from keystead.settings import Settings
+from keystead.storage import schema
+from keystead.storage.database import Database
+from keystead.storage.engine import open_database
+from keystead.vault.credentials import Credentials
+from keystead.vault.kek.local import LocalKek
+from keystead.vault.keyring import DEPLOYMENT, Keyring
+
+ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file's name
+
+
+class FirstStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What the very first start made; shown once."""
+
+    virtual_key: Secret
+    admin_token_file: Path
+    kek_file: Path
+
+
+async def prepare(settings: Settings, clock: Clock) -> FirstStart | None:
+    """Make what is missing; return the first secrets if this was the first start.
+
+    Raises:
+        VaultError: the root key file is missing although keys are sealed with it, is readable by others, or is not
+            the one the keys were sealed with.
+    """
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = await open_database(
+        database_url=settings.database_url, home=settings.home, clock=clock, synchronous=settings.sqlite_synchronous
+    )
+    try:
+        await database.migrate()
+        keyring = Keyring(database, await _load_kek(settings, database), clock)
+        await keyring.ensure(DEPLOYMENT)
+        first = await _bootstrap(settings, database, keyring, clock)
+        for organization_id in await _organizations(database):
+            await keyring.ensure(organization_id)
+            await _ensure_sandbox(database, Credentials(keyring, clock), organization_id)
+    finally:
+        await database.close()
+    return first
+
+
+async def _load_kek(settings: Settings, database: Database) -> LocalKek:
+    if settings.kek_file.exists() or settings.kek_file.is_symlink():
+        return LocalKek.load(settings.kek_file)
+    async with database.read() as conn:
+        sealed = (await conn.execute(select(schema.root_keys.c.scope).limit(1))).first()
+    if sealed is not None:
+        raise VaultError(
+            f"The root key file {settings.kek_file} is missing, and this database holds keys sealed with it.",
+            code="kek_missing",
+            next_step="Put the file back from its backup. Nobody can open the keys without it.",
+        )
+    return LocalKek.create(settings.kek_file)
+
+
+async def _bootstrap(settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> FirstStart | None:
+    pepper = await keyring.pepper()
+    token_file = settings.home / ADMIN_TOKEN_FILE
+    async with database.write() as conn:
+        made = await bootstrap(conn, clock=clock, pepper=pepper)
+        if made is None:
+            return None
+        # Before the commit: a crash in between leaves a file nobody can use, not an organization nobody can enter.
+        _write_private(token_file, made.admin_token.reveal())
+    return FirstStart(virtual_key=made.virtual_key, admin_token_file=token_file, kek_file=settings.kek_file)
+
+
+async def _organizations(database: Database) -> list[OrganizationId]:
+    async with database.read() as conn:
+        rows = await conn.execute(select(schema.organizations.c.id).order_by(schema.organizations.c.id))
+        return [OrganizationId(row.id) for row in rows]
+
+
+async def _ensure_sandbox(database: Database, credentials: Credentials, organization_id: OrganizationId) -> None:
+    """Give the organization its sandbox credential, so that the first call takes the same way as every later one."""
+    origin = PROVIDERS["sandbox"].origin
+    assert origin is not None, "the sandbox has its own origin"
+    async with database.write() as conn:
+        try:
+            await credentials.get(conn, organization_id, "sandbox")
+        except NotFoundError:
+            await credentials.add(
+                conn,
+                organization_id=organization_id,
+                actor_id="bootstrap",
+                name="sandbox",
+                provider="sandbox",
+                origin=origin,
+                settings={},
+                owner=Owner.SANDBOX,
+                region="",
+                models=None,
+                on_disconnect=OnDisconnect.DRAIN,
+                key=Secret(f"sandbox-{secrets.token_hex(16)}"),
+                activate=True,
+            )
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")

@@ -1,0 +1,89 @@
+"""How the deployment is, check by check, for `keystead doctor`. It names nothing of any organization."""
+
+import stat
+from typing import Final
+
+from keystead.domain.clock import Clock
+from keystead.gateway.snapshot import Snapshot
+from keystead.settings import Settings
+from keystead.storage.database import Journal
+from keystead.web.admin.rooms import Check, Health
+
+_BACKLOG_WARNING: Final = 1_000
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def check_health(
+    *, version: str, settings: Settings, engine: str, journal: Journal, snapshot: Snapshot, clock: Clock
+) -> Health:
+    """Look at everything that can be wrong with a deployment."""
+    return Health(
+        version=version,
+        checks=(
+            _journal(journal),
+            Check(name="database", state="ok", message=f"{engine}, schema current"),
+            _root_key(settings),
+            _listening(settings),
+            _egress(settings),
+            _snapshot(snapshot, clock),
+            _prices(snapshot),
+        ),
+    )
+
+
+def _journal(journal: Journal) -> Check:
+    backlog = journal.backlog()
+    if not journal.healthy():
+        return Check(
+            name="record",
+            state="failure",
+            message=f"The database does not take records; {backlog} wait in memory. New requests are refused.",
+            next_step="Mend the database or the disk; what waits is then written.",
+        )
+    if backlog > _BACKLOG_WARNING:
+        return Check(name="record", state="warning", message=f"{backlog} records wait to be written.")
+    return Check(name="record", state="ok", message="Every request is recorded before it is sent.")
+
+
+def _root_key(settings: Settings) -> Check:
+    path = settings.kek_file
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return Check(
+            name="root_key",
+            state="failure",
+            message=f"{path} cannot be read.",
+            next_step="Put the file back from its backup before the process restarts.",
+        )
+    if mode & 0o077:
+        return Check(
+            name="root_key", state="failure", message=f"{path} is readable by others.", next_step=f"chmod 600 {path}"
+        )
+    return Check(name="root_key", state="ok", message=f"{path}, readable by its owner alone.")
+
+
+def _listening(settings: Settings) -> Check:
+    if settings.host in _LOOPBACK:
+        return Check(name="listening", state="ok", message=f"{settings.host}:{settings.port}, this machine only.")
+    return Check(
+        name="listening",
+        state="warning",
+        message=f"{settings.host}:{settings.port} is reachable from other machines, without TLS of its own.",
+        next_step="Put a TLS proxy in front and set KEYSTEAD_HOSTS to the names it serves.",
+    )
+
+
+def _egress(settings: Settings) -> Check:
+    allowed = ", ".join(settings.egress_allow)
+    message = f"Private endpoints allowed: {allowed}." if allowed else "Public providers only."
+    return Check(name="egress", state="ok", message=message)
+
+
+def _snapshot(snapshot: Snapshot, clock: Clock) -> Check:
+    age_s = (clock.now_us() - snapshot.compiled_at) // 1_000_000
+    return Check(name="snapshot", state="ok", message=f"Revision {snapshot.revision}, compiled {age_s} s ago.")
+
+
+def _prices(snapshot: Snapshot) -> Check:
+    return Check(name="prices", state="ok", message=f"Price list {snapshot.price_book.catalogue.price_list.version}.")

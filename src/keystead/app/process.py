@@ -1,0 +1,254 @@
+"""One worker: its rooms wired, its background work, and the ASGI application in front of them."""
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from keystead import __version__
+from keystead.app.health import check_health
+from keystead.domain.clock import SystemClock
+from keystead.domain.errors import KeysteadError
+from keystead.domain.ids import InstanceId, new_id
+from keystead.gateway.dispatch import Dispatch
+from keystead.gateway.pipeline import Pipeline
+from keystead.gateway.snapshot import POLL_S, Snapshots
+from keystead.gateway.tasks import Tasks
+from keystead.identity.directory import Directory
+from keystead.identity.issuer import Issuer
+from keystead.metering.prices import Overrides
+from keystead.providers.egress import EgressGuard
+from keystead.providers.sandbox import SandboxTransport
+from keystead.providers.sandbox.script import MODELS as SANDBOX_MODELS
+from keystead.providers.transport import AiohttpTransport, Transport
+from keystead.settings import Settings
+from keystead.storage.database import Database
+from keystead.storage.engine import open_database
+from keystead.telemetry import Metrics
+from keystead.vault.credentials import Credentials
+from keystead.vault.kek.local import LocalKek
+from keystead.vault.keyring import Keyring
+from keystead.vault.lease import LeaseDoor
+from keystead.web.admin.application import AdminApplication
+from keystead.web.admin.rooms import AdminRooms, Health
+from keystead.web.edge import read_head
+from keystead.web.errors import error_body, error_headers
+from keystead.web.inference import Inference, Limits
+from keystead.web.models import ModelList
+from keystead.web.operations import PATHS, Operations, Readiness
+from keystead.web.presented import error_dialect
+from keystead.web.receive import Receive, Send
+from keystead.web.relay import Relay, send_whole
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_S: Final = 2.0
+DEAD_AFTER_US: Final = 15_000_000
+"""Seven missed heartbeats: a worker starved of CPU for a few seconds is not taken for dead."""
+
+RECOVERY_S: Final = 10.0
+HOUSEKEEPING_S: Final = 600.0
+
+
+class Process:
+    """The ASGI application of one worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep the settings; the lifespan's start opens everything."""
+        self._settings = settings
+        self._clock = SystemClock()
+        self._metrics = Metrics()
+        self._tasks = Tasks()
+        self._instance_id = InstanceId(new_id("ins", self._clock.now_us()))
+        self._hosts = _host_names(settings)
+        self._started = False
+        self._draining = False
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one ASGI connection: check the head, then hand it to the room its path names."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        try:
+            headers = read_head(scope, self._hosts)
+        except KeysteadError as error:
+            await self._refuse(scope, error, send)
+            return
+        path: str = scope["path"]
+        if path.startswith("/admin/") or path == "/openapi.json":
+            await self._admin(scope, receive, send)
+        elif path in PATHS:
+            await self._operations.serve(scope, headers, send)
+        else:
+            await self._inference.serve(scope, headers, receive, send)
+
+    # -- start and stop -----------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the database, wire the rooms, compile the first snapshot, begin the background work."""
+        settings, clock = self._settings, self._clock
+        self._database: Database = await open_database(
+            database_url=settings.database_url, home=settings.home, clock=clock, synchronous=settings.sqlite_synchronous
+        )
+        keyring = Keyring(self._database, LocalKek.load(settings.kek_file), clock)
+        credentials = Credentials(keyring, clock)
+        self._snapshots = Snapshots(
+            database=self._database, credentials=credentials, pepper=await keyring.pepper(), clock=clock
+        )
+        await self._snapshots.refresh()
+        await self._database.heartbeat(self._instance_id)
+        self._wire(keyring, credentials)
+        await self._recover()
+        self._tasks.every("snapshot_poll", POLL_S, self._snapshots.poll)
+        self._tasks.every("heartbeat", HEARTBEAT_S, lambda: self._database.heartbeat(self._instance_id))
+        self._tasks.every("recovery", RECOVERY_S, self._recover)
+        self._tasks.every("housekeeping", HOUSEKEEPING_S, lambda: self._housekeep(credentials))
+        self._started = True
+
+    async def stop(self) -> None:
+        """Stop the background work, write what waits, close."""
+        self._draining = True
+        await self._tasks.stop()
+        await self._network.close()
+        # Removed last: while it stands, nobody recovers what this process may still write.
+        if self._database.journal.backlog() == 0:
+            await self._database.remove_instance(self._instance_id)
+        await self._database.close()
+
+    def _wire(self, keyring: Keyring, credentials: Credentials) -> None:
+        settings, clock = self._settings, self._clock
+        guard = EgressGuard(settings.egress_allow)
+        self._network = AiohttpTransport(settings=settings, guard=guard)
+        sandbox = SandboxTransport()
+
+        def transport_for(provider: str) -> Transport:
+            return sandbox if provider == "sandbox" else self._network
+
+        lease_door = LeaseDoor(keyring)
+        pipeline = Pipeline(
+            snapshot=lambda: self._snapshots.current,
+            database=self._database,
+            dispatch=Dispatch(lease_door=lease_door, transport_for=transport_for),
+            clock=clock,
+            instance_id=self._instance_id,
+            drain_s=settings.disconnect_drain_s,
+        )
+        self._inference = Inference(
+            pipeline=pipeline,
+            snapshots=self._snapshots,
+            relay=Relay(total_timeout_s=settings.total_timeout_s),
+            models=ModelList(pipeline=pipeline, catalogued=self._catalogued),
+            metrics=self._metrics,
+            clock=clock,
+            limits=Limits(
+                max_body_bytes=settings.max_body_bytes,
+                body_timeout_s=settings.body_timeout_s,
+                max_in_flight=settings.max_in_flight,
+            ),
+        )
+        self._admin = AdminApplication(
+            AdminRooms(
+                database=self._database,
+                administrators=self._snapshots,
+                directory=Directory(clock),
+                issuer=Issuer(clock),
+                pepper=keyring.pepper,
+                credentials=credentials,
+                overrides=Overrides(clock),
+                lease_door=lease_door,
+                transport_for=transport_for,
+                egress_guard=guard,
+                price_book=lambda: self._snapshots.current.price_book,
+                clock=clock,
+                refresh_snapshot=self._snapshots.refresh,
+                health=self._health,
+            )
+        )
+        self._operations = Operations(
+            readiness=self._readiness,
+            administrator=self._snapshots.administrator,
+            metrics=self._metrics,
+            measure=self._measure,
+        )
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self.start()
+                except KeysteadError as error:
+                    await send({"type": "lifespan.startup.failed", "message": f"{error.message} {error.next_step}"})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    # -- background work ----------------------------------------------------------------------------------------
+
+    async def _recover(self) -> None:
+        dead_before = self._clock.now_us() - DEAD_AFTER_US
+        recovered = await self._database.recover(self._instance_id, dead_before)
+        if recovered:
+            self._metrics.recovered.inc(recovered)
+            log.warning("requests_of_a_dead_process_ended_as_unknown", count=recovered)
+
+    async def _housekeep(self, credentials: Credentials) -> None:
+        now = self._clock.now_us()
+        await self._database.ensure_partitions(now)
+        # A draining version serves only requests that began on it, and none of those lives longer than this.
+        older_than_at = now - int(self._settings.total_timeout_s * 1_000_000)
+        async with self._database.write() as conn:
+            await credentials.retire_drained(conn, older_than_at=older_than_at)
+
+    # -- what the process says of itself ------------------------------------------------------------------------
+
+    def _catalogued(self, provider: str) -> tuple[str, ...]:
+        if provider == "sandbox":
+            return tuple(SANDBOX_MODELS)
+        listed = self._snapshots.current.price_book.catalogue.price_list.providers.get(provider, ())
+        return tuple(model.id for model in listed)
+
+    def _readiness(self) -> Readiness:
+        if self._draining:
+            return Readiness(ready=False, reason="draining")
+        if not self._started:
+            return Readiness(ready=False, reason="starting")
+        if not self._database.journal.healthy():
+            return Readiness(ready=False, reason="storage_unavailable")
+        return Readiness(ready=True, reason="ready")
+
+    async def _health(self) -> Health:
+        return check_health(
+            version=__version__,
+            settings=self._settings,
+            engine=self._database.engine_name,
+            journal=self._database.journal,
+            snapshot=self._snapshots.current,
+            clock=self._clock,
+        )
+
+    def _measure(self) -> None:
+        self._metrics.in_flight.set(self._inference.in_flight)
+        self._metrics.journal_backlog.set(self._database.journal.backlog())
+        age_us = self._clock.now_us() - self._snapshots.current.compiled_at
+        self._metrics.snapshot_age.set(age_us / 1_000_000)
+
+    async def _refuse(self, scope: MutableMapping[str, Any], error: KeysteadError, send: Send) -> None:
+        self._metrics.refused.labels(error.code).inc()
+        dialect = error_dialect(scope["path"], dict(scope["headers"]))
+        request_id = new_id("req", self._clock.now_us())
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"connection", b"close"),
+            (b"x-keystead-request-id", request_id.encode("ascii")),
+            *error_headers(error),
+        ]
+        await send_whole(send, error.status, headers, error_body(error, dialect, request_id))
+
+
+def _host_names(settings: Settings) -> frozenset[bytes]:
+    names = {*settings.hosts, settings.host}
+    return frozenset(name.lower().encode("idna" if not name.isascii() else "ascii") for name in names)

@@ -1,0 +1,127 @@
+"""Run the process: uvicorn, its workers, the welcome, and an end that drains."""
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+
+from keystead import __version__
+from keystead.app.first_start import FirstStart, prepare
+from keystead.app.process import Process
+from keystead.domain.clock import SystemClock
+from keystead.settings import Settings, load
+from keystead.telemetry import configure_logging
+from keystead.web.edge import EdgeProtocol
+
+_BACKLOG = 2048
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C, then let answers in flight finish.
+
+    Raises:
+        KeysteadError: the process cannot start; the message says what to mend.
+    """
+    configure_logging(settings.log_level)
+    first = asyncio.run(prepare(settings, SystemClock()))
+    # uvicorn ends by raising the signal it was stopped with: a clean end is not a traceback.
+    with contextlib.suppress(KeyboardInterrupt):
+        if settings.workers == 1:
+            _Server(_config(settings, Process(settings)), settings, first).run()
+        else:
+            _announce(settings, settings.port, first)
+            uvicorn.run("keystead.app.server:create", factory=True, workers=settings.workers, **_options(settings))
+
+
+def create() -> Process:
+    """Make one worker's application (uvicorn calls this in each worker process)."""
+    settings = load()
+    configure_logging(settings.log_level)
+    EdgeProtocol.header_timeout_s = settings.header_timeout_s
+    return Process(settings)
+
+
+def _config(settings: Settings, app: Process) -> uvicorn.Config:
+    EdgeProtocol.header_timeout_s = settings.header_timeout_s
+    return uvicorn.Config(app, **_options(settings))
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "loop": "uvloop",
+        "http": EdgeProtocol,
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+        # X-Forwarded-For and -Proto are a caller's words; nothing here decides by them.
+        "proxy_headers": False,
+        "backlog": _BACKLOG,
+        # Longer than nginx's and most load balancers' own idle time, so that they close first and not mid-request.
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": int(settings.drain_timeout_s),
+    }
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, with a welcome when it listens."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings, first: FirstStart | None) -> None:
+        super().__init__(config)
+        self._settings = settings
+        self._first = first
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.servers:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            _announce(self._settings, port, self._first)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        click.echo("Draining: answers in flight may finish, new requests are refused.", err=True)
+        await super().shutdown(sockets)
+
+
+def _announce(settings: Settings, port: int, first: FirstStart | None) -> None:
+    url = f"http://{settings.host}:{port}"
+    click.echo(f"Keystead {__version__} at {url}   (Ctrl-C stops)")
+    if first is None:
+        return
+    key = first.virtual_key.reveal()
+    click.echo(
+        f"""
+Your first virtual key, shown this once:
+
+  {key}
+
+Try it. The sandbox answers without any account:
+
+  curl {url}/v1/chat/completions \\
+    -H 'Authorization: Bearer {key}' \\
+    -H 'Content-Type: application/json' \\
+    -d '{{"model": "sandbox/echo", "messages": [{{"role": "user", "content": "Hello, Keystead!"}}]}}'
+
+Then bring a key of your own (in another terminal; it is asked for, never an argument):
+
+  {_command()} credential add my-openai --provider openai
+
+  Root key       {first.kek_file}   (back it up: without it no key opens)
+  Admin token    {first.admin_token_file}   (the command line reads it)
+"""
+    )
+
+
+def _command() -> str:
+    """Return how this installation's command is called from here."""
+    program = Path(sys.argv[0])
+    with contextlib.suppress(ValueError):
+        return f"./{program.resolve().relative_to(Path.cwd())}"
+    return program.name

@@ -1,0 +1,307 @@
+"""One attempt, from its durable intent to its one end.
+
+A flight is made when the intent is durable and ends exactly once, whatever happens: answered, refused, cut, left by
+the client, cancelled by a shutdown. Ending hands one settlement to the journal, which is queued before the first
+suspension, so that a cancelled task still leaves its record.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import structlog
+
+from keystead.dialects.sse import UsageChunkFilter
+from keystead.domain.clock import Clock
+from keystead.domain.errors import KeysteadError, NotRecordedError, ProviderError
+from keystead.domain.records import FREE, AttemptIntent, Cost, RequestIntent, Settlement
+from keystead.domain.traffic import CostState, ErrorClass, Fault, OnDisconnect, State
+from keystead.domain.usage import NOTHING
+from keystead.gateway.ask import Ask
+from keystead.gateway.plan import Plan
+from keystead.metering.meter import Meter, meter_for
+from keystead.metering.pricing import PriceBook, cost_of
+from keystead.providers.classify import classify
+from keystead.providers.transport import UpstreamResponse
+from keystead.storage.database import Journal
+
+log = structlog.get_logger(__name__)
+
+MAX_ERROR_BODY: Final = 1024 * 1024
+"""Bytes of a provider's error body that are read; real ones have a few kilobytes."""
+
+MAX_BUFFERED: Final = 8 * 1024 * 1024
+"""Bytes of a plain answer held back so that its cost can be told in a header; a longer one is passed on as it comes."""
+
+SETTLE_WAIT_S: Final = 5.0
+"""How long an answer waits for its record. The record itself waits for the storage as long as it takes."""
+
+_CLIENT_CLOSED_REQUEST: Final = 499
+"""nginx's status for a client that left before the answer."""
+
+_FAULTS: Final = {
+    ErrorClass.THROTTLED: Fault.PROVIDER,
+    ErrorClass.OVERLOADED: Fault.PROVIDER,
+    ErrorClass.PROVIDER_ERROR: Fault.PROVIDER,
+    ErrorClass.TIMEOUT: Fault.PROVIDER,
+    ErrorClass.UNREACHABLE: Fault.PROVIDER,
+    ErrorClass.PROTOCOL: Fault.PROVIDER,
+    # The organization's own contract or key: the custodian mends it, not the caller.
+    ErrorClass.OUT_OF_FUNDS: Fault.POLICY,
+    ErrorClass.AUTH_FAILED: Fault.POLICY,
+    ErrorClass.PERMISSION_DENIED: Fault.POLICY,
+}
+
+
+def fault_of(error_class: ErrorClass) -> Fault:
+    """Say who can mend a provider's refusal; what is not the provider's or the contract's is the caller's."""
+    return _FAULTS.get(error_class, Fault.CALLER)
+
+
+class Flight:
+    """One attempt under way."""
+
+    def __init__(
+        self,
+        *,
+        ask: Ask,
+        plan: Plan,
+        request: RequestIntent,
+        attempt: AttemptIntent,
+        journal: Journal,
+        clock: Clock,
+        price_book: PriceBook,
+        drain_s: float,
+    ) -> None:
+        """Begin: the intent is durable, nothing has been sent."""
+        self.ask = ask
+        self.plan = plan
+        self.request = request
+        self.attempt = attempt
+        self.response: UpstreamResponse | None = None
+        self.error_class: ErrorClass | None = None
+        self.client_left = False
+        self.state = State.INTENT
+        self._journal = journal
+        self._clock = clock
+        self._price_book = price_book
+        self._drain_s = drain_s
+        self._meter: Meter | None = None
+        self._filter: UsageChunkFilter | None = None
+        self._first_byte_us: int | None = None
+        self._received = 0
+        self._sent = 0
+        self._aborted = False
+        self._reading = NOTHING
+        self._cost = FREE
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # -- the answer ---------------------------------------------------------------------------------------------
+
+    def answered(self, response: UpstreamResponse, *, withhold_usage: bool) -> None:
+        """Take the provider's response head."""
+        self.response = response
+        self._first_byte_us = self._clock.monotonic_us() - self.ask.started_us
+        if response.status < 400:
+            self._meter = meter_for(
+                self.plan.provider.name,
+                self.ask.dialect,
+                self.ask.endpoint,
+                stream=self.ask.stream,
+                content_type=response.content_type,
+                request_model=self.plan.model,
+            )
+            if withhold_usage and response.content_type.startswith("text/event-stream"):
+                self._filter = UsageChunkFilter()
+
+    async def error_body(self) -> bytes:
+        """Read a provider's refusal (status ≥ 400), classify it and end: nothing is billed."""
+        response = self._response()
+        try:
+            body = await response.body(MAX_ERROR_BODY)
+        except ProviderError:
+            body = b""
+        self._received = len(body)
+        refusal = classify(self.plan.provider.name, response.status, response.headers, body)
+        self.error_class = refusal.error_class
+        await self.end(State.REJECTED, status_code=response.status, error_class=refusal.error_class)
+        return body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the answer's bytes for the client as they come, the meter watching them pass.
+
+        Raises:
+            ProviderError: the answer broke off.
+        """
+        response, meter, usage_filter = self._response(), self._meter, self._filter
+        try:
+            async for chunk in response.chunks():
+                self._received += len(chunk)
+                if meter is not None:
+                    meter.feed(chunk)
+                out = usage_filter.feed(chunk) if usage_filter is not None else chunk
+                if out:
+                    yield out
+        except ProviderError:
+            if not self._aborted:
+                raise
+            return
+        if usage_filter is not None and (rest := usage_filter.flush()):
+            yield rest
+
+    def sent(self, count: int) -> None:
+        """Count bytes handed to the client."""
+        self._sent += count
+
+    # -- the client leaves --------------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """The client is gone: read on for the usage, within bounds, or stop the cost, as the credential says."""
+        if self.client_left or self.ended:
+            return
+        self.client_left = True
+        if self.plan.credential.on_disconnect is OnDisconnect.CANCEL:
+            self.abort()
+        else:
+            self._deadline = asyncio.get_running_loop().call_later(self._drain_s, self.abort)
+
+    def abort(self) -> None:
+        """Close the upstream now."""
+        self._aborted = True
+        if self.response is not None:
+            self.response.close()
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def measure(self, *, complete: bool) -> Cost:
+        """Read the usage off the meter and price it; called once, when no more bytes come."""
+        if self._meter is None:
+            return self._cost
+        self._reading = self._meter.finish(complete=complete)
+        self._cost = cost_of(
+            self._price_book,
+            organization_id=self.request.organization_id,
+            provider=self.plan.provider.name,
+            endpoint=self.ask.endpoint,
+            model_sent=self.plan.model,
+            region=self.attempt.region,
+            at=self.attempt.started_at,
+            reading=self._reading,
+        )
+        return self._cost
+
+    async def finish(self) -> None:
+        """End an answer that came to its end, or that was stopped because the client had left."""
+        status = self._response().status
+        if self._aborted:
+            self.measure(complete=False)
+            await self.end(State.CANCELLED_PARTIAL, status_code=status)
+            return
+        self.measure(complete=True)
+        if self._reading.error is not None:
+            # An error event inside a 200 stream: the provider began to answer and failed.
+            self.error_class = ErrorClass.PROVIDER_ERROR
+            await self.end(State.FAILED_BILLED, status_code=status, error_class=self.error_class)
+            return
+        await self.end(State.SETTLED, status_code=status)
+
+    async def fail(self, error: KeysteadError) -> None:
+        """End an attempt that broke: before anything was sent, or after, when it may be billed."""
+        sent = not isinstance(error, ProviderError) or error.sent
+        reached = self.response is not None or (isinstance(error, ProviderError) and sent)
+        error_class = error.error_class if isinstance(error, ProviderError) else None
+        self.error_class = error_class
+        if reached:
+            self.measure(complete=False)
+            if self._reading is NOTHING:
+                self._cost = Cost(state=CostState.UNKNOWN)
+        await self.end(
+            State.FAILED_BILLED if reached else State.FAILED_UNSENT,
+            status_code=error.status,
+            error_class=error_class,
+            error_code=error.code,
+            fault=error.fault,
+        )
+
+    async def cancel(self) -> None:
+        """End an attempt whose task is being cancelled (shutdown, or a defect): the record is kept."""
+        reached = self.response is not None
+        self.abort()
+        if reached:
+            self.measure(complete=False)
+        else:
+            self._cost = Cost(state=CostState.UNKNOWN)
+        await self.end(State.CANCELLED_PARTIAL, status_code=_CLIENT_CLOSED_REQUEST)
+
+    async def end(
+        self,
+        state: State,
+        *,
+        status_code: int,
+        error_class: ErrorClass | None = None,
+        error_code: str = "",
+        fault: Fault | None = None,
+    ) -> None:
+        """Hand the one settlement to the journal; a second call does nothing."""
+        if self.ended:
+            return
+        self.state = state
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self.response is not None:
+            self.response.close()
+        settlement = Settlement(
+            request=self.request,
+            attempt=self.attempt,
+            state=state,
+            finished_at=self._clock.now_us(),
+            duration_us=self._clock.monotonic_us() - self.ask.started_us,
+            first_byte_us=self._first_byte_us,
+            status_code=_CLIENT_CLOSED_REQUEST if self.client_left and not self._sent else status_code,
+            upstream_status=self.response.status if self.response is not None else None,
+            error_class=error_class.value if error_class else "",
+            error_code=error_code,
+            fault=fault or (fault_of(error_class) if error_class else None),
+            upstream_request_id=self.response.upstream_request_id if self.response is not None else "",
+            reading=self._reading,
+            cost=self._cost,
+            on_disconnect=("cancelled" if self._aborted else "drained") if self.client_left else "",
+            bytes_received=self._received,
+            bytes_sent=self._sent,
+        )
+        await settle(self._journal, settlement)
+
+    @property
+    def ended(self) -> bool:
+        """The settlement has been handed over."""
+        return self.state is not State.INTENT
+
+    @property
+    def cost(self) -> Cost:
+        """What the answer cost, once it was measured."""
+        return self._cost
+
+    def _response(self) -> UpstreamResponse:
+        assert self.response is not None, "the provider has answered"
+        return self.response
+
+
+async def settle(journal: Journal, settlement: Settlement) -> None:
+    """Hand a settlement over, and wait a little for it to be durable.
+
+    The record is queued before this first suspends. When the storage is away it stays queued and is written when
+    the storage is back; the caller's answer is not held up for that.
+    """
+    try:
+        async with asyncio.timeout(SETTLE_WAIT_S):
+            ended = await journal.settle(settlement)
+    except TimeoutError:
+        log.warning("settlement_waits", request=settlement.request.id)
+        return
+    except NotRecordedError:
+        # Only a refusal without an attempt can meet this, when the storage is away and the queue full: nothing was
+        # sent, nothing is owed, and the caller's own error says more than this one would.
+        log.warning("refusal_not_recorded", request=settlement.request.id, code=settlement.error_code)
+        return
+    if not ended:
+        log.warning("settlement_superseded", request=settlement.request.id, state=settlement.state)

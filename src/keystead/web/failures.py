@@ -1,0 +1,35 @@
+"""Failed sign-ins by address: after a few, the next ones wait. In memory, bounded, per process.
+
+256-bit secrets cannot be guessed; this keeps noise out of the logs and a scanner from costing CPU. A good key is
+never refused because of somebody else's bad ones: only the pair of address and key id that failed is slowed.
+"""
+
+from typing import Final
+
+from keystead.domain.clock import Clock
+
+LIMIT: Final = 20
+"""Failures of one address with one key id in a window before 429."""
+
+WINDOW_US: Final = 60_000_000
+_MAX_PAIRS: Final = 10_000
+
+
+class Failures:
+    """Counts failed sign-ins in fixed windows of a minute."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start with none."""
+        self._clock = clock
+        self._window = 0
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def count(self, address: str, shown: str) -> bool:
+        """Count a failure; return True when this pair has failed too often and should be told to wait."""
+        window = self._clock.monotonic_us() // WINDOW_US
+        if window != self._window or len(self._counts) >= _MAX_PAIRS:
+            self._window = window
+            self._counts.clear()
+        pair = (address, shown[:40])
+        self._counts[pair] = self._counts.get(pair, 0) + 1
+        return self._counts[pair] > LIMIT

@@ -1,0 +1,224 @@
+"""The dialects' own paths: from an HTTP request to an ask, and on to the pipeline. Plain ASGI."""
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from keystead.dialects.body import check_model, read_json
+from keystead.dialects.multipart import read_fields
+from keystead.domain.access import VirtualKey
+from keystead.domain.clock import Clock
+from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError, NotFoundError
+from keystead.domain.ids import new_id
+from keystead.domain.traffic import Dialect, Endpoint
+from keystead.gateway.ask import Ask
+from keystead.gateway.pipeline import Pipeline
+from keystead.gateway.snapshot import Snapshots
+from keystead.telemetry import Metrics
+from keystead.web import paths
+from keystead.web.errors import error_body, error_headers
+from keystead.web.failures import Failures
+from keystead.web.models import ModelList
+from keystead.web.presented import error_dialect, models_dialect, presented_key
+from keystead.web.receive import ClientLeftError, Receive, Send, read_body
+from keystead.web.relay import Relay, overloaded, send_whole
+
+log = structlog.get_logger(__name__)
+
+_NEEDS_MODEL: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.MESSAGES, Endpoint.EMBEDDINGS})
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request and one worker may take."""
+
+    max_body_bytes: int
+    body_timeout_s: float
+    max_in_flight: int
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A request whose head has been checked, as it came."""
+
+    request_id: str
+    at: int
+    """Unix microseconds."""
+    at_us: int
+    """Monotonic microseconds."""
+    method: str
+    path: str
+    """The raw path, still encoded."""
+    query: bytes
+    address: str
+    headers: dict[bytes, bytes]
+
+
+class Inference:
+    """The data plane's ASGI application."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        snapshots: Snapshots,
+        relay: Relay,
+        models: ModelList,
+        metrics: Metrics,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        """Wire the trip."""
+        self._pipeline = pipeline
+        self._snapshots = snapshots
+        self._relay = relay
+        self._models = models
+        self._metrics = metrics
+        self._clock = clock
+        self._limits = limits
+        self._failures = Failures(clock)
+        self._in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return self._in_flight
+
+    async def serve(
+        self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        """Answer one request whose head the edge has checked."""
+        now = self._clock.now_us()
+        client = scope.get("client")
+        arrival = Arrival(
+            request_id=new_id("req", now),  # carries the very instant of the record: found again by its id alone
+            at=now,
+            at_us=self._clock.monotonic_us(),
+            method=scope["method"],
+            path=scope["raw_path"].decode("ascii"),
+            query=scope["query_string"],
+            address=client[0] if client else "",
+            headers=headers,
+        )
+        self._in_flight += 1
+        try:
+            await self._trip(arrival, receive, send)
+        except ClientLeftError:
+            return
+        except KeysteadError as error:
+            await self._tell(send, error, arrival)
+        except Exception:
+            # Our defect, before anything was answered: it is logged with its cause and told without it.
+            log.exception("defect", request=arrival.request_id)
+            await self._tell(send, KeysteadError("Something went wrong inside the gateway."), arrival)
+        finally:
+            self._in_flight -= 1
+
+    async def _trip(self, arrival: Arrival, receive: Receive, send: Send) -> None:
+        operation = _operation(arrival)
+        if self._in_flight > self._limits.max_in_flight:
+            raise overloaded()
+        key, query = self._authenticate(arrival)
+        body = b""
+        if operation.body != "none":
+            body = await read_body(
+                receive, arrival.headers, limit=self._limits.max_body_bytes, timeout_s=self._limits.body_timeout_s
+            )
+        bare = Ask(
+            request_id=arrival.request_id,
+            started_at=arrival.at,
+            started_us=arrival.at_us,
+            method=arrival.method,
+            dialect=operation.dialect,
+            endpoint=operation.endpoint,
+            tail=operation.tail,
+            query=query,
+            headers=arrival.headers,
+            model=operation.model or "",
+            stream=operation.stream,
+            body=body,
+            object_id=operation.object_id,
+        )
+        try:
+            ask = _read_ask(bare, operation)
+        except KeysteadError as error:
+            await self._pipeline.refuse(key, bare, error)
+            raise
+        if ask.endpoint is Endpoint.MODELS and self._models.is_own(key, ask):
+            await self._own_models(key, ask, send)
+            return
+        flight = await self._pipeline.open(key, ask)
+        await self._relay.answer(flight, receive, send)
+        self._count(ask, flight.state.value)
+
+    def _authenticate(self, arrival: Arrival) -> tuple[VirtualKey, bytes]:
+        shown, query = presented_key(arrival.headers, arrival.query)
+        try:
+            return self._snapshots.virtual_key(shown), query
+        except AuthenticationError as error:
+            if self._failures.count(arrival.address, shown):
+                raise AuthenticationError(
+                    "Too many requests with a key that is not valid.",
+                    code="too_many_failures",
+                    status=429,
+                    headers={"retry-after": "60"},
+                ) from error
+            raise
+
+    async def _own_models(self, key: VirtualKey, ask: Ask, send: Send) -> None:
+        body = self._models.body(key, ask)
+        await self._pipeline.answered_here(key, ask)
+        headers = [(b"content-type", b"application/json"), (b"x-keystead-request-id", ask.request_id.encode())]
+        await send_whole(send, 200, headers, body)
+        self._count(ask, "settled")
+
+    def _count(self, ask: Ask, outcome: str) -> None:
+        self._metrics.requests.labels(ask.dialect.value, ask.endpoint.value, outcome).inc()
+        self._metrics.duration.labels(ask.endpoint.value).observe((self._clock.monotonic_us() - ask.started_us) / 1e6)
+
+    async def _tell(self, send: Send, error: KeysteadError, arrival: Arrival) -> None:
+        self._metrics.refused.labels(error.code).inc()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"x-keystead-request-id", arrival.request_id.encode("ascii")),
+            *error_headers(error),
+        ]
+        dialect = error_dialect(arrival.path, arrival.headers)
+        await send_whole(send, error.status, headers, error_body(error, dialect, arrival.request_id))
+
+
+def _operation(arrival: Arrival) -> paths.Operation:
+    root, path = paths.split_root(arrival.path)
+    operation = paths.match(arrival.method, path, models_dialect=root or models_dialect(arrival.headers))
+    if operation is not None and root in {None, operation.dialect}:
+        return operation
+    if path == "/v1/responses" and b"upgrade" in arrival.headers:
+        # Codex offers a WebSocket first; 426 sends it to HTTP at once, any other answer after seven tries.
+        raise InvalidRequestError("Responses over WebSocket are not served; use HTTP.", code="no_websocket", status=426)
+    raise NotFoundError(
+        f"There is no {arrival.method} {arrival.path[:200]} here.",
+        code="unknown_path",
+        next_step="The served paths are listed in the reference; base URLs end in /v1 for OpenAI SDKs only.",
+    )
+
+
+def _read_ask(bare: Ask, operation: paths.Operation) -> Ask:
+    """Read from the body what routing needs.
+
+    Raises:
+        InvalidRequestError: malformed, or the model is missing.
+    """
+    if operation.body == "none":
+        return bare
+    if operation.body == "multipart" and bare.headers.get(b"content-type", b"").startswith(b"multipart/"):
+        fields = read_fields(bare.body, bare.headers[b"content-type"], ("model", "stream"))
+        model = fields.get("model", "")
+        return msgspec.structs.replace(
+            bare, model=check_model(model) if model else "", stream=fields.get("stream") == "true"
+        )
+    body = read_json(bare.body)
+    if operation.dialect is Dialect.GEMINI:
+        return msgspec.structs.replace(bare, json=body)
+    if body.model is None and operation.endpoint in _NEEDS_MODEL:
+        raise InvalidRequestError("`model` is missing.", code="missing_model", param="model")
+    return msgspec.structs.replace(bare, json=body, model=body.model or "", stream=body.stream)

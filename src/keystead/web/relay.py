@@ -1,0 +1,169 @@
+"""Give the provider's answer to the client, and see that its flight ends exactly once.
+
+Three kinds: a refusal passes with its status and bytes; a plain JSON answer is held until its usage is priced, so
+that the cost stands in a header and the record is durable before the client has the answer; a stream passes as it
+comes and is settled before its last byte.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+
+from keystead.domain.errors import GatewayError, KeysteadError, ProviderError
+from keystead.domain.money import to_text
+from keystead.domain.traffic import ErrorClass, OnDisconnect
+from keystead.gateway.flight import MAX_BUFFERED, Flight, fault_of
+from keystead.web.errors import error_body, error_event, error_headers
+from keystead.web.receive import Receive, Send
+
+log = structlog.get_logger(__name__)
+
+Headers = list[tuple[bytes, bytes]]
+
+_JSON: Final = (b"content-type", b"application/json")
+
+
+class Relay:
+    """Carries answers; knows HTTP and the flight, nothing else."""
+
+    def __init__(self, *, total_timeout_s: float) -> None:
+        """`total_timeout_s` bounds the whole answer, a client that does not read included."""
+        self._total_timeout_s = total_timeout_s
+
+    async def answer(self, flight: Flight, receive: Receive, send: Send) -> None:
+        """Relay the answer of a launched flight."""
+        try:
+            async with asyncio.timeout(self._total_timeout_s):
+                await self._relay(flight, receive, send)
+        except TimeoutError:
+            # The bound of last resort (a client that does not read): the cut tells the client, the record says why.
+            await flight.fail(
+                ProviderError("The answer took too long.", error_class=ErrorClass.TIMEOUT, sent=True, status=504)
+            )
+        except Exception:
+            # Our defect in the middle of an answer: the client sees a cut, the log the cause, the record an end.
+            log.exception("defect", request=flight.ask.request_id)
+        finally:
+            if not flight.ended:
+                await flight.cancel()
+
+    async def _relay(self, flight: Flight, receive: Receive, send: Send) -> None:
+        response = flight.response
+        assert response is not None, "a launched flight has a response"
+        if response.status >= 400:
+            await self._refusal(flight, send)
+            return
+        plain = not flight.ask.stream and "json" in response.content_type
+        if plain and flight.plan.credential.on_disconnect is not OnDisconnect.CANCEL:
+            await self._plain(flight, send)
+            return
+        watch = asyncio.get_running_loop().create_task(_watch(receive, flight))
+        try:
+            await (self._plain(flight, send) if plain else self._stream(flight, send, [], flight.chunks()))
+        finally:
+            watch.cancel()
+
+    async def _refusal(self, flight: Flight, send: Send) -> None:
+        body = await flight.error_body()
+        assert flight.response is not None, "it has refused"
+        headers = _headers(flight)
+        if flight.error_class is not None:
+            headers.append((b"x-keystead-error", flight.error_class.value.encode()))
+            headers.append((b"x-keystead-fault", fault_of(flight.error_class).value.encode()))
+        await send_whole(send, flight.response.status, headers, body)
+
+    async def _plain(self, flight: Flight, send: Send) -> None:
+        parts: list[bytes] = []
+        size = 0
+        chunks = flight.chunks()
+        try:
+            async for chunk in chunks:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > MAX_BUFFERED:
+                    await self._stream(flight, send, parts, chunks)
+                    return
+        except ProviderError as error:
+            await flight.fail(error)
+            await send_error(send, error, flight, _headers(flight, upstream=False))
+            return
+        await flight.finish()
+        assert flight.response is not None, "it has answered"
+        headers = _headers(flight)
+        if flight.cost.pico is not None:
+            headers.append((b"x-keystead-cost", f"{to_text(flight.cost.pico)} {flight.cost.currency}".encode()))
+        headers.append((b"x-keystead-cost-state", flight.cost.state.value.encode()))
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        flight.sent(len(body))
+        await send_whole(send, flight.response.status, headers, body)
+
+    async def _stream(self, flight: Flight, send: Send, first: list[bytes], chunks: AsyncIterator[bytes]) -> None:
+        assert flight.response is not None, "it has answered"
+        await send({"type": "http.response.start", "status": flight.response.status, "headers": _headers(flight)})
+        for chunk in first:
+            await _send_chunk(send, flight, chunk)
+        try:
+            async with aclosing(chunks) as rest:  # type: ignore[type-var]
+                async for chunk in rest:
+                    await _send_chunk(send, flight, chunk)
+        except ProviderError as error:
+            await flight.fail(error)
+            if "event-stream" in flight.response.content_type:
+                event = error_event(error, flight.ask.dialect, flight.ask.request_id)
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+            # No last chunk: the server closes the connection, and the client sees that the answer is not whole.
+            return
+        await flight.finish()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send_chunk(send: Send, flight: Flight, chunk: bytes) -> None:
+    if not flight.client_left:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        flight.sent(len(chunk))
+
+
+async def _watch(receive: Receive, flight: Flight) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    flight.leave()
+
+
+async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send a response in one piece."""
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def send_error(send: Send, error: KeysteadError, flight: Flight, headers: Headers) -> None:
+    """Send one of our errors in the caller's dialect."""
+    body = error_body(error, flight.ask.dialect, flight.ask.request_id)
+    await send_whole(send, error.status, [_JSON, *headers, *error_headers(error)], body)
+
+
+def _headers(flight: Flight, *, upstream: bool = True) -> Headers:
+    """Return the allow-listed headers of the provider and our own, which say which key did the work."""
+    credential = flight.plan.credential
+    headers: Headers = [
+        (b"x-keystead-request-id", flight.ask.request_id.encode("ascii")),
+        (b"x-keystead-credential", f"{credential.id}@{flight.plan.version.version}".encode("ascii")),
+        (b"x-keystead-owner", credential.owner.value.encode("ascii")),
+        (b"x-keystead-provider", flight.plan.provider.name.encode("ascii")),
+    ]
+    if upstream and flight.response is not None:
+        headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in flight.response.headers)
+    return headers
+
+
+def overloaded() -> GatewayError:
+    """Return the error for a gateway that has as much in flight as it may."""
+    return GatewayError(
+        "The gateway has too many requests in flight.",
+        code="gateway_busy",
+        next_step="Try again in a second.",
+        headers={"retry-after": "1"},
+    )

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from keystead.domain.errors import AuthenticationError, GatewayError, KeysteadError, NotFoundError, PolicyDenied
+from keystead.domain.traffic import Dialect
+from keystead.web.errors import error_body, error_event, error_headers
+
+ERRORS = [AuthenticationError(), NotFoundError("No model x."), PolicyDenied(), GatewayError(), KeysteadError("Oh.")]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("dialect", Dialect)
+def test_every_error_says_what_whose_fault_and_what_next(error: KeysteadError, dialect: Dialect) -> None:
+    text = error_body(error, dialect, "req_1").decode()
+    assert error.message in text
+    assert error.next_step in text
+    assert error.fault.value in text
+    assert error.code.casefold() in text.casefold()
+    assert "req_1" in text
+
+
+def test_shapes_are_each_dialects_own() -> None:
+    error = AuthenticationError()
+    openai = json.loads(error_body(error, Dialect.OPENAI, "req_1"))
+    claude = json.loads(error_body(error, Dialect.ANTHROPIC, "req_1"))
+    google = json.loads(error_body(error, Dialect.GEMINI, "req_1"))
+    assert openai["error"]["type"] == "authentication_error"
+    assert claude["type"] == "error"
+    assert claude["error"]["type"] == "authentication_error"
+    assert google["error"]["status"] == "UNAUTHENTICATED"
+    assert google["error"]["code"] == 401
+
+
+def test_a_stream_ends_with_an_event_the_sdk_knows() -> None:
+    assert error_event(GatewayError(), Dialect.OPENAI, "r").startswith(b'data: {"error":')
+    assert error_event(GatewayError(), Dialect.ANTHROPIC, "r").startswith(b'event: error\ndata: {"type":"error"')
+
+
+def test_headers_tell_a_machine() -> None:
+    error = AuthenticationError(headers={"Retry-After": "60"})
+    assert error_headers(error) == [
+        (b"x-keystead-error", b"invalid_key"),
+        (b"x-keystead-fault", b"caller"),
+        (b"retry-after", b"60"),
+    ]

@@ -1,0 +1,65 @@
+"""The table of the admin API keeps its own rules."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from keystead.domain.access import Permission
+from keystead.domain.secret import Secret
+from keystead.web.admin.route import Route
+from keystead.web.admin.routes import ROUTES
+from keystead.web.admin.values import Nothing
+
+BY_ROUTE = [pytest.param(route, id=f"{route.method} {route.path}") for route in ROUTES]
+WRITES = {permission for permission in Permission if permission.value.endswith(":write")}
+
+
+def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """Every struct that a value of this type can hold."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+        for field in msgspec.structs.fields(kind):
+            yield from structs_in(field.type)
+    for part in get_args(kind):
+        yield from structs_in(part)
+
+
+def test_only_the_route_about_oneself_needs_no_permission() -> None:
+    assert [route.path for route in ROUTES if route.permission is None] == ["/self"]
+
+
+def test_no_two_routes_share_method_and_path_or_handler() -> None:
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+    assert len({route.handler for route in ROUTES}) == len(ROUTES)
+
+
+@pytest.mark.parametrize("route", BY_ROUTE)
+def test_what_changes_something_is_a_post_with_a_write_permission_and_nothing_else_is(route: Route) -> None:
+    assert (route.method == "POST") == (route.permission in WRITES)
+
+
+@pytest.mark.parametrize("route", BY_ROUTE)
+def test_a_get_takes_a_query_and_a_post_takes_a_body(route: Route) -> None:
+    assert (route.body if route.method == "GET" else route.query) is Nothing
+
+
+@pytest.mark.parametrize("route", BY_ROUTE)
+def test_unknown_fields_are_refused_at_any_depth(route: Route) -> None:
+    taken = [*structs_in(route.query), *structs_in(route.body)]
+    assert taken
+    assert all(struct.__struct_config__.forbid_unknown_fields for struct in taken)
+
+
+@pytest.mark.parametrize("route", BY_ROUTE)
+def test_an_answer_holds_no_secret(route: Route) -> None:
+    for struct in structs_in(route.answer):
+        assert not any(field.type is Secret for field in msgspec.structs.fields(struct))
+
+
+@pytest.mark.parametrize("route", BY_ROUTE)
+def test_the_summary_is_one_sentence(route: Route) -> None:
+    assert re.fullmatch(r"[A-Z].*\.", route.summary)
+    assert "\n" not in route.summary

@@ -1,0 +1,81 @@
+import pytest
+
+from keystead.domain.traffic import Dialect, Endpoint
+from keystead.web.paths import match, split_root
+
+
+def endpoint(method: str, path: str, dialect: Dialect = Dialect.OPENAI) -> tuple[Dialect, Endpoint] | None:
+    operation = match(method, path, models_dialect=dialect)
+    return (operation.dialect, operation.endpoint) if operation else None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("POST", "/v1/chat/completions", (Dialect.OPENAI, Endpoint.CHAT)),
+        ("POST", "/v1/responses", (Dialect.OPENAI, Endpoint.RESPONSES)),
+        ("GET", "/v1/responses/resp_1", (Dialect.OPENAI, Endpoint.RESPONSE_STATE)),
+        ("POST", "/v1/responses/resp_1/cancel", (Dialect.OPENAI, Endpoint.RESPONSE_STATE)),
+        ("DELETE", "/v1/responses/resp_1", (Dialect.OPENAI, Endpoint.RESPONSE_STATE)),
+        ("POST", "/v1/messages", (Dialect.ANTHROPIC, Endpoint.MESSAGES)),
+        ("POST", "/v1/messages/count_tokens", (Dialect.ANTHROPIC, Endpoint.COUNT_TOKENS)),
+        ("POST", "/v1beta/models/gemini-3-pro:generateContent", (Dialect.GEMINI, Endpoint.GENERATE)),
+        ("POST", "/v1/models/gemini-3-pro:generateContent", (Dialect.GEMINI, Endpoint.GENERATE)),
+        ("POST", "/v1beta/models/sandbox/echo:countTokens", (Dialect.GEMINI, Endpoint.COUNT_TOKENS)),
+        ("POST", "/v1beta/models/e:batchEmbedContents", (Dialect.GEMINI, Endpoint.EMBEDDINGS)),
+        ("GET", "/v1beta/models", (Dialect.GEMINI, Endpoint.MODELS)),
+        ("GET", "/v1/models", (Dialect.OPENAI, Endpoint.MODELS)),
+        ("GET", "/v1/models/gpt-5", (Dialect.OPENAI, Endpoint.MODELS)),
+    ],
+)
+def test_each_path_has_its_meaning(method: str, path: str, expected: tuple[Dialect, Endpoint]) -> None:
+    assert endpoint(method, path) == expected
+
+
+def test_the_models_path_belongs_to_whom_the_headers_say() -> None:
+    assert endpoint("GET", "/v1/models", Dialect.ANTHROPIC) == (Dialect.ANTHROPIC, Endpoint.MODELS)
+
+
+def test_the_streaming_verb_streams() -> None:
+    operation = match("POST", "/v1beta/models/m:streamGenerateContent", models_dialect=Dialect.OPENAI)
+    assert operation is not None
+    assert operation.stream
+    assert operation.model == "m"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/chat/completions"),
+        ("HEAD", "/v1/models"),
+        ("OPTIONS", "/v1/chat/completions"),
+        ("POST", "/v1/chat/completions/"),
+        ("POST", "/v1//chat/completions"),
+        ("POST", "/V1/chat/completions"),
+        ("POST", "/v1/responses/%2e%2e/cancel"),
+        ("POST", "/v1/responses/a/b/cancel"),
+        ("GET", "/v1/responses/../models"),
+        ("POST", "/v1beta/models/m:deleteContent"),
+        ("POST", "/v1beta/models/m%2f..:generateContent"),
+        ("POST", "/v1beta/models/m:generateContent:generateContent/x"),
+        ("POST", "/v1/proxy/https://evil.example"),
+        ("GET", "/admin/v1/credentials"),
+        ("GET", "/"),
+    ],
+)
+def test_anything_else_is_not_there(method: str, path: str) -> None:
+    assert match(method, path, models_dialect=Dialect.OPENAI) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/anthropic/v1/messages", (Dialect.ANTHROPIC, "/v1/messages")),
+        ("/openai/v1/models", (Dialect.OPENAI, "/v1/models")),
+        ("/gemini/v1beta/models", (Dialect.GEMINI, "/v1beta/models")),
+        ("/openaiv1/models", (None, "/openaiv1/models")),
+        ("/v1/models", (None, "/v1/models")),
+    ],
+)
+def test_a_root_names_its_dialect(path: str, expected: tuple[Dialect | None, str]) -> None:
+    assert split_root(path) == expected
