@@ -1,0 +1,263 @@
+"""What is sent to a provider: its path, query, headers and body. Pure, and on the hot path.
+
+Nothing a caller sends can move a request: the origin is the credential's, the path is one of the templates below,
+and the only caller-given parts of it (a model name in a Gemini or Azure path, the id of a stored response) must
+match a narrow pattern. Queries and headers are allow-lists; the caller's own key, cookies, forwarding headers,
+organization and project choices stay behind.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from keystead import __version__
+from keystead.domain.credential import Credential
+from keystead.domain.errors import InvalidRequestError
+from keystead.domain.traffic import Dialect, Endpoint
+from keystead.providers.table import Auth, Provider
+
+
+class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request, complete but for the key, which the transport adds under `auth`."""
+
+    method: str
+    origin: str
+    """Scheme, host and port in normal form (see egress.parse_origin)."""
+    target: str
+    """Path and query, already encoded."""
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    auth: Auth
+
+    @property
+    def url(self) -> str:
+        """The whole URL; it never holds a key."""
+        return self.origin + self.target
+
+
+_TAILS: Final[dict[tuple[Dialect, Endpoint], frozenset[str]]] = {
+    (Dialect.OPENAI, Endpoint.CHAT): frozenset({"/chat/completions"}),
+    (Dialect.OPENAI, Endpoint.RESPONSES): frozenset({"/responses", "/responses/compact"}),
+    (Dialect.OPENAI, Endpoint.COUNT_TOKENS): frozenset({"/responses/input_tokens"}),
+    (Dialect.OPENAI, Endpoint.COMPLETIONS): frozenset({"/completions"}),
+    (Dialect.OPENAI, Endpoint.EMBEDDINGS): frozenset({"/embeddings"}),
+    (Dialect.OPENAI, Endpoint.MODERATIONS): frozenset({"/moderations"}),
+    (Dialect.OPENAI, Endpoint.IMAGES): frozenset({"/images/generations", "/images/edits", "/images/variations"}),
+    (Dialect.OPENAI, Endpoint.SPEECH): frozenset({"/audio/speech"}),
+    (Dialect.OPENAI, Endpoint.TRANSCRIPTION): frozenset({"/audio/transcriptions", "/audio/translations"}),
+    (Dialect.OPENAI, Endpoint.MODELS): frozenset({"/models"}),
+    (Dialect.ANTHROPIC, Endpoint.MESSAGES): frozenset({"/messages"}),
+    (Dialect.ANTHROPIC, Endpoint.COUNT_TOKENS): frozenset({"/messages/count_tokens"}),
+    (Dialect.ANTHROPIC, Endpoint.MODELS): frozenset({"/models"}),
+    (Dialect.GEMINI, Endpoint.MODELS): frozenset({"/models"}),
+}
+"""Paths without a part of the caller's, below the dialect's prefix."""
+
+_GEMINI_VERBS: Final[dict[Endpoint, frozenset[str]]] = {
+    Endpoint.GENERATE: frozenset({"generateContent", "streamGenerateContent"}),
+    Endpoint.COUNT_TOKENS: frozenset({"countTokens"}),
+    Endpoint.EMBEDDINGS: frozenset({"embedContent", "batchEmbedContents"}),
+}
+
+# Azure's older surface puts these under /openai/deployments/{deployment}; the rest stays under /openai.
+_DEPLOYED: Final = frozenset(
+    {
+        Endpoint.CHAT,
+        Endpoint.COMPLETIONS,
+        Endpoint.EMBEDDINGS,
+        Endpoint.IMAGES,
+        Endpoint.SPEECH,
+        Endpoint.TRANSCRIPTION,
+    }
+)
+
+# One path part: no slash, no percent sign (so no encoded one either), nothing that starts a query or a fragment.
+_PATH_PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+~-]{0,255}")
+_MODEL_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+~/-]{0,255}")
+_OBJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_RESPONSE_STATE: Final = re.compile(r"/responses/([^/]+)(|/cancel|/input_items)")
+_QUERY_VALUE: Final = re.compile(r"[A-Za-z0-9_.~:,/+=%-]{0,512}")
+_API_VERSION: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
+
+_QUERY: Final[dict[Dialect, frozenset[str]]] = {
+    Dialect.OPENAI: frozenset(
+        {"after", "before", "include", "include[]", "include%5B%5D", "limit", "order", "starting_after", "stream"}
+    ),
+    Dialect.ANTHROPIC: frozenset({"after_id", "before_id", "beta", "limit"}),
+    Dialect.GEMINI: frozenset({"alt", "pageSize", "pageToken"}),  # never `key`
+}
+
+_COMMON_HEADERS: Final = ("accept", "content-type", "idempotency-key")
+_HEADERS: Final[dict[Dialect, frozenset[str]]] = {
+    # Codex tells its variant of the responses format by x-openai-internal-codex-responses-lite.
+    Dialect.OPENAI: frozenset(
+        {*_COMMON_HEADERS, "openai-beta", "x-client-request-id", "x-openai-internal-codex-responses-lite"}
+    ),
+    Dialect.ANTHROPIC: frozenset({*_COMMON_HEADERS, "anthropic-beta", "anthropic-version"}),
+    Dialect.GEMINI: frozenset({*_COMMON_HEADERS, "x-goog-api-client", "x-server-timeout"}),
+}
+_MAX_HEADER_LENGTH: Final = 8192
+
+# identity: the bytes pass untouched and are metered as they pass, and a compressed answer could be a bomb (T40).
+_OWN_HEADERS: Final = (("Accept-Encoding", "identity"), ("User-Agent", f"keystead/{__version__}"))
+_ANTHROPIC_VERSION: Final = "2023-06-01"
+
+
+def build(
+    provider: Provider,
+    credential: Credential,
+    *,
+    dialect: Dialect,
+    endpoint: Endpoint,
+    path_tail: str,
+    method: str = "POST",
+    model: str = "",
+    query: str = "",
+    client_headers: Iterable[tuple[bytes, bytes]] = (),
+    body: bytes = b"",
+) -> UpstreamRequest:
+    """Build the request that `credential` carries to `provider`.
+
+    Args:
+        provider: The row of the credential's provider.
+        credential: Gives the origin and settings; its key is not touched here.
+        dialect: The wire format of `body`.
+        endpoint: What is asked; with `dialect` it selects the path.
+        path_tail: The caller's path below the version prefix (`/chat/completions`,
+            `/models/gemini-3-pro:generateContent`, `/responses/resp_1/cancel`), not decoded.
+        method: The HTTP method.
+        model: The model to send; it replaces the one in `path_tail` where the path holds one.
+        query: The caller's query string, not decoded.
+        client_headers: The caller's headers, names in lower case (as ASGI gives them).
+        body: The body to send.
+
+    Raises:
+        InvalidRequestError: the provider does not serve this, or a part of the path, query or headers is not
+            acceptable.
+    """
+    target = _path(provider, credential, (dialect, endpoint), tail=path_tail, model=model)
+    if query:
+        kept = _query(dialect, query)
+        if kept:
+            target = f"{target}&{kept}" if "?" in target else f"{target}?{kept}"
+    return UpstreamRequest(
+        method=method,
+        origin=credential.origin,
+        target=target,
+        headers=_headers(provider, dialect, client_headers, has_body=bool(body)),
+        body=body,
+        auth=provider.auth_for(dialect),
+    )
+
+
+def build_probe(provider: Provider, credential: Credential) -> UpstreamRequest:
+    """Build the call that checks the credential's key."""
+    probe = provider.probe
+    target = probe.path
+    if provider.quirks.deployment_paths and "api_version" in credential.settings:
+        target = f"/openai/models{_api_version(credential)}"
+    return UpstreamRequest(
+        method=probe.method,
+        origin=credential.origin,
+        target=target,
+        headers=_headers(provider, probe.dialect, (), has_body=bool(probe.body)),
+        body=probe.body,
+        auth=provider.auth_for(probe.dialect),
+    )
+
+
+def check_path_part(text: str, *, param: str) -> str:
+    """Return `text` if it can stand as one part of a path.
+
+    Raises:
+        InvalidRequestError: it holds a slash, dots that climb, a percent sign, a query, a control or non-ASCII.
+    """
+    if _PATH_PART.fullmatch(text) is None or ".." in text:
+        raise _refused(f"The {param} cannot be used in a URL path.", param)
+    return text
+
+
+def _path(
+    provider: Provider, credential: Credential, served: tuple[Dialect, Endpoint], *, tail: str, model: str
+) -> str:
+    dialect, endpoint = served
+    if served not in provider.endpoints:
+        raise InvalidRequestError(
+            f"{provider.title} does not serve {endpoint.value} in the {dialect.value} format.",
+            code="endpoint_not_served",
+            next_step="Use a model of a provider that serves this endpoint.",
+        )
+    if tail not in _TAILS.get(served, ()):
+        tail = _tail_with_part(dialect, endpoint, tail=tail, model=model)
+    if dialect is Dialect.OPENAI and provider.quirks.deployment_paths and "api_version" in credential.settings:
+        if endpoint in _DEPLOYED:
+            tail = f"/deployments/{check_path_part(model, param='model')}{tail}"
+        return f"/openai{tail}{_api_version(credential)}"
+    return provider.dialects[dialect] + tail
+
+
+def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: str) -> str:
+    """Return the path of a template that holds a model name or an id."""
+    if dialect is Dialect.GEMINI and endpoint is not Endpoint.MODELS:
+        verb = tail.rpartition(":")[2]
+        if verb in _GEMINI_VERBS.get(endpoint, ()):
+            return f"/models/{check_path_part(model.removeprefix('models/'), param='model')}:{verb}"
+    elif endpoint is Endpoint.MODELS and tail.startswith("/models/"):
+        name = model.removeprefix("models/") if dialect is Dialect.GEMINI else model
+        if _MODEL_ID.fullmatch(name) is None or ".." in name or "//" in name:
+            raise _refused("The model cannot be used in a URL path.", "model")
+        return f"/models/{name.replace('/', '%2F')}"  # as the official SDKs write it: one part, not two
+    elif endpoint is Endpoint.RESPONSE_STATE and (match := _RESPONSE_STATE.fullmatch(tail)):
+        if _OBJECT_ID.fullmatch(match[1]) is None:
+            raise _refused("The response id cannot be used in a URL path.", "response_id")
+        return tail
+    raise InvalidRequestError("There is no such path.", code="unknown_path", status=404)
+
+
+def _api_version(credential: Credential) -> str:
+    version = credential.settings["api_version"]
+    if _API_VERSION.fullmatch(version) is None:
+        raise InvalidRequestError("The credential's api_version is not valid.", code="invalid_setting")
+    return f"?api-version={version}"
+
+
+def _query(dialect: Dialect, query: str) -> str:
+    """Keep what the dialect knows. The rest is dropped: among it may be a key."""
+    allowed = _QUERY[dialect]
+    kept = []
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name in allowed:
+            if _QUERY_VALUE.fullmatch(value) is None:
+                raise _refused(f"The query parameter {name} is not valid.", name)
+            kept.append(pair)
+    return "&".join(kept)
+
+
+def _headers(
+    provider: Provider, dialect: Dialect, client_headers: Iterable[tuple[bytes, bytes]], *, has_body: bool
+) -> tuple[tuple[str, str], ...]:
+    allowed = _HEADERS[dialect]
+    extra = provider.quirks.request_headers
+    kept: dict[str, str] = {}
+    for raw_name, raw_value in client_headers:
+        name = raw_name.decode("latin-1")
+        if name in allowed or name in extra:
+            value = raw_value.decode("latin-1")
+            if not (value.isascii() and value.isprintable()) or len(value) > _MAX_HEADER_LENGTH:
+                raise _refused(f"The header {name} is not valid.", name)
+            # A list header sent twice means both values; a second content-type would be a smuggling try.
+            kept[name] = f"{kept[name]}, {value}" if name in kept and name.endswith("-beta") else value
+    if has_body and "content-type" not in kept:
+        kept["content-type"] = "application/json"
+    if "accept" not in kept:
+        kept["accept"] = "*/*"
+    if dialect is Dialect.ANTHROPIC and "anthropic-version" not in kept:
+        kept["anthropic-version"] = _ANTHROPIC_VERSION
+    return (*kept.items(), *_OWN_HEADERS)
+
+
+def _refused(message: str, param: str) -> InvalidRequestError:
+    return InvalidRequestError(message, code="invalid_value", param=param)

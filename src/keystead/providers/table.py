@@ -1,0 +1,401 @@
+"""The providers, as data: one row each, with quirks instead of classes.
+
+A provider is a company endpoint (or a self-hosted server), not a wire format: it speaks one or more dialects,
+each under its own path prefix. To add one, add a row here; the contract suite takes it from there.
+
+Sources are the vendors' API references as of November 2026 and recorded wrong-key answers; where a page and a
+recording disagreed, the recording won.
+"""
+
+from typing import Final
+
+import msgspec
+
+from keystead.domain.traffic import Dialect, Endpoint
+
+OPENAI: Final = Dialect.OPENAI
+ANTHROPIC: Final = Dialect.ANTHROPIC
+GEMINI: Final = Dialect.GEMINI
+
+
+class Auth(msgspec.Struct, frozen=True, kw_only=True):
+    """The header that carries the key. A key never goes into a URL: URLs end up in logs."""
+
+    header: str
+    prefix: str = ""
+    """What stands before the key, such as `Bearer `."""
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """The cheapest call that tells a good key from a bad one without being billed."""
+
+    path: str
+    """Path and query under the origin, version prefix included."""
+    dialect: Dialect = OPENAI
+    """Whose auth header is used."""
+    method: str = "GET"
+    body: bytes = b""
+    conclusive: bool = True
+    """Whether an answer other than a refusal proves the key. False where no free call is known to need it."""
+
+
+class Quirks(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider differs from the dialect it speaks."""
+
+    stream_usage_option: bool = True
+    """Accepts `stream_options.include_usage`. False: it refuses the field, and sends usage without being asked."""
+    region_hosts: dict[str, str] = {}
+    """Host → region name, where the region is chosen by host and is a price dimension."""
+    request_headers: frozenset[str] = frozenset()
+    """Caller headers (lower case) that mean something to this provider beyond the dialect's own."""
+    deployment_paths: bool = False
+    """With the credential setting `api_version`: Azure's deployment paths, the model in the path."""
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """One row."""
+
+    name: str
+    title: str
+    dialects: dict[Dialect, str]
+    """Dialect → path prefix under the origin (`/v1`)."""
+    endpoints: frozenset[tuple[Dialect, Endpoint]]
+    """What it serves; anything else is refused before it is sent."""
+    origin: str | None
+    """The default origin. None: the credential must name it. Loopback ones need KEYSTEAD_EGRESS_ALLOW."""
+    probe: Probe
+    auth: Auth = Auth(header="Authorization", prefix="Bearer ")
+    dialect_auth: dict[Dialect, Auth] = {}
+    """Dialects that carry the key in another header than `auth`."""
+    quirks: Quirks = Quirks()
+    native_models: tuple[str, ...] = ()
+    """Shell-style patterns of the model families it makes: what a bare model name resolves to."""
+
+    def auth_for(self, dialect: Dialect) -> Auth:
+        """Return the header that carries the key for `dialect`."""
+        return self.dialect_auth.get(dialect, self.auth)
+
+    def region_of(self, origin: str) -> str:
+        """Return the price region of `origin`, empty for the provider's default."""
+        host = origin.partition("://")[2].partition(":")[0]
+        return self.quirks.region_hosts.get(host, "")
+
+
+def _served(dialect: Dialect, *endpoints: Endpoint) -> frozenset[tuple[Dialect, Endpoint]]:
+    return frozenset((dialect, endpoint) for endpoint in endpoints)
+
+
+_X_API_KEY: Final = Auth(header="x-api-key")
+
+_ROWS: Final = (
+    Provider(
+        name="openai",
+        title="OpenAI",
+        origin="https://api.openai.com",
+        dialects={OPENAI: "/v1"},
+        endpoints=_served(
+            OPENAI,
+            Endpoint.CHAT,
+            Endpoint.RESPONSES,
+            Endpoint.RESPONSE_STATE,
+            Endpoint.COUNT_TOKENS,
+            Endpoint.COMPLETIONS,
+            Endpoint.EMBEDDINGS,
+            Endpoint.MODERATIONS,
+            Endpoint.IMAGES,
+            Endpoint.SPEECH,
+            Endpoint.TRANSCRIPTION,
+            Endpoint.MODELS,
+        ),
+        # A restricted key may lack the right to list models and still do inference: 403 is not a wrong key.
+        probe=Probe(path="/v1/models"),
+        quirks=Quirks(
+            region_hosts={f"{region}.api.openai.com": region for region in ("us", "eu", "ae", "au", "in", "jp")},
+        ),
+        native_models=(
+            "gpt-[!o]*",  # not gpt-oss-*, the open weights, which OpenAI itself does not serve
+            "chatgpt-*",
+            "o[0-9]*",
+            "codex-*",
+            "computer-use-*",
+            "text-embedding-3-*",
+            "text-embedding-ada-*",
+            "omni-moderation-*",
+            "text-moderation-*",
+            "dall-e-*",
+            "sora-*",
+            "whisper-1",
+            "tts-1*",
+            "davinci-*",
+            "babbage-*",
+            "ft:gpt-*",
+            "ft:o[0-9]*",
+            "ft:davinci-*",
+            "ft:babbage-*",
+        ),
+    ),
+    Provider(
+        name="azure",
+        title="Azure OpenAI",
+        origin=None,  # https://{resource}.openai.azure.com or https://{resource}.services.ai.azure.com
+        dialects={OPENAI: "/openai/v1", ANTHROPIC: "/anthropic/v1"},
+        endpoints=_served(
+            OPENAI,
+            Endpoint.CHAT,
+            Endpoint.RESPONSES,
+            Endpoint.RESPONSE_STATE,
+            Endpoint.COMPLETIONS,
+            Endpoint.EMBEDDINGS,
+            Endpoint.IMAGES,
+            Endpoint.SPEECH,
+            Endpoint.TRANSCRIPTION,
+            Endpoint.MODELS,
+        )
+        | _served(ANTHROPIC, Endpoint.MESSAGES),
+        auth=Auth(header="api-key"),
+        dialect_auth={ANTHROPIC: _X_API_KEY},
+        probe=Probe(path="/openai/v1/models"),
+        quirks=Quirks(deployment_paths=True),
+    ),
+    Provider(
+        name="anthropic",
+        title="Anthropic",
+        origin="https://api.anthropic.com",
+        dialects={ANTHROPIC: "/v1"},
+        endpoints=_served(ANTHROPIC, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS, Endpoint.MODELS),
+        auth=_X_API_KEY,
+        probe=Probe(path="/v1/models?limit=1", dialect=ANTHROPIC),
+        native_models=("claude-*",),
+    ),
+    Provider(
+        name="google",
+        title="Google Gemini",
+        origin="https://generativelanguage.googleapis.com",
+        # google-genai ≥ 3 asks for /v1 by default. It is sent to /v1beta all the same: v1beta has every method and
+        # field of v1 and more, and one upstream version means one set of answers to meter.
+        dialects={GEMINI: "/v1beta", OPENAI: "/v1beta/openai"},
+        endpoints=_served(GEMINI, Endpoint.GENERATE, Endpoint.COUNT_TOKENS, Endpoint.EMBEDDINGS, Endpoint.MODELS)
+        | _served(OPENAI, Endpoint.CHAT, Endpoint.EMBEDDINGS, Endpoint.MODELS),
+        dialect_auth={GEMINI: Auth(header="x-goog-api-key")},
+        probe=Probe(path="/v1beta/models?pageSize=1", dialect=GEMINI),
+        native_models=(
+            "gemini-*",
+            "gemma-*",
+            "learnlm-*",
+            "imagen-*",
+            "veo-*",
+            "embedding-001",
+            "text-embedding-00*",
+        ),
+    ),
+    Provider(
+        name="mistral",
+        title="Mistral",
+        origin="https://api.mistral.ai",
+        dialects={OPENAI: "/v1"},
+        endpoints=_served(
+            OPENAI, Endpoint.CHAT, Endpoint.EMBEDDINGS, Endpoint.MODERATIONS, Endpoint.TRANSCRIPTION, Endpoint.MODELS
+        ),
+        probe=Probe(path="/v1/models"),
+        quirks=Quirks(
+            # 422 extra_forbidden on stream_options.include_usage; the last chunk carries usage anyway.
+            stream_usage_option=False,
+            region_hosts={"api.eu.mistral.ai": "eu", "api.us.mistral.ai": "us"},
+        ),
+        native_models=(
+            "mistral-*",
+            "ministral-*",
+            "codestral-*",
+            "devstral-*",
+            "magistral-*",
+            "pixtral-*",
+            "voxtral-*",
+            "open-mi*",
+            "ft:*mistral*",
+            "ft:*mixtral*",
+            "ft:codestral*",
+        ),
+    ),
+    Provider(
+        name="groq",
+        title="Groq",
+        origin="https://api.groq.com",
+        dialects={OPENAI: "/openai/v1"},
+        endpoints=_served(
+            OPENAI, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.SPEECH, Endpoint.TRANSCRIPTION, Endpoint.MODELS
+        ),
+        probe=Probe(path="/openai/v1/models"),
+        native_models=("groq/*", "compound-*"),
+    ),
+    Provider(
+        name="deepseek",
+        title="DeepSeek",
+        origin="https://api.deepseek.com",
+        dialects={OPENAI: "", ANTHROPIC: "/anthropic/v1"},
+        endpoints=_served(OPENAI, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.MODELS)
+        | _served(ANTHROPIC, Endpoint.MESSAGES),
+        dialect_auth={ANTHROPIC: _X_API_KEY},
+        probe=Probe(path="/models"),
+        native_models=("deepseek-*",),
+    ),
+    Provider(
+        name="xai",
+        title="xAI",
+        origin="https://api.x.ai",
+        dialects={OPENAI: "/v1"},
+        endpoints=_served(
+            OPENAI, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.RESPONSE_STATE, Endpoint.IMAGES, Endpoint.MODELS
+        ),
+        probe=Probe(path="/v1/models"),
+        quirks=Quirks(
+            region_hosts={"us.api.x.ai": "us"},
+            request_headers=frozenset({"x-grok-conv-id"}),  # keeps a conversation on a warm prompt cache
+        ),
+        native_models=("grok-*",),
+    ),
+    Provider(
+        name="together",
+        title="Together AI",
+        origin="https://api.together.ai",
+        dialects={OPENAI: "/v1"},
+        endpoints=_served(
+            OPENAI,
+            Endpoint.CHAT,
+            Endpoint.COMPLETIONS,
+            Endpoint.EMBEDDINGS,
+            Endpoint.IMAGES,
+            Endpoint.SPEECH,
+            Endpoint.TRANSCRIPTION,
+            Endpoint.MODELS,
+        ),
+        probe=Probe(path="/v1/models"),
+        quirks=Quirks(region_hosts={"us-api.together.ai": "us", "ca-api.together.ai": "ca"}),
+    ),
+    Provider(
+        name="fireworks",
+        title="Fireworks AI",
+        origin="https://api.fireworks.ai",
+        dialects={OPENAI: "/inference/v1", ANTHROPIC: "/inference/v1"},
+        endpoints=_served(
+            OPENAI,
+            Endpoint.CHAT,
+            Endpoint.COMPLETIONS,
+            Endpoint.RESPONSES,
+            Endpoint.RESPONSE_STATE,
+            Endpoint.EMBEDDINGS,
+            Endpoint.MODELS,
+        )
+        | _served(ANTHROPIC, Endpoint.MESSAGES),
+        probe=Probe(path="/inference/v1/models"),
+        quirks=Quirks(request_headers=frozenset({"x-session-affinity"})),  # as x-grok-conv-id
+        native_models=("accounts/fireworks/*",),
+    ),
+    Provider(
+        name="openrouter",
+        title="OpenRouter",
+        origin="https://openrouter.ai",
+        dialects={OPENAI: "/api/v1", ANTHROPIC: "/api/v1"},
+        endpoints=_served(
+            OPENAI, Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.EMBEDDINGS, Endpoint.MODELS
+        )
+        | _served(ANTHROPIC, Endpoint.MESSAGES),
+        # Its model list is public and proves nothing.
+        probe=Probe(path="/api/v1/key"),
+        quirks=Quirks(
+            region_hosts={"eu.openrouter.ai": "eu", "us.openrouter.ai": "us"},
+            request_headers=frozenset({"http-referer", "x-title"}),
+        ),
+        native_models=("openrouter/*",),
+    ),
+    Provider(
+        name="cerebras",
+        title="Cerebras",
+        origin="https://api.cerebras.ai",
+        dialects={OPENAI: "/v1"},
+        endpoints=_served(OPENAI, Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.MODELS),
+        probe=Probe(path="/v1/models"),
+    ),
+    Provider(
+        name="perplexity",
+        title="Perplexity",
+        origin="https://api.perplexity.ai",
+        # Its chat completions ended on 2026-09-27; the responses format stayed.
+        dialects={OPENAI: "/v1"},
+        endpoints=_served(OPENAI, Endpoint.RESPONSES),
+        # No free call is known. An empty body is refused unbilled: 401 proves a wrong key, 400 proves nothing,
+        # because the body may be checked before the key.
+        probe=Probe(path="/v1/responses", method="POST", body=b"{}", conclusive=False),
+        native_models=("sonar*",),
+    ),
+    Provider(
+        name="cohere",
+        title="Cohere",
+        origin="https://api.cohere.ai",
+        dialects={OPENAI: "/compatibility/v1"},
+        endpoints=_served(OPENAI, Endpoint.CHAT, Endpoint.EMBEDDINGS),
+        probe=Probe(path="/v1/models?page_size=1"),
+        native_models=("command-*", "c4ai-*", "embed-*"),
+    ),
+    Provider(
+        name="vllm",
+        title="vLLM",
+        origin=None,
+        dialects={OPENAI: "/v1", ANTHROPIC: "/v1"},
+        endpoints=_served(
+            OPENAI,
+            Endpoint.CHAT,
+            Endpoint.RESPONSES,
+            Endpoint.RESPONSE_STATE,
+            Endpoint.COMPLETIONS,
+            Endpoint.EMBEDDINGS,
+            Endpoint.TRANSCRIPTION,
+            Endpoint.MODELS,
+        )
+        | _served(ANTHROPIC, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS),
+        probe=Probe(path="/v1/models"),
+    ),
+    Provider(
+        name="ollama",
+        title="Ollama",
+        origin="http://127.0.0.1:11434",
+        dialects={OPENAI: "/v1", ANTHROPIC: "/v1"},
+        endpoints=_served(
+            OPENAI, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.MODELS
+        )
+        | _served(ANTHROPIC, Endpoint.MESSAGES),
+        probe=Probe(path="/v1/models"),
+    ),
+    Provider(
+        name="llamacpp",
+        title="llama.cpp server",
+        origin="http://127.0.0.1:8080",
+        dialects={OPENAI: "/v1", ANTHROPIC: "/v1"},
+        endpoints=_served(
+            OPENAI, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.MODELS
+        )
+        | _served(ANTHROPIC, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS),
+        # /v1/models answers without a key there; /props does not.
+        probe=Probe(path="/props"),
+    ),
+    Provider(
+        name="sandbox",
+        title="Keystead sandbox",
+        origin="https://sandbox.invalid",  # never resolved (RFC 6761): the sandbox answers in process
+        dialects={OPENAI: "/v1", ANTHROPIC: "/v1", GEMINI: "/v1beta"},
+        endpoints=_served(
+            OPENAI,
+            Endpoint.CHAT,
+            Endpoint.RESPONSES,
+            Endpoint.COMPLETIONS,
+            Endpoint.EMBEDDINGS,
+            Endpoint.MODERATIONS,
+            Endpoint.MODELS,
+        )
+        | _served(ANTHROPIC, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS, Endpoint.MODELS)
+        | _served(GEMINI, Endpoint.GENERATE, Endpoint.COUNT_TOKENS, Endpoint.EMBEDDINGS, Endpoint.MODELS),
+        probe=Probe(path="/v1/models"),
+    ),
+)
+
+PROVIDERS: Final[dict[str, Provider]] = {row.name: row for row in _ROWS}
+"""Every provider, by name."""

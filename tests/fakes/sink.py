@@ -1,0 +1,52 @@
+"""A sink for the journal that a test holds in its hand."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from keystead.storage.batch import Record
+from keystead.storage.sink import StorageAwayError
+
+
+class FakeSink:
+    """Keeps the batches written; can be held, broken, and made to refuse records."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Record]] = []
+        self.away = False
+        self.refuses: Callable[[Record], bool] = lambda record: False
+        self.takes_effect: Callable[[Record], bool] = lambda record: True
+        self.entered = asyncio.Event()
+        """Set when a write begins."""
+        self.closed = False
+        self.probes = 0
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        """Let writes begin and not end."""
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    @property
+    def written(self) -> list[Record]:
+        return [record for batch in self.batches for record in batch]
+
+    async def write(self, batch: Sequence[Record]) -> Sequence[bool]:
+        self.entered.set()
+        await self._open.wait()
+        if self.away:
+            raise StorageAwayError("away")
+        if any(self.refuses(record) for record in batch):
+            raise ValueError("a record is not valid")
+        self.batches.append(list(batch))
+        return [self.takes_effect(record) for record in batch]
+
+    async def probe(self) -> None:
+        self.probes += 1
+        if self.away:
+            raise StorageAwayError("away")
+
+    async def close(self) -> None:
+        self.closed = True
