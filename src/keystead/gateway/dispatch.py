@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from keystead.domain.errors import KeysteadError
+from keystead.gateway.departure import ClientLeftError
 from keystead.gateway.flight import Flight
 from keystead.gateway.outgoing import outgoing
 from keystead.providers import request
@@ -24,6 +25,7 @@ class Dispatch:
 
         Raises:
             KeysteadError: the vault, the request or the provider failed; the flight has ended and is recorded.
+            ClientLeftError: the client left while the provider had not answered; the same holds.
         """
         plan, ask = flight.plan, flight.ask
         try:
@@ -47,5 +49,7 @@ class Dispatch:
             raise
         except asyncio.CancelledError:
             await flight.cancel()
+            if flight.client_left and flight.gave_up_waiting():
+                raise ClientLeftError from None
             raise
         flight.answered(response, withhold_usage=out.withhold_usage)

@@ -18,6 +18,7 @@ from keystead.domain.records import FREE, AttemptIntent, Cost, RequestIntent, Se
 from keystead.domain.traffic import CostState, ErrorClass, Fault, OnDisconnect, State
 from keystead.domain.usage import NOTHING
 from keystead.gateway.ask import Ask
+from keystead.gateway.departure import Departure
 from keystead.gateway.plan import Plan
 from keystead.metering.meter import Meter, meter_for
 from keystead.metering.pricing import PriceBook, cost_of
@@ -71,6 +72,7 @@ class Flight:
         journal: Journal,
         clock: Clock,
         price_book: PriceBook,
+        departure: Departure,
         drain_s: float,
     ) -> None:
         """Begin: the intent is durable, nothing has been sent."""
@@ -95,6 +97,9 @@ class Flight:
         self._reading = NOTHING
         self._cost = FREE
         self._deadline: asyncio.TimerHandle | None = None
+        self._waiting = asyncio.current_task()
+        self._departure = departure
+        departure.watch(self.leave)
 
     # -- the answer ---------------------------------------------------------------------------------------------
 
@@ -122,7 +127,9 @@ class Flight:
         except ProviderError:
             body = b""
         self._received = len(body)
-        refusal = classify(self.plan.provider.name, response.status, response.headers, body)
+        refusal = classify(
+            self.plan.provider.name, response.status, response.headers, body, now_us=self._clock.now_us()
+        )
         self.error_class = refusal.error_class
         await self.end(State.REJECTED, status_code=response.status, error_class=refusal.error_class)
         return body
@@ -166,10 +173,17 @@ class Flight:
             self._deadline = asyncio.get_running_loop().call_later(self._drain_s, self.abort)
 
     def abort(self) -> None:
-        """Close the upstream now."""
+        """Close the upstream now, or stop waiting for it."""
         self._aborted = True
         if self.response is not None:
             self.response.close()
+        elif self._waiting is not None and not self.ended:
+            self._waiting.cancel()
+
+    def gave_up_waiting(self) -> bool:
+        """Take back the cancellation by which `abort` stopped the wait; False if the task is cancelled anyway."""
+        assert self._waiting is not None, "a flight is made inside a task"
+        return self._aborted and self._waiting.uncancel() == 0
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -225,9 +239,8 @@ class Flight:
 
     async def cancel(self) -> None:
         """End an attempt whose task is being cancelled (shutdown, or a defect): the record is kept."""
-        reached = self.response is not None
-        self.abort()
-        if reached:
+        if self.response is not None:
+            self.response.close()
             self.measure(complete=False)
         else:
             self._cost = Cost(state=CostState.UNKNOWN)
@@ -246,6 +259,7 @@ class Flight:
         if self.ended:
             return
         self.state = state
+        self._departure.unwatch(self.leave)
         if self._deadline is not None:
             self._deadline.cancel()
         if self.response is not None:

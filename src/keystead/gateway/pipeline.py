@@ -10,6 +10,7 @@ from keystead.domain.ids import InstanceId
 from keystead.domain.records import FREE, AttemptIntent, RequestIntent, Settlement
 from keystead.domain.traffic import Endpoint, Fault, State
 from keystead.gateway.ask import Ask
+from keystead.gateway.departure import Departure
 from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.flight import Flight, settle
 from keystead.gateway.plan import Plan, candidates_for, plan_follow_up, plan_for
@@ -40,11 +41,12 @@ class Pipeline:
         self._instance_id = instance_id
         self._drain_s = drain_s
 
-    async def open(self, key: VirtualKey, ask: Ask) -> Flight:
+    async def open(self, key: VirtualKey, ask: Ask, departure: Departure) -> Flight:
         """Decide, record the intent, ask the provider; return the flight with the response's head.
 
         Raises:
             KeysteadError: refused or failed; it is recorded.
+            ClientLeftError: the client left before the provider answered; it is recorded.
         """
         snapshot = self._snapshot()
         try:
@@ -63,6 +65,7 @@ class Pipeline:
             journal=self._journal,
             clock=self._clock,
             price_book=snapshot.price_book,
+            departure=departure,
             drain_s=self._drain_s,
         )
         await self._dispatch.launch(flight)

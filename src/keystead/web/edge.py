@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from keystead.domain.errors import CallerError
+from keystead.gateway.departure import EXTENSION, Departure
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers. Claude Code's longest head has 3 KB; nginx allows 32 KB in all."""
@@ -59,6 +60,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._refused = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._departure = Departure()
+        self._extensions = {EXTENSION: self._departure}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give a new connection its time to send a head."""
@@ -66,8 +69,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self._start_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timer, and tell whoever answers this client that it has left."""
         self._stop_timer()
+        self._departure.happen()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -84,6 +88,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head; on a kept-alive connection its time starts with its first byte."""
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
         self._in_head = True
         if self._head_timer is None:
             self._start_head()

@@ -14,6 +14,7 @@ from keystead.domain.errors import AuthenticationError, InvalidRequestError, Key
 from keystead.domain.ids import new_id
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
+from keystead.gateway.departure import EXTENSION, ClientLeftError, Departure
 from keystead.gateway.pipeline import Pipeline
 from keystead.gateway.snapshot import Snapshots
 from keystead.telemetry import Metrics
@@ -22,7 +23,7 @@ from keystead.web.errors import error_body, error_headers
 from keystead.web.failures import Failures
 from keystead.web.models import ModelList
 from keystead.web.presented import error_dialect, models_dialect, presented_key
-from keystead.web.receive import ClientLeftError, Receive, Send, read_body
+from keystead.web.receive import Receive, Send, read_body
 from keystead.web.relay import Relay, overloaded, send_whole
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     query: bytes
     address: str
     headers: dict[bytes, bytes]
+    departure: Departure
 
 
 class Inference:
@@ -99,6 +101,7 @@ class Inference:
             query=scope["query_string"],
             address=client[0] if client else "",
             headers=headers,
+            departure=scope["extensions"][EXTENSION],
         )
         self._in_flight += 1
         try:
@@ -147,8 +150,8 @@ class Inference:
         if ask.endpoint is Endpoint.MODELS and self._models.is_own(key, ask):
             await self._own_models(key, ask, send)
             return
-        flight = await self._pipeline.open(key, ask)
-        await self._relay.answer(flight, receive, send)
+        flight = await self._pipeline.open(key, ask, arrival.departure)
+        await self._relay.answer(flight, send)
         self._count(ask, flight.state.value)
 
     def _authenticate(self, arrival: Arrival) -> tuple[VirtualKey, bytes]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from keystead.domain.errors import CallerError
+from keystead.gateway.departure import ClientLeftError
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -21,10 +22,6 @@ class BodyRefusedError(CallerError):
     """The request body cannot be read."""
 
     code = "bad_body"
-
-
-class ClientLeftError(Exception):
-    """The client closed the connection before its request was whole; there is nobody to answer."""
 
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes], *, limit: int, timeout_s: float) -> bytes:

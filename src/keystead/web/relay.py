@@ -14,10 +14,10 @@ import structlog
 
 from keystead.domain.errors import GatewayError, KeysteadError, ProviderError
 from keystead.domain.money import to_text
-from keystead.domain.traffic import ErrorClass, OnDisconnect
+from keystead.domain.traffic import ErrorClass
 from keystead.gateway.flight import MAX_BUFFERED, Flight, fault_of
 from keystead.web.errors import error_body, error_event, error_headers
-from keystead.web.receive import Receive, Send
+from keystead.web.receive import Send
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +33,11 @@ class Relay:
         """`total_timeout_s` bounds the whole answer, a client that does not read included."""
         self._total_timeout_s = total_timeout_s
 
-    async def answer(self, flight: Flight, receive: Receive, send: Send) -> None:
+    async def answer(self, flight: Flight, send: Send) -> None:
         """Relay the answer of a launched flight."""
         try:
             async with asyncio.timeout(self._total_timeout_s):
-                await self._relay(flight, receive, send)
+                await self._relay(flight, send)
         except TimeoutError:
             # The bound of last resort (a client that does not read): the cut tells the client, the record says why.
             await flight.fail(
@@ -50,21 +50,16 @@ class Relay:
             if not flight.ended:
                 await flight.cancel()
 
-    async def _relay(self, flight: Flight, receive: Receive, send: Send) -> None:
+    async def _relay(self, flight: Flight, send: Send) -> None:
         response = flight.response
         assert response is not None, "a launched flight has a response"
         if response.status >= 400:
             await self._refusal(flight, send)
             return
-        plain = not flight.ask.stream and "json" in response.content_type
-        if plain and flight.plan.credential.on_disconnect is not OnDisconnect.CANCEL:
+        if not flight.ask.stream and "json" in response.content_type:
             await self._plain(flight, send)
-            return
-        watch = asyncio.get_running_loop().create_task(_watch(receive, flight))
-        try:
-            await (self._plain(flight, send) if plain else self._stream(flight, send, [], flight.chunks()))
-        finally:
-            watch.cancel()
+        else:
+            await self._stream(flight, send, [], flight.chunks())
 
     async def _refusal(self, flight: Flight, send: Send) -> None:
         body = await flight.error_body()
@@ -124,12 +119,6 @@ async def _send_chunk(send: Send, flight: Flight, chunk: bytes) -> None:
     if not flight.client_left:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
         flight.sent(len(chunk))
-
-
-async def _watch(receive: Receive, flight: Flight) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    flight.leave()
 
 
 async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -1,0 +1,179 @@
+"""Credentials as the admin API takes and shows them."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from keystead.domain.credential import VersionState
+from keystead.domain.secret import Secret
+from keystead.domain.traffic import OnDisconnect, Owner
+from keystead.providers.probe import ProbeResult
+from keystead.vault.view import CredentialView, VersionView
+from keystead.web.admin.values import ModelPatterns, Name, instant, optional_instant, whole
+
+Origin = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=300, description="`https://host` or `https://host:port`.")
+]
+Setting = Annotated[str, msgspec.Meta(max_length=200, pattern=whole(r"[!-~]*"))]
+SettingName = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=whole(r"[a-z0-9_]+"))]
+VersionNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class AddCredential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key to keep. It is probed first; one that the provider calls wrong is refused."""
+
+    name: Name
+    provider: str
+    key: Secret
+    origin: Origin | None = None
+    """Null: the provider's own, where it has one."""
+    settings: Annotated[dict[SettingName, Setting], msgspec.Meta(max_length=20)] = {}
+    region: Annotated[str, msgspec.Meta(max_length=50, pattern=whole(r"[a-z0-9-]*"))] | None = None
+    """Price region; null: what the origin tells."""
+    models: ModelPatterns | None = None
+    on_disconnect: OnDisconnect = OnDisconnect.DRAIN
+    activate: bool = True
+    force: bool = False
+    """Activate although the probe proved nothing. A key proved wrong is not activated by force either."""
+    keep: bool = False
+    """Keep the key staged although the probe says that it is wrong."""
+    allow_duplicate: bool = False
+    """Keep the key although another credential of the organization holds the same."""
+
+
+class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The next version's key. It is probed first; one that the provider calls wrong is refused."""
+
+    key: Secret
+    activate: bool = True
+    """False: leave it staged."""
+    force: bool = False
+    keep: bool = False
+    allow_duplicate: bool = False
+
+
+class OneVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which version."""
+
+    version: VersionNumber
+
+
+class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which version to activate. It is probed first."""
+
+    version: VersionNumber
+    force: bool = False
+
+
+class SomeVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which version; null means what the route says."""
+
+    version: VersionNumber | None = None
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the credential points from now on. Its keys are destroyed: they were bound to where it pointed before."""
+
+    origin: Origin
+
+
+class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider said about a key."""
+
+    outcome: str
+    """`valid`, `invalid`, `no_rights`, `unreachable` or `unknown`."""
+    status: int | None
+    message: str
+    latency_us: int
+
+
+class VersionShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a credential."""
+
+    version: int
+    state: VersionState
+    mask: str
+    created_at: datetime
+    created_by: str
+    activated_at: datetime | None
+    draining_at: datetime | None
+    retired_at: datetime | None
+    revoked_at: datetime | None
+    probed_at: datetime | None
+    probe: ProbeReport | None
+
+
+class CredentialShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential, without its keys."""
+
+    id: str
+    name: str
+    provider: str
+    origin: str
+    settings: dict[str, str]
+    owner: Owner
+    region: str
+    models: tuple[str, ...] | None
+    on_disconnect: OnDisconnect
+    created_at: datetime
+    created_by: str
+    revoked_at: datetime | None
+    active_version: int | None
+    versions: tuple[VersionShown, ...]
+
+
+class Probed(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential after a probe of one of its versions."""
+
+    credential: CredentialShown
+    version: int
+    probe: ProbeReport
+
+
+def report(result: ProbeResult) -> ProbeReport:
+    """Return what is shown of a probe."""
+    return ProbeReport(
+        outcome=result.outcome, status=result.status, message=result.message, latency_us=result.latency_us
+    )
+
+
+def shown(view: CredentialView) -> CredentialShown:
+    """Return a credential as it is shown."""
+    return CredentialShown(
+        id=view.id,
+        name=view.name,
+        provider=view.provider,
+        origin=view.origin,
+        settings=view.settings,
+        owner=view.owner,
+        region=view.region,
+        models=view.models,
+        on_disconnect=view.on_disconnect,
+        created_at=instant(view.created_at),
+        created_by=view.created_by,
+        revoked_at=optional_instant(view.revoked_at),
+        active_version=active_version(view),
+        versions=tuple(_version(version) for version in view.versions),
+    )
+
+
+def active_version(view: CredentialView) -> int | None:
+    """Return the number of the version that new requests use."""
+    return next((version.version for version in view.versions if version.state is VersionState.ACTIVE), None)
+
+
+def _version(view: VersionView) -> VersionShown:
+    return VersionShown(
+        version=view.version,
+        state=view.state,
+        mask=view.mask,
+        created_at=instant(view.created_at),
+        created_by=view.created_by,
+        activated_at=optional_instant(view.activated_at),
+        draining_at=optional_instant(view.draining_at),
+        retired_at=optional_instant(view.retired_at),
+        revoked_at=optional_instant(view.revoked_at),
+        probed_at=optional_instant(view.probed_at),
+        probe=None if view.probe_result is None else msgspec.convert(view.probe_result, ProbeReport),
+    )

@@ -1,0 +1,183 @@
+"""Recorded requests: what was asked, which key did the work, what it used and cost. Never what was said."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from keystead.domain.traffic import CostState, ErrorClass, State
+from keystead.metering.usage import list_requests, show_request
+from keystead.metering.usage_views import AttemptView, CostLine, RequestFilter, RequestRow
+from keystead.web.admin.route import Call
+from keystead.web.admin.values import (
+    Instant,
+    ModelName,
+    Nothing,
+    Page,
+    PageQuery,
+    Reference,
+    optional_micros,
+    with_instants,
+)
+
+
+class RequestsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which requests."""
+
+    since: Instant | None = None
+    until: Instant | None = None
+    state: State | None = None
+    team: Reference | None = None
+    virtual_key: Reference | None = None
+    credential: Reference | None = None
+    provider: Reference | None = None
+    model: ModelName | None = None
+    """As asked, sent or served."""
+    error_class: ErrorClass | None = None
+    cost_state: CostState | None = None
+
+
+class RequestShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, with its last attempt's provider and credential (null if it was refused before any)."""
+
+    id: str
+    started_at: datetime
+    finished_at: datetime | None
+    duration_us: int | None
+    state: str
+    status_code: int | None
+    error_class: str | None
+    error_code: str | None
+    fault: str | None
+    team_id: str
+    team: str | None
+    principal_kind: str
+    principal_id: str
+    principal: str | None
+    virtual_key_id: str
+    virtual_key: str | None
+    dialect: str
+    endpoint: str
+    model_asked: str
+    model: str | None
+    """The model served, else the one sent."""
+    stream: bool
+    provider: str | None
+    credential_id: str | None
+    credential: str | None
+    credential_version: int | None
+    owner: str | None
+    attempts: int
+    input_total: int | None
+    output_total: int | None
+    usage_source: str | None
+    cost_state: str | None
+    cost: str | None
+    """Exact decimal text of `currency`; null where it is not known."""
+    currency: str | None
+
+
+class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at one provider, whole."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    duration_us: int | None
+    first_byte_us: int | None
+    state: str
+    credential_id: str
+    credential: str | None
+    credential_version: int
+    owner: str
+    provider: str
+    destination: str
+    region: str
+    model_sent: str
+    model_served: str | None
+    service_tier: str | None
+    speed: str | None
+    upstream_status: int | None
+    upstream_request_id: str | None
+    response_id: str | None
+    error_class: str | None
+    error_code: str | None
+    fault: str | None
+    usage_source: str | None
+    usage: dict[str, int]
+    """Token counts that are not zero, by name; disjoint."""
+    units: dict[str, str]
+    usage_raw: str | None
+    """The provider's own usage object, verbatim."""
+    anomalies: tuple[str, ...]
+    cost_state: str | None
+    cost: str | None
+    computed_cost: str | None
+    """Usage times price, beside a cost that the provider itself reported."""
+    currency: str | None
+    price_version: str | None
+    lines: tuple[CostLine, ...]
+    """The arithmetic of the cost."""
+    on_disconnect: str | None
+    bytes_received: int | None
+    bytes_sent: int | None
+
+
+class RequestDetailShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One request with everything that is known of it."""
+
+    request: RequestShown
+    attempts: tuple[AttemptShown, ...]
+    decision: Any
+    """Which rule chose the credential."""
+    client: str
+    consent_id: str | None
+    instance_id: str
+
+
+async def list_all(call: Call[RequestsQuery, Nothing]) -> Page[RequestShown]:
+    """Return a page of requests, newest first."""
+    query = call.query
+    filters = RequestFilter(
+        from_at=optional_micros(query.since),
+        to_at=optional_micros(query.until),
+        state=query.state,
+        team=query.team,
+        virtual_key=query.virtual_key,
+        credential=query.credential,
+        provider=query.provider,
+        model=query.model,
+        error_class=query.error_class,
+        cost_state=query.cost_state,
+    )
+    async with call.rooms.database.read() as conn:
+        page = await list_requests(
+            conn,
+            organization_id=call.who.organization_id,
+            filters=filters,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return Page(items=tuple(_request(row) for row in page.requests), next_cursor=page.next_cursor)
+
+
+async def show(call: Call[Nothing, Nothing]) -> RequestDetailShown:
+    """Return one request with its attempts."""
+    async with call.rooms.database.read() as conn:
+        found = await show_request(conn, organization_id=call.who.organization_id, request_id=call.path["request"])
+    return RequestDetailShown(
+        request=_request(found.request),
+        attempts=tuple(_attempt(attempt) for attempt in found.attempts),
+        decision=found.decision,
+        client=found.client,
+        consent_id=found.consent_id,
+        instance_id=found.instance_id,
+    )
+
+
+def _request(row: RequestRow) -> RequestShown:
+    return RequestShown(**with_instants(row))
+
+
+def _attempt(view: AttemptView) -> AttemptShown:
+    return AttemptShown(**with_instants(view))

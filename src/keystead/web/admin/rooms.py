@@ -1,0 +1,64 @@
+"""What the admin API's handlers work with, wired once by the composition root."""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+from keystead.domain.access import Administrator
+from keystead.domain.clock import Clock
+from keystead.identity.directory import Directory
+from keystead.identity.issuer import Issuer
+from keystead.metering.prices import Overrides
+from keystead.metering.pricing import PriceBook
+from keystead.providers.egress import EgressGuard
+from keystead.providers.transport import Transport
+from keystead.storage.database import Database
+from keystead.vault.credentials import Credentials
+from keystead.vault.lease import LeaseDoor
+
+
+class AdminDirectory(Protocol):
+    """Who an admin token signs in, decided in memory."""
+
+    def administrator(self, presented_token: str, /) -> Administrator | None:
+        """Return the member that `presented_token` signs in, or None whatever is wrong with it."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at, and how it is."""
+
+    name: str
+    state: Literal["ok", "warning", "failure"]
+    message: str
+    next_step: str = ""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the deployment is, check by check. It holds nothing of any organization."""
+
+    version: str
+    checks: tuple[Check, ...]
+
+
+class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
+    """The collaborators."""
+
+    database: Database
+    administrators: AdminDirectory
+    directory: Directory
+    issuer: Issuer
+    pepper: Callable[[], Awaitable[bytes]]
+    """Vault's `Keyring.pepper`: what digests of issued keys are made with."""
+    credentials: Credentials
+    lease_door: LeaseDoor
+    transport_for: Callable[[str], Transport]
+    """The transport that reaches a provider, by the provider's name."""
+    egress_guard: EgressGuard
+    overrides: Overrides
+    price_book: Callable[[], PriceBook]
+    """The current price book, overrides included."""
+    clock: Clock
+    refresh_snapshot: Callable[[], Awaitable[None]]
+    """Compile the tables anew, so that a change counts at once in this process."""
+    health: Callable[[], Awaitable[Health]]

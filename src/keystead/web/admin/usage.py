@@ -1,0 +1,78 @@
+"""Tokens and cost, summed by the dimensions one asks for."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from keystead.domain.clock import HOUR_US
+from keystead.metering.usage import usage_by
+from keystead.metering.usage_views import UsageKey, UsageLine
+from keystead.web.admin.route import Call
+from keystead.web.admin.values import Instant, Nothing, instant, micros
+
+_WEEK_US = 7 * 24 * HOUR_US
+_TIMES = frozenset({"hour", "day"})
+
+
+class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to sum, over which span of whole hours."""
+
+    by: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=200,
+            description="Dimensions, separated by commas: hour, day, team, principal, virtual_key, credential, "
+            "provider, model, owner, outcome.",
+        ),
+    ] = "model"
+    since: Instant | None = None
+    """Default: a week before `until`."""
+    until: Instant | None = None
+    """Default: now."""
+
+
+class UsageShown(msgspec.Struct, frozen=True, kw_only=True):
+    """The sums. Costs are exact decimal text; attempts without a known cost are counted beside them, never as zero."""
+
+    since: datetime
+    until: datetime
+    """The span asked for, widened to whole hours."""
+    dimensions: tuple[str, ...]
+    lines: tuple[UsageLine, ...]
+    totals: tuple[UsageLine, ...]
+    """One per currency."""
+
+
+async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
+    """Return usage by dimensions."""
+    query = call.query
+    until = call.rooms.clock.now_us() if query.until is None else micros(query.until)
+    since = until - _WEEK_US if query.since is None else micros(query.since)
+    async with call.rooms.database.read() as conn:
+        found = await usage_by(
+            conn,
+            organization_id=call.who.organization_id,
+            dimensions=[name for name in query.by.split(",") if name],
+            from_at=since,
+            to_at=until,
+        )
+    return UsageShown(
+        since=instant(found.from_at),
+        until=instant(found.to_at),
+        dimensions=found.dimensions,
+        lines=tuple(_line(line) for line in found.lines),
+        totals=found.totals,
+    )
+
+
+def _line(line: UsageLine) -> UsageLine:
+    """Give the hours and days their instants as every other instant in the API."""
+    return msgspec.structs.replace(line, keys=tuple(_key(key) for key in line.keys))
+
+
+def _key(key: UsageKey) -> UsageKey:
+    if key.dimension not in _TIMES:
+        return key
+    at = instant(int(key.id)).isoformat().replace("+00:00", "Z")
+    return msgspec.structs.replace(key, id=at)
