@@ -219,7 +219,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     known = {setting.variable for setting in SETTINGS} | CLIENT_VARIABLES
     for variable in environment:
         if variable.startswith("KEYSTEAD_") and variable not in known:
-            raise SettingsError(f"{variable} is not a setting; `keystead doctor` lists them")
+            raise SettingsError(f"{variable} is not a setting; `keystead doctor --settings` lists them")
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         text = environment.get(setting.variable, setting.default)

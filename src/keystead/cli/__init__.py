@@ -1,0 +1,55 @@
+"""The command line: everything the admin API can do, and starting the server.
+
+Commands are found by name and imported only when used, so that `keystead --help` is instant.
+"""
+
+import importlib
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "serve": "Start the gateway.",
+    "credential": "Provider keys: add, probe, rotate, roll back, revoke.",
+    "key": "Virtual keys: create, list, revoke.",
+    "request": "Recorded requests: list, show.",
+    "usage": "Tokens and cost by team, credential, model and more.",
+    "price": "Prices: list, show, own ones.",
+    "team": "Teams: create, list.",
+    "member": "Members: create, list, disable.",
+    "token": "Admin tokens: create, list, revoke.",
+    "audit": "The audit log: list.",
+    "doctor": "Look for what is wrong, here and in the server.",
+    "version": "Show the version.",
+}
+"""Command → what it does, in the order of the help. Each is `command` in the module of its name."""
+
+
+class LazyGroup(click.Group):
+    """Finds its commands in this package, one module each."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names, in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module and return the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"keystead.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table as it is, importing none of the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Keystead: bring your own keys, keep them yours.
+
+    The commands talk to a running gateway (KEYSTEAD_URL, default http://127.0.0.1:5397) with the admin token in
+    KEYSTEAD_ADMIN_TOKEN, or else in the file admin.token of the data folder (KEYSTEAD_HOME).
+    """

@@ -1,0 +1,139 @@
+"""`keystead request …`: what was recorded of each request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import msgspec
+
+from keystead.cli.inputs import Moment
+from keystead.cli.output import Column, fields, local, milliseconds, money, number, table, write, write_list
+from keystead.cli.session import Session, connected
+from keystead.domain.traffic import CostState, ErrorClass, State
+
+Json = Mapping[str, Any]
+
+
+def _state(item: Json) -> str:
+    return str(item["state"]).replace("_", " ")
+
+
+def _cost(item: Json) -> str:
+    """Return the amount, or the state that says why there is none; an estimate is called one."""
+    if item["cost"] is None:
+        return str(item["cost_state"] or "")
+    shown = money(item["cost"], item["currency"])
+    return f"{shown} estimated" if item["cost_state"] == "estimated" else shown
+
+
+def _credential(item: Json) -> str:
+    if item["credential_id"] is None:
+        return ""
+    return f"{item['credential'] or item['credential_id']} v{item['credential_version']}"
+
+
+_LIST = (
+    Column("started", lambda item: local(item["started_at"])),
+    Column("state", _state),
+    Column("status", lambda item: str(item["status_code"] or ""), "right"),
+    Column("key", lambda item: item["virtual_key"] or item["virtual_key_id"]),
+    Column("model", lambda item: item["model"] or item["model_asked"]),
+    Column("credential", _credential),
+    Column("in", lambda item: number(item["input_total"]), "right"),
+    Column("out", lambda item: number(item["output_total"]), "right"),
+    Column("cost", _cost, "right"),
+    Column("ms", lambda item: milliseconds(item["duration_us"]), "right"),
+    Column("id", lambda item: item["id"]),
+)
+_LINES = (
+    Column("unit", lambda item: item["unit"]),
+    Column("count", lambda item: item["count"], "right"),
+    Column("price", lambda item: item["price"] or "no price", "right"),
+    Column("amount", lambda item: item["amount"] or "", "right"),
+)
+
+
+@click.group("request")
+def command() -> None:
+    """Recorded requests: list, show."""
+
+
+@command.command("list")
+@click.option("--since", type=Moment(), help="7d, 24h, a date, or RFC 3339.")
+@click.option("--until", type=Moment(), help="As --since.")
+@click.option("--team", help="Id or name.")
+@click.option("--key", "virtual_key", help="A virtual key's id or name.")
+@click.option("--credential", help="Id or name.")
+@click.option("--provider")
+@click.option("--model", help="As asked, sent or served.")
+@click.option("--state", type=click.Choice([state.value for state in State]))
+@click.option("--error-class", type=click.Choice([error.value for error in ErrorClass]))
+@click.option("--cost-state", type=click.Choice([state.value for state in CostState]))
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@connected
+def list_all(session: Session, /, *, limit: int, **filters: str | None) -> None:
+    """List the requests, newest first."""
+    found = list(session.client().items("requests", limit=limit, **filters))
+    write_list(session, found, _LIST, empty="There is no such request.")
+
+
+@command.command("show")
+@click.argument("request")
+@connected
+def show(session: Session, *, request: str) -> None:
+    """Show REQUEST (`req_…`) with its attempts and the arithmetic of its cost."""
+    answer = session.client().get("requests", request)
+    write(session, answer, lambda: _show(answer))
+
+
+def _show(answer: Json) -> None:
+    item = answer["request"]
+    fields(
+        [
+            ("request", item["id"]),
+            ("state", " ".join(part for part in (_state(item), item["error_class"], item["error_code"]) if part)),
+            ("fault", item["fault"] or ""),
+            ("status", str(item["status_code"] or "")),
+            ("started", local(item["started_at"])),
+            ("took", f"{milliseconds(item['duration_us'])} ms" if item["duration_us"] is not None else ""),
+            ("team", item["team"] or item["team_id"]),
+            ("principal", item["principal"] or item["principal_id"]),
+            ("virtual key", item["virtual_key"] or item["virtual_key_id"]),
+            ("asked", f"{item['model_asked']} ({item['dialect']} {item['endpoint']}{', stream' * item['stream']})"),
+            ("tokens", f"{number(item['input_total'])} in, {number(item['output_total'])} out" * _has_usage(item)),
+            ("cost", _cost(item)),
+            ("decision", msgspec.json.encode(answer["decision"]).decode()),
+            ("client", answer["client"]),
+        ]
+    )
+    for attempt in answer["attempts"]:
+        _show_attempt(attempt)
+
+
+def _show_attempt(attempt: Json) -> None:
+    click.echo(f"\nAttempt {attempt['number']}")
+    usage = ", ".join(f"{name} {number(count)}" for name, count in attempt["usage"].items())
+    units = ", ".join(f"{name} {count}" for name, count in attempt["units"].items())
+    fields(
+        [
+            ("  state", " ".join(part for part in (_state(attempt), attempt["error_class"]) if part)),
+            ("  credential", f"{_credential(attempt)} ({attempt['owner']})"),
+            ("  provider", f"{attempt['provider']} at {attempt['destination']}"),
+            ("  region", attempt["region"]),
+            ("  model", f"{attempt['model_sent']} → {attempt['model_served'] or 'not said'}"),
+            ("  tier", attempt["service_tier"] or ""),
+            ("  upstream", f"{attempt['upstream_status'] or ''} {attempt['upstream_request_id'] or ''}".strip()),
+            ("  first byte", f"{milliseconds(attempt['first_byte_us'])} ms" * (attempt["first_byte_us"] is not None)),
+            ("  usage", ", ".join(part for part in (usage, units) if part)),
+            ("  counted by", attempt["usage_source"] or ""),
+            ("  anomalies", ", ".join(attempt["anomalies"])),
+            ("  cost", _cost(attempt)),
+            ("  price", attempt["price_version"] or ""),
+        ]
+    )
+    if attempt["lines"]:
+        table(attempt["lines"], _LINES, empty="")
+
+
+def _has_usage(item: Json) -> bool:
+    return item["input_total"] is not None

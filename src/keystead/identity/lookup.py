@@ -1,0 +1,77 @@
+"""Finding, listing and inserting rows that belong to one organization.
+
+What belongs to another organization is not found, in the same words as what never existed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, insert, or_, select
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keystead.domain.errors import ConflictError, NotFoundError
+
+
+async def page(
+    conn: AsyncConnection,
+    table: Table,
+    organization_id: str,
+    *narrowed: ColumnElement[bool],
+    before: str | None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Return up to `limit` rows, newest first; `before` is the last id of the page before."""
+    conditions = [table.c.organization_id == organization_id, *narrowed]
+    if before is not None:
+        conditions.append(table.c.id < before)
+    found = await conn.execute(select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit))
+    return found.mappings().all()
+
+
+async def find(conn: AsyncConnection, table: Table, organization_id: str, id_or_name: str, *, noun: str) -> RowMapping:
+    """Return the row with this id, else with this name.
+
+    Raises:
+        NotFoundError: the organization has neither.
+    """
+    found = await conn.execute(
+        select(table).where(
+            table.c.organization_id == organization_id, or_(table.c.id == id_or_name, table.c.name == id_or_name)
+        )
+    )
+    rows = found.mappings().all()
+    for row in rows:
+        if row["id"] == id_or_name:
+            return row
+    if not rows:
+        raise NotFoundError(f"There is no {noun} {id_or_name!r}.")
+    return rows[0]
+
+
+async def names(conn: AsyncConnection, table: Table, organization_id: str, ids: Iterable[str]) -> dict[str, str]:
+    """Return id → name of those rows among `ids` that the organization has."""
+    found = await conn.execute(
+        select(table.c.id, table.c.name).where(table.c.organization_id == organization_id, table.c.id.in_(set(ids)))
+    )
+    return {row.id: row.name for row in found}
+
+
+async def insert_row(
+    conn: AsyncConnection, table: Table, organization_id: str, values: Mapping[str, Any], *, noun: str
+) -> None:
+    """Insert a row.
+
+    Raises:
+        ConflictError: its name is taken.
+    """
+    try:
+        await conn.execute(insert(table).values(organization_id=organization_id, **values))
+    except IntegrityError as error:
+        raise ConflictError(
+            f"There is a {noun} named {values['name']!r} already.",
+            code="name_taken",
+            param="name",
+            next_step="Choose another name.",
+        ) from error

@@ -1,0 +1,194 @@
+"""The command line against a gateway that really runs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from click.testing import CliRunner, Result
+
+from keystead.cli import main
+from tests.fakes.gateway import Gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Run = Callable[..., Any]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    async with Gateway.running(tmp_path_factory.mktemp("cli") / "home") as running:
+        yield running
+
+
+@pytest.fixture
+def run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs `keystead …` beside the gateway."""
+    monkeypatch.setenv("KEYSTEAD_HOME", str(gateway.home))
+    monkeypatch.setenv("KEYSTEAD_URL", gateway.url)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    async def command(*args: str, stdin: str = "", expect: int = 0) -> Result:
+        result = await asyncio.to_thread(CliRunner().invoke, main, list(args), input=stdin)
+        assert result.exit_code == expect, result.output
+        return result
+
+    return command
+
+
+async def answer(run: Run, *args: str, stdin: str = "") -> Any:
+    return json.loads((await run(*args, "--output", "json", stdin=stdin)).stdout)
+
+
+async def test_a_credential_lives_from_its_first_key_to_its_end(run: Run) -> None:
+    added = await run(
+        "credential", "add", "life", "--provider", "sandbox", "--model", "echo*", stdin="canary-key-number-one\n"
+    )
+    assert "state          active" in added.stdout
+    assert "Probe of version 1: valid" in added.stdout
+    rotated = await answer(run, "credential", "rotate", "life", stdin="canary-key-number-two\n")
+    assert rotated["credential"]["active_version"] == 2
+    rolled_back = await answer(run, "credential", "rollback", "life")
+    assert rolled_back["active_version"] == 1
+    probed = await answer(run, "credential", "probe", "life", "--version", "2")
+    assert probed["probe"]["outcome"] == "valid"
+    await run("credential", "activate", "life", "2")
+    await run("credential", "retire", "life", "1")
+    shown = await run("credential", "show", "life")
+    assert [line.split()[1] for line in shown.stdout.splitlines() if line.strip()[:1].isdigit()] == [
+        "retired",
+        "active",
+    ]
+    moved = await answer(run, "credential", "destination", "life", "https://nowhere.invalid", "--yes")
+    assert (moved["origin"], moved["active_version"]) == ("https://nowhere.invalid", None)
+    await run("credential", "revoke", "life", "--yes")
+    listed = (await run("credential", "list")).stdout
+    assert [line.split()[:2] for line in listed.splitlines()[2:]] == [["sandbox", "sandbox"], ["life", "sandbox"]]
+    assert "revoked" in listed
+    for output in (added.output, json.dumps(rotated), shown.output, listed):
+        assert "canary-key" not in output
+
+
+async def test_a_key_is_shown_once_and_alone_and_works_until_it_is_revoked(run: Run, gateway: Gateway) -> None:
+    created = await run("key", "create", "ci", "--model", "sandbox/*", "--credential", "sandbox", "--expires", "30d")
+    key = created.stdout.strip()
+    assert key.startswith("ks_")
+    assert "shown this once" in created.stderr
+    assert (await gateway.chat("sandbox/echo", key=key)).status == 200
+    assert key not in (await run("key", "list", "--team", "Default team")).stdout
+    await run("key", "revoke", "ci", expect=2)
+    await run("key", "revoke", "ci", "--yes")
+    assert (await gateway.chat("sandbox/echo", key=key)).status == 401
+
+
+async def test_a_request_can_be_found_shown_and_summed(run: Run, gateway: Gateway) -> None:
+    reply = await gateway.chat("sandbox/echo")
+    identifier = reply.headers["x-keystead-request-id"]
+    listed = await run("request", "list", "--since", "1h", "--model", "echo", "--key", "first key")
+    assert identifier in listed.stdout
+    assert "settled" in listed.stdout
+    shown = await run("request", "show", identifier)
+    assert "sandbox v1 (sandbox)" in shown.stdout
+    assert "counted by  provider" in shown.stdout
+    usage = await run("usage", "--by", "team,credential,model", "--since", "1d")
+    assert "Default team" in usage.stdout
+    assert "total" in usage.stdout
+    report = await answer(run, "usage", "--by", "owner")
+    assert report["lines"][0]["keys"][0]["name"] == "sandbox"
+    assert isinstance(report["totals"][0]["cost"], str)
+
+
+async def test_people_and_tokens_are_managed(run: Run, gateway: Gateway) -> None:
+    await run("team", "create", "Research", "--cost-center", "4711")
+    await run("member", "create", "Ada", "--role", "auditor", "--team", "Research")
+    token = (await run("token", "create", "audit", "--member", "Ada")).stdout.strip()
+    assert (await gateway.call("GET", "/admin/v1/self", key=token)).json()["role"] == "auditor"
+    assert (await gateway.call("POST", "/admin/v1/teams", {"name": "x"}, key=token)).status == 403
+    [shown] = [row for row in await answer(run, "token", "list") if row["name"] == "audit"]
+    await run("token", "revoke", shown["id"], "--yes")
+    await run("member", "disable", "Ada", "--yes")
+    assert (await gateway.call("GET", "/admin/v1/self", key=token)).status == 401
+    assert "4711" in (await run("team", "list")).stdout
+    assert "disabled" in (await run("member", "list")).stdout
+    audited = await run("audit", "list", "--since", "1h", "--limit", "3")
+    assert [line.split()[3] for line in audited.stdout.splitlines()[2:]] == [
+        "member.disabled",
+        "admin_token.revoked",
+        "admin_token.created",
+    ]
+
+
+async def test_prices_are_shown_per_million_and_ones_own_are_exact(run: Run) -> None:
+    listed = (await run("price", "list", "--provider", "openai", "--search", "gpt-4o", "--limit", "5")).stdout
+    assert len(listed.splitlines()) == 7
+    assert "1.25" in (await run("price", "show", "gpt-5", "--provider", "openai")).stdout
+    await run("price", "override", "add", "--provider", "vllm", "--model", "llama*", expect=2)
+    added = await answer(
+        run, "price", "override", "add", "--provider", "vllm", "--model", "llama*", "--per-million", "input_tokens=0.1"
+    )
+    assert added["prices"] == {"input_tokens": "0.0000001"}
+    assert "input 0.1" in (await run("price", "override", "list", "--in-force")).stdout
+    await run("price", "override", "end", added["id"], "--yes")
+    assert await answer(run, "price", "override", "list", "--in-force") == []
+
+
+async def test_an_error_says_what_happened_whose_fault_it_is_and_what_to_do(run: Run) -> None:
+    refused = await run("credential", "show", "nothing", expect=1)
+    assert refused.stdout == ""
+    lines = refused.stderr.splitlines()
+    assert lines[0] == "Error: There is no such credential."
+    assert lines[1].startswith("Fault: this command's (credential_not_found, op_")
+    assert lines[2].startswith("Next:  ")
+    in_json = await run("credential", "show", "nothing", "--output", "json", expect=1)
+    assert json.loads(in_json.stderr)["code"] == "credential_not_found"
+    unreachable = await run(
+        "credential",
+        "add",
+        "far",
+        "--provider",
+        "vllm",
+        "--origin",
+        "https://nowhere.invalid",
+        stdin="k" * 20,
+        expect=1,
+    )
+    assert "Fault: the provider's (probe_inconclusive" in unreachable.stderr
+    await run("credential", "add", "far", "--provider", "vllm", stdin="", expect=2)
+
+
+async def test_the_doctor_looks_here_and_there(
+    run: Run, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    there = await answer(run, "doctor")
+    assert {found["where"] for found in there} == {"gateway"}
+    assert {found["state"] for found in there} <= {"ok", "warning"}
+    monkeypatch.delenv("KEYSTEAD_URL")
+    monkeypatch.setenv("KEYSTEAD_PORT", gateway.url.rpartition(":")[2])
+    whole = await answer(run, "doctor")
+    assert {found["where"] for found in whole} == {"this machine", "gateway"}
+    assert {found["state"] for found in whole} <= {"ok", "warning"}
+
+
+async def test_the_doctor_finds_what_is_wrong_without_a_gateway(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.delenv("KEYSTEAD_URL")
+    monkeypatch.setenv("KEYSTEAD_HOME", str(home))
+    monkeypatch.setenv("KEYSTEAD_PORT", "1")
+    assert "does not exist" in (await run("doctor", expect=1)).stdout
+    home.mkdir(mode=0o700)
+    (home / "root.key").write_text("x")
+    (home / "root.key").chmod(0o644)
+    (home / "admin.token").write_text("ksa_x")
+    (home / "admin.token").chmod(0o600)
+    (home / "keystead.db").write_text("not a database")
+    shown = (await run("doctor", expect=1)).stdout
+    assert f"chmod 600 {home / 'root.key'}" in shown
+    assert "is not a SQLite database" in shown
+    assert "Keystead does not answer at http://127.0.0.1:1." in shown
+    settings = (await run("doctor", "--settings")).stdout
+    assert "KEYSTEAD_EGRESS_ALLOW" in settings

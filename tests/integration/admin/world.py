@@ -1,0 +1,209 @@
+"""The admin API with everything real behind it but the providers, which answer as scripted."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from keystead.domain.access import Role
+from keystead.domain.ids import OrganizationId, TeamId, new_id
+from keystead.domain.secret import Secret
+from keystead.gateway.snapshot import Snapshots
+from keystead.identity.bootstrap import Bootstrap, bootstrap
+from keystead.identity.directory import Directory
+from keystead.identity.issuer import Issuer
+from keystead.metering.prices import Overrides
+from keystead.providers.egress import EgressGuard
+from keystead.providers.request import UpstreamRequest
+from keystead.providers.transport import UpstreamResponse
+from keystead.storage import schema
+from keystead.storage.database import Database
+from keystead.vault.credentials import Credentials
+from keystead.vault.kek.local import LocalKek
+from keystead.vault.keyring import DEPLOYMENT, Keyring
+from keystead.vault.lease import LeaseDoor
+from keystead.web.admin.application import AdminApplication
+from keystead.web.admin.rooms import AdminRooms, Check, Health
+from tests.fakes.clock import FakeClock
+from tests.integration.admin.asgi import Answer, call
+
+
+class ScriptedAnswer:
+    """A provider's whole answer."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.headers: list[tuple[str, str]] = []
+        self.content_type = "application/json"
+        self.upstream_request_id = "up_1"
+        self._body = body
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        yield self._body
+
+    async def body(self, limit: int) -> bytes:
+        return self._body[:limit]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class ScriptedTransport:
+    """Answers by the key it is shown, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, bytes] | Exception] = {}
+        self.asked: list[tuple[str, str]] = []
+        """(URL, key) of each call."""
+        self.while_asked: Callable[[], Awaitable[None]] | None = None
+        """What happens meanwhile."""
+
+    async def open(self, request: UpstreamRequest, secret: Secret) -> UpstreamResponse:
+        key = secret.reveal()
+        self.asked.append((request.url, key))
+        if self.while_asked is not None:
+            await self.while_asked()
+        answer = self.answers.get(key, (200, b'{"object":"list","data":[]}'))
+        if isinstance(answer, Exception):
+            raise answer
+        return ScriptedAnswer(*answer)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class World:
+    """One deployment, just started."""
+
+    def __init__(self, database: Database, clock: FakeClock, keyring: Keyring) -> None:
+        self.database = database
+        self.clock = clock
+        self.keyring = keyring
+        self.transport = ScriptedTransport()
+        self.directory = Directory(clock)
+        self.issuer = Issuer(clock)
+        self.credentials = Credentials(keyring, clock)
+        self.snapshots: Snapshots
+        self.app: AdminApplication
+        self.token = ""
+        self.key = ""
+        self.organization_id = OrganizationId("")
+        self.team_id = TeamId("")
+        self.member_id = ""
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make one call below /admin/v1 as the first administrator, or with `token` ("" for none)."""
+        shown = self.token if token is None else token
+        sent = dict(headers or {})
+        if shown:
+            sent["Authorization"] = f"Bearer {shown}"
+        chunks: list[bytes] = []
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json")
+            chunks = [body if isinstance(body, bytes) else msgspec.json.encode(body)]
+        return await call(self.app, method, f"/admin/v1{path}", headers=list(sent.items()), chunks=chunks)
+
+    async def get(self, path: str) -> Any:
+        answer = await self.call("GET", path)
+        assert answer.status == 200, answer.body
+        return answer.json()
+
+    async def post(self, path: str, body: Any = None, *, expect: int = 200) -> Any:
+        answer = await self.call("POST", path, body)
+        assert answer.status == expect, answer.body
+        return answer.json()
+
+    async def add_credential(self, name: str = "main", **changes: Any) -> Any:
+        body = {"name": name, "provider": "openai", "key": provider_key(name)} | changes
+        return (await self.post("/credentials", body, expect=201))["credential"]
+
+    async def signed_in_as(self, role: Role, organization_id: str | None = None) -> str:
+        """Return an admin token of a new member with `role`."""
+        organization_id = organization_id or self.organization_id
+        pepper = await self.keyring.pepper()
+        async with self.database.write() as conn:
+            team = (await self.directory.teams(conn, organization_id, before=None, limit=1))[0]
+            member = await self.directory.create_member(
+                conn,
+                organization_id=organization_id,
+                team_id=team.id,
+                name=f"{role.value} {new_id('n', self.clock.now_us())}",
+                role=role,
+            )
+            _, token = await self.issuer.create_admin_token(
+                conn,
+                pepper=pepper,
+                organization_id=organization_id,
+                member_id=member.id,
+                name="token",
+                expires_at=None,
+            )
+        await self.snapshots.refresh()
+        return token.reveal()
+
+    async def other_organization(self) -> str:
+        """Make another organization and return an admin token of it."""
+        identifier = OrganizationId(new_id("org", self.clock.now_us()))
+        row = {"id": identifier, "name": "Other", "currency": "USD", "created_at": self.clock.now_us()}
+        async with self.database.write() as conn:
+            await conn.execute(schema.organizations.insert().values(row))
+            await self.directory.create_team(conn, organization_id=identifier, name="Other team", cost_center="x")
+        await self.keyring.ensure(identifier)
+        return await self.signed_in_as(Role.ADMINISTRATOR, identifier)
+
+
+def provider_key(name: str) -> str:
+    """Return a provider key of OpenAI's shape."""
+    return f"sk-proj-{name.replace(' ', '-')}-{'k' * 40}"
+
+
+async def started(database: Database, clock: FakeClock, home: Path) -> World:
+    """Start a deployment on an empty database."""
+    keyring = Keyring(database, LocalKek.create(home / "root.key"), clock)
+    await keyring.ensure(DEPLOYMENT)
+    world = World(database, clock, keyring)
+    pepper = await keyring.pepper()
+    async with database.write() as conn:
+        first = await bootstrap(conn, clock=clock, pepper=pepper)
+    assert isinstance(first, Bootstrap)
+    await keyring.ensure(first.organization.id)
+    world.organization_id = first.organization.id
+    world.team_id = first.team.id
+    world.member_id = first.member.id
+    world.token = first.admin_token.reveal()
+    world.key = first.virtual_key.reveal()
+    world.snapshots = Snapshots(database=database, credentials=world.credentials, pepper=pepper, clock=clock)
+    await world.snapshots.refresh()
+    world.app = AdminApplication(_rooms(world))
+    return world
+
+
+def _rooms(world: World) -> AdminRooms:
+    async def health() -> Health:
+        return Health(version="1", checks=(Check(name="database", state="ok", message="It answers."),))
+
+    return AdminRooms(
+        database=world.database,
+        administrators=world.snapshots,
+        directory=world.directory,
+        issuer=world.issuer,
+        pepper=world.keyring.pepper,
+        credentials=world.credentials,
+        lease_door=LeaseDoor(world.keyring),
+        transport_for=lambda _provider: world.transport,
+        egress_guard=EgressGuard(()),
+        overrides=Overrides(world.clock),
+        price_book=lambda: world.snapshots.current.price_book,
+        clock=world.clock,
+        refresh_snapshot=world.snapshots.refresh,
+        health=health,
+    )
