@@ -104,7 +104,11 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
 
 
 class Metrics:
-    """The process's metrics, in one registry."""
+    """The process's metrics, in one registry.
+
+    Labelled children are looked up once and kept: the look-up costs more than the count, and there are only as many
+    as dialects × endpoints × outcomes.
+    """
 
     def __init__(self) -> None:
         """Register them."""
@@ -115,6 +119,7 @@ class Metrics:
             ("dialect", "endpoint", "outcome"),
             registry=self.registry,
         )
+        self._answered: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self.refused = Counter(
             "keystead_refused_total",
             "Requests refused before they had a record: bad head, no valid key, overload.",
@@ -144,3 +149,12 @@ class Metrics:
         self.recovered = Counter(
             "keystead_recovered_total", "Requests of dead processes ended as unknown.", registry=self.registry
         )
+
+    def answered(self, dialect: str, endpoint: str, outcome: str, duration_us: int) -> None:
+        """Count one inference request that has ended."""
+        kept = self._answered.get((dialect, endpoint, outcome))
+        if kept is None:
+            kept = (self.requests.labels(dialect, endpoint, outcome), self.duration.labels(endpoint))
+            self._answered[dialect, endpoint, outcome] = kept
+        kept[0].inc()
+        kept[1].observe(duration_us / 1e6)

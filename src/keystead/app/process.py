@@ -131,6 +131,7 @@ class Process:
             dispatch=Dispatch(lease_door=lease_door, transport_for=transport_for),
             clock=clock,
             instance_id=self._instance_id,
+            metrics=self._metrics,
             drain_s=settings.disconnect_drain_s,
         )
         self._inference = Inference(

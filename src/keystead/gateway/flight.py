@@ -25,6 +25,7 @@ from keystead.metering.pricing import PriceBook, cost_of
 from keystead.providers.classify import classify
 from keystead.providers.transport import UpstreamResponse
 from keystead.storage.database import Journal
+from keystead.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,7 @@ class Flight:
         journal: Journal,
         clock: Clock,
         price_book: PriceBook,
+        metrics: Metrics,
         departure: Departure,
         drain_s: float,
     ) -> None:
@@ -87,6 +89,7 @@ class Flight:
         self._journal = journal
         self._clock = clock
         self._price_book = price_book
+        self._metrics = metrics
         self._drain_s = drain_s
         self._meter: Meter | None = None
         self._filter: UsageChunkFilter | None = None
@@ -283,6 +286,10 @@ class Flight:
             bytes_received=self._received,
             bytes_sent=self._sent,
         )
+        ask = self.ask
+        self._metrics.answered(ask.dialect.value, ask.endpoint.value, state.value, settlement.duration_us)
+        if error_class is not None:
+            self._metrics.provider_errors.labels(self.plan.provider.name, error_class.value).inc()
         await settle(self._journal, settlement)
 
     @property

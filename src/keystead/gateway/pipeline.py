@@ -17,6 +17,7 @@ from keystead.gateway.plan import Plan, candidates_for, plan_follow_up, plan_for
 from keystead.gateway.snapshot import Snapshot
 from keystead.metering import stored
 from keystead.storage.database import Database
+from keystead.telemetry import Metrics
 
 
 class Pipeline:
@@ -30,6 +31,7 @@ class Pipeline:
         dispatch: Dispatch,
         clock: Clock,
         instance_id: InstanceId,
+        metrics: Metrics,
         drain_s: float,
     ) -> None:
         """Wire the rooms; `snapshot` returns the current one."""
@@ -39,6 +41,7 @@ class Pipeline:
         self._dispatch = dispatch
         self._clock = clock
         self._instance_id = instance_id
+        self._metrics = metrics
         self._drain_s = drain_s
 
     async def open(self, key: VirtualKey, ask: Ask, departure: Departure) -> Flight:
@@ -65,6 +68,7 @@ class Pipeline:
             journal=self._journal,
             clock=self._clock,
             price_book=snapshot.price_book,
+            metrics=self._metrics,
             departure=departure,
             drain_s=self._drain_s,
         )
@@ -93,6 +97,7 @@ class Pipeline:
             fault=fault,
             cost=FREE,
         )
+        self._metrics.answered(ask.dialect.value, ask.endpoint.value, state.value, settlement.duration_us)
         await settle(self._journal, settlement)
 
     def usable(self, key: VirtualKey, ask: Ask) -> Sequence[Credential]:

@@ -30,7 +30,7 @@ class Tasks:
                 await asyncio.sleep(seconds)
                 try:
                     await work()
-                except Exception:
+                except Exception:  # a supervisor: one failed round must not end the service
                     log.exception("background_round_failed", task=name)
 
         self.spawn(name, loop)
@@ -45,5 +45,5 @@ class Tasks:
     async def _guard(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
-        except Exception:
+        except Exception:  # a supervisor: told here, since nobody awaits the task
             log.exception("background_task_failed", task=name)

@@ -152,7 +152,6 @@ class Inference:
             return
         flight = await self._pipeline.open(key, ask, arrival.departure)
         await self._relay.answer(flight, send)
-        self._count(ask, flight.state.value)
 
     def _authenticate(self, arrival: Arrival) -> tuple[VirtualKey, bytes]:
         shown, query = presented_key(arrival.headers, arrival.query)
@@ -173,11 +172,6 @@ class Inference:
         await self._pipeline.answered_here(key, ask)
         headers = [(b"content-type", b"application/json"), (b"x-keystead-request-id", ask.request_id.encode())]
         await send_whole(send, 200, headers, body)
-        self._count(ask, "settled")
-
-    def _count(self, ask: Ask, outcome: str) -> None:
-        self._metrics.requests.labels(ask.dialect.value, ask.endpoint.value, outcome).inc()
-        self._metrics.duration.labels(ask.endpoint.value).observe((self._clock.monotonic_us() - ask.started_us) / 1e6)
 
     async def _tell(self, send: Send, error: KeysteadError, arrival: Arrival) -> None:
         self._metrics.refused.labels(error.code).inc()

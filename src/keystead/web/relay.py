@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 Headers = list[tuple[bytes, bytes]]
 
 _JSON: Final = (b"content-type", b"application/json")
+_EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Relay:
@@ -36,8 +37,7 @@ class Relay:
     async def answer(self, flight: Flight, send: Send) -> None:
         """Relay the answer of a launched flight."""
         try:
-            async with asyncio.timeout(self._total_timeout_s):
-                await self._relay(flight, send)
+            await self._relay(flight, send)
         except TimeoutError:
             # The bound of last resort (a client that does not read): the cut tells the client, the record says why.
             await flight.fail(
@@ -96,17 +96,25 @@ class Relay:
         await send_whole(send, flight.response.status, headers, body)
 
     async def _stream(self, flight: Flight, send: Send, first: list[bytes], chunks: AsyncIterator[bytes]) -> None:
+        # The transport bounds a provider's time; a client that does not read is bounded here.
+        async with asyncio.timeout(self._total_timeout_s):
+            await self._pass_on(flight, send, first, chunks)
+
+    async def _pass_on(self, flight: Flight, send: Send, first: list[bytes], chunks: AsyncIterator[bytes]) -> None:
         assert flight.response is not None, "it has answered"
         await send({"type": "http.response.start", "status": flight.response.status, "headers": _headers(flight)})
         for chunk in first:
             await _send_chunk(send, flight, chunk)
+        last = _EVENT_ENDS[0]
         try:
             async with aclosing(chunks) as rest:  # type: ignore[type-var]
                 async for chunk in rest:
                     await _send_chunk(send, flight, chunk)
+                    last = chunk
         except ProviderError as error:
             await flight.fail(error)
-            if "event-stream" in flight.response.content_type:
+            # Inside an unfinished event an error event would be read as a part of it; there the cut alone tells.
+            if "event-stream" in flight.response.content_type and last.endswith(_EVENT_ENDS):
                 event = error_event(error, flight.ask.dialect, flight.ask.request_id)
                 await send({"type": "http.response.body", "body": event, "more_body": True})
             # No last chunk: the server closes the connection, and the client sees that the answer is not whole.
