@@ -8,11 +8,14 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 _MASK: Final = "[redacted]"
 _SECRETS: Final = re.compile(
@@ -110,8 +113,9 @@ class Metrics:
     as dialects × endpoints × outcomes.
     """
 
-    def __init__(self) -> None:
-        """Register them."""
+    def __init__(self, shared_folder: Path | None = None) -> None:
+        """Register them. `shared_folder` is where the workers of one gateway keep theirs (see `share_metrics`)."""
+        self._shared_folder = shared_folder
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "keystead_requests_total",
@@ -139,16 +143,35 @@ class Metrics:
             ("provider", "error_class"),
             registry=self.registry,
         )
-        self.in_flight = Gauge("keystead_in_flight", "Inference requests under way.", registry=self.registry)
+        self.in_flight = Gauge(
+            "keystead_in_flight",
+            "Inference requests under way.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
         self.journal_backlog = Gauge(
-            "keystead_journal_backlog", "Records that wait to be written.", registry=self.registry
+            "keystead_journal_backlog",
+            "Records that wait to be written.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
         )
         self.snapshot_age = Gauge(
-            "keystead_snapshot_age_seconds", "Age of the compiled view the hot path reads.", registry=self.registry
+            "keystead_snapshot_age_seconds",
+            "Age of the compiled view the hot path reads.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
         )
         self.recovered = Counter(
             "keystead_recovered_total", "Requests of dead processes ended as unknown.", registry=self.registry
         )
+
+    def exposition(self) -> bytes:
+        """Return the metrics in Prometheus' text format: of all workers, where there are several."""
+        if self._shared_folder is None:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=str(self._shared_folder))  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
 
     def answered(self, dialect: str, endpoint: str, outcome: str, duration_us: int) -> None:
         """Count one inference request that has ended."""

@@ -1,6 +1,7 @@
 """One worker: its rooms wired, its background work, and the ASGI application in front of them."""
 
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -47,6 +48,7 @@ DEAD_AFTER_US: Final = 15_000_000
 """Seven missed heartbeats: a worker starved of CPU for a few seconds is not taken for dead."""
 
 RECOVERY_S: Final = 10.0
+GAUGES_S: Final = 5.0
 HOUSEKEEPING_S: Final = 600.0
 
 
@@ -57,7 +59,7 @@ class Process:
         """Keep the settings; the lifespan's start opens everything."""
         self._settings = settings
         self._clock = SystemClock()
-        self._metrics = Metrics()
+        self._metrics = Metrics(shared_metrics_folder(settings) if settings.workers > 1 else None)
         self._tasks = Tasks()
         self._instance_id = InstanceId(new_id("ins", self._clock.now_us()))
         self._hosts = _host_names(settings)
@@ -101,6 +103,7 @@ class Process:
         await self._recover()
         self._tasks.every("snapshot_poll", POLL_S, self._snapshots.poll)
         self._tasks.every("heartbeat", HEARTBEAT_S, lambda: self._database.heartbeat(self._instance_id))
+        self._tasks.every("gauges", GAUGES_S, self._measure_soon)
         self._tasks.every("recovery", RECOVERY_S, self._recover)
         self._tasks.every("housekeeping", HOUSEKEEPING_S, lambda: self._housekeep(credentials))
         self._started = True
@@ -231,6 +234,9 @@ class Process:
             clock=self._clock,
         )
 
+    async def _measure_soon(self) -> None:
+        self._measure()
+
     def _measure(self) -> None:
         self._metrics.in_flight.set(self._inference.in_flight)
         self._metrics.journal_backlog.set(self._database.journal.backlog())
@@ -248,6 +254,11 @@ class Process:
             *error_headers(error),
         ]
         await send_whole(send, error.status, headers, error_body(error, dialect, request_id))
+
+
+def shared_metrics_folder(settings: Settings) -> Path:
+    """Return where the workers of one gateway keep their metrics."""
+    return settings.home / "metrics"
 
 
 def _host_names(settings: Settings) -> frozenset[bytes]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import uvicorn
 
 from keystead import __version__
 from keystead.app.first_start import FirstStart, prepare
-from keystead.app.process import Process
+from keystead.app.process import Process, shared_metrics_folder
 from keystead.domain.clock import SystemClock
 from keystead.settings import Settings, load
 from keystead.telemetry import configure_logging
@@ -34,6 +36,7 @@ def serve(settings: Settings) -> None:
             _Server(_config(settings, Process(settings)), settings, first).run()
         else:
             _announce(settings, settings.port, first)
+            _tell_workers(settings)
             uvicorn.run("keystead.app.server:create", factory=True, workers=settings.workers, **_options(settings))
 
 
@@ -43,6 +46,19 @@ def create() -> Process:
     configure_logging(settings.log_level)
     EdgeProtocol.header_timeout_s = settings.header_timeout_s
     return Process(settings)
+
+
+def _tell_workers(settings: Settings) -> None:
+    """Pass on to the worker processes what they cannot read from this one's environment.
+
+    They keep their metrics in one folder, so that whichever is asked tells all of them; prometheus_client decides
+    that by its variable when it is imported, which they do after this.
+    """
+    folder = shared_metrics_folder(settings)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    os.environ["KEYSTEAD_WORKERS"] = str(settings.workers)  # noqa: TID251 - written, not read: it may be an option's
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # noqa: TID251 - the library's own switch, not a setting
 
 
 def _config(settings: Settings, app: Process) -> uvicorn.Config:

@@ -1,13 +1,14 @@
 """The guard at the socket: what is refused before any room sees it.
 
-uvicorn with httptools rejects every framing attack we know but TE in HTTP/1.0; yet it takes a missing or doubled
-Host, megabytes of headers, and a header dripped for as long as a caller likes (measured). `EdgeProtocol` closes
-those at the byte level; `read_head` checks the finished head.
+uvicorn with httptools rejects most framing attacks, yet it takes a missing or doubled Host, megabytes of headers, a
+header dripped for as long as a caller likes, HTTP/2.0 in a request line, `gzip, chunked`, and reads the body of an
+upgrade as the next request (all measured). `EdgeProtocol` closes what needs bytes and clocks; `read_head` checks the
+finished head.
 """
 
 import asyncio
 from collections.abc import MutableMapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -45,11 +46,16 @@ class HeadRefusedError(CallerError):
 
 
 class _StopParsing(Exception):  # noqa: N818 - a signal to the parser, not an error
-    """Raised out of a parser callback: the connection has been answered and closed."""
+    """Raised out of a parser callback: nothing more is read from this connection."""
 
 
 class EdgeProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 protocol with limits on the head: bytes, count and time; and no trailers."""
+    """uvicorn's HTTP/1.1 protocol with limits on the head: bytes, count and time; one request at a time; no trailers.
+
+    A connection is in one of three states, each with an end: a head arrives (within `header_timeout_s`), a request
+    is under way (the application bounds it), or it is idle (uvicorn's keep-alive time). What is left of a body that
+    was answered before it was whole has `header_timeout_s` too.
+    """
 
     header_timeout_s: ClassVar[float] = 10.0
 
@@ -57,16 +63,20 @@ class EdgeProtocol(HttpToolsProtocol):
         """Make the protocol of one connection."""
         super().__init__(*args, **kwargs)
         self._in_head = True
+        self._in_body = False
+        self._unparsed = 0
+        """Bytes received of a head that is not finished."""
         self._head_bytes = 0
+        """Bytes of the head that the parser has told."""
         self._refused = False
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._departure = Departure()
         self._extensions = {EXTENSION: self._departure}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give a new connection its time to send a head."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._start_head()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer, and tell whoever answers this client that it has left."""
@@ -78,66 +88,126 @@ class EdgeProtocol(HttpToolsProtocol):
         """Count the head's bytes, then parse."""
         if self._refused or self.parser is None:
             return
+        if not self._in_head and not self._in_body and not self._answering():
+            # An idle connection's next head begins with whatever comes, be it only the line ends that a parser
+            # passes over: each would otherwise renew the connection's time for ever.
+            self._begin_head()
         if self._in_head:
-            self._head_bytes += len(data)
+            self._unparsed += len(data)
         super().data_received(data)
         # A head is over its size only if it is not finished: a large body may come in the same piece.
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+        if self._in_head and self._unparsed > MAX_HEAD_BYTES:
             self._refuse(431)
 
     def on_message_begin(self) -> None:
-        """Begin a head; on a kept-alive connection its time starts with its first byte."""
+        """Begin a head."""
         super().on_message_begin()
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
-        self._in_head = True
-        if self._head_timer is None:
-            self._start_head()
+        if not self._in_head:
+            self._begin_head()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request target."""
+        self._count(len(url))
+        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer after the body is dropped, since it could pretend to be one."""
         if not self._in_head:
             return
-        if len(self.headers) >= MAX_HEADERS or len(name) + len(value) > MAX_HEAD_BYTES:
-            self._refuse(431)
-            raise _StopParsing
+        self._count(len(name) + len(value))
+        if len(self.headers) >= MAX_HEADERS:
+            self._stop(431)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is whole: the clock stops, the application begins."""
         self._in_head = False
-        self._head_bytes = 0
+        self._in_body = True
         self._stop_timer()
-        if not self.url.startswith(b"/") or len(self.url) > MAX_HEAD_BYTES:
-            # Absolute and authority forms name a host outside the Host header (RFC 9112 §3.2): not for a gateway.
-            self._refuse(400)
+        if self._answering():
+            # A client that does not wait for its answer (RFC 9112 §9.3.2 lets a server close after it): a queue of
+            # requests would be unbounded, and is what smuggling needs. The answer under way is finished first.
+            self._refused = True
+            self.cycle.keep_alive = False
             raise _StopParsing
+        if not self.url.startswith(b"/") or b"#" in self.url:
+            # Absolute and authority forms name a host outside the Host header (RFC 9112 §3.2): not for a gateway. A
+            # fragment is no part of a request target; who reads past it and who does not would see two paths.
+            self._stop(400)
         super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False  # the parser leaves HTTP behind this head: nothing may follow it
+
+    def on_message_complete(self) -> None:
+        """The request is whole; if it was answered before, the connection is idle from now on."""
+        self._in_body = False
+        self._stop_timer()
+        super().on_message_complete()
+        if not self._answering():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        """The answer is whole; if the request is not, its rest has little time, and is read so that it is heard."""
+        super().on_response_complete()
+        if not self._in_body or self.transport.is_closing():
+            return
+        if self.expect_100_continue:
+            self.transport.close()  # whether its body follows a final answer is the client's choice (RFC 9110 §10.1.1)
+        else:
+            self._start_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a parser error once."""
-        if not self._refused:
-            self._refused = True
+        """Answer a parser error once, and never in the middle of an answer."""
+        if self._refused:
+            return
+        self._refused = True
+        if self._answering() and self.cycle.response_started:
+            self.transport.close()
+        else:
             super().send_400_response(msg)
 
-    def _start_head(self) -> None:
-        self._head_bytes = 0
-        self._head_timer = self.loop.call_later(self.header_timeout_s, self._head_too_slow)
+    def _answering(self) -> bool:
+        cycle: Any = self.cycle  # None until the first head is whole, whatever uvicorn's annotation says
+        return cycle is not None and not cycle.response_complete
+
+    def _begin_head(self) -> None:
+        self._in_head = True
+        self._unparsed = self._head_bytes = 0
+        self._start_timer()
+
+    def _count(self, count: int) -> None:
+        self._head_bytes += count
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._stop(431)
+
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(self.header_timeout_s, self._too_slow)
 
     def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _head_too_slow(self) -> None:
-        self._head_timer = None
-        if self._in_head and not self.transport.is_closing():
+    def _too_slow(self) -> None:
+        self._timer = None
+        if self._in_head and self._unparsed:
             self._refuse(408)
+        else:
+            self._refused = True
+            self.transport.close()
+
+    def _stop(self, status: int) -> NoReturn:
+        self._refuse(status)
+        raise _StopParsing
 
     def _refuse(self, status: int) -> None:
         self._refused = True
         self._stop_timer()
-        cycle: Any = self.cycle  # None until the first head is whole, whatever uvicorn's annotation says
-        if cycle is None or cycle.response_complete:
+        if not self._answering():
             self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
 
@@ -147,7 +217,8 @@ def read_head(scope: MutableMapping[str, Any], hosts: frozenset[bytes]) -> dict[
 
     Raises:
         HeadRefusedError: Host missing, doubled or not one of ours (BadHost, CVE-2026-48710); a header doubled whose
-            meaning would then be open; Transfer-Encoding in HTTP/1.0.
+            meaning would then be open; a version other than 1.0 and 1.1; a body framed in a way that the next hop
+            could read otherwise.
     """
     pairs: list[tuple[bytes, bytes]] = scope["headers"]
     headers = dict(pairs)
@@ -163,9 +234,21 @@ def read_head(scope: MutableMapping[str, Any], hosts: frozenset[bytes]) -> dict[
             status=421,
             next_step="Use one of its own names; the operator sets them with KEYSTEAD_HOSTS.",
         )
-    if scope["http_version"] == "1.0" and b"transfer-encoding" in headers:
-        raise HeadRefusedError("HTTP/1.0 has no Transfer-Encoding.")
+    _check_framing(scope["http_version"], headers)
     return headers
+
+
+def _check_framing(version: str, headers: dict[bytes, bytes]) -> None:
+    if version not in {"1.1", "1.0"}:
+        raise HeadRefusedError("This gateway speaks HTTP/1.1.", code="http_version", status=505)
+    coding = headers.get(b"transfer-encoding")
+    if coding is not None and version == "1.0":
+        raise HeadRefusedError("HTTP/1.0 has no Transfer-Encoding.")
+    if coding is not None and coding.lower() != b"chunked":
+        raise HeadRefusedError("Transfer-Encoding can only be chunked.")
+    if b"upgrade" in headers and (coding is not None or headers.get(b"content-length", b"0") != b"0"):
+        # The parser takes an upgrade's body for the next protocol, that is, for the next request.
+        raise HeadRefusedError("A request that asks for another protocol cannot have a body here.")
 
 
 def _check_doubles(pairs: list[tuple[bytes, bytes]], headers: dict[bytes, bytes]) -> None:

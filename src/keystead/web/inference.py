@@ -122,11 +122,6 @@ class Inference:
         if self._in_flight > self._limits.max_in_flight:
             raise overloaded()
         key, query = self._authenticate(arrival)
-        body = b""
-        if operation.body != "none":
-            body = await read_body(
-                receive, arrival.headers, limit=self._limits.max_body_bytes, timeout_s=self._limits.body_timeout_s
-            )
         bare = Ask(
             request_id=arrival.request_id,
             started_at=arrival.at,
@@ -139,11 +134,11 @@ class Inference:
             headers=arrival.headers,
             model=operation.model or "",
             stream=operation.stream,
-            body=body,
+            body=b"",
             object_id=operation.object_id,
         )
         try:
-            ask = _read_ask(bare, operation)
+            ask = await self._read_ask(bare, operation, receive)
         except KeysteadError as error:
             await self._pipeline.refuse(key, bare, error)
             raise
@@ -166,6 +161,13 @@ class Inference:
                     headers={"retry-after": "60"},
                 ) from error
             raise
+
+    async def _read_ask(self, bare: Ask, operation: paths.Operation, receive: Receive) -> Ask:
+        if operation.body == "none":
+            return bare
+        limits = self._limits
+        body = await read_body(receive, bare.headers, limit=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
+        return _with_body(bare, operation, body)
 
     async def _own_models(self, key: VirtualKey, ask: Ask, send: Send) -> None:
         body = self._models.body(key, ask)
@@ -199,23 +201,21 @@ def _operation(arrival: Arrival) -> paths.Operation:
     )
 
 
-def _read_ask(bare: Ask, operation: paths.Operation) -> Ask:
-    """Read from the body what routing needs.
+def _with_body(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
+    """Add the body, and read from it what routing needs.
 
     Raises:
         InvalidRequestError: malformed, or the model is missing.
     """
-    if operation.body == "none":
-        return bare
     if operation.body == "multipart" and bare.headers.get(b"content-type", b"").startswith(b"multipart/"):
-        fields = read_fields(bare.body, bare.headers[b"content-type"], ("model", "stream"))
+        fields = read_fields(body, bare.headers[b"content-type"], ("model", "stream"))
         model = fields.get("model", "")
         return msgspec.structs.replace(
-            bare, model=check_model(model) if model else "", stream=fields.get("stream") == "true"
+            bare, body=body, model=check_model(model) if model else "", stream=fields.get("stream") == "true"
         )
-    body = read_json(bare.body)
+    read = read_json(body)
     if operation.dialect is Dialect.GEMINI:
-        return msgspec.structs.replace(bare, json=body)
-    if body.model is None and operation.endpoint in _NEEDS_MODEL:
+        return msgspec.structs.replace(bare, body=body, json=read)
+    if read.model is None and operation.endpoint in _NEEDS_MODEL:
         raise InvalidRequestError("`model` is missing.", code="missing_model", param="model")
-    return msgspec.structs.replace(bare, json=body, model=body.model or "", stream=body.stream)
+    return msgspec.structs.replace(bare, body=body, json=read, model=read.model or "", stream=read.stream)

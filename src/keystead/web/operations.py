@@ -7,7 +7,6 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 import msgspec
-from prometheus_client.exposition import generate_latest
 
 from keystead.domain.access import Administrator, Permission
 from keystead.domain.errors import AuthenticationError, KeysteadError, PolicyDenied
@@ -66,7 +65,7 @@ class Operations:
             await send_whole(send, error.status, [_JSON], error_body(error, Dialect.OPENAI, ""))
             return
         self._measure()
-        await send_whole(send, 200, [_TEXT], generate_latest(self._metrics.registry))
+        await send_whole(send, 200, [_TEXT], self._metrics.exposition())
 
     def _authorise(self, headers: dict[bytes, bytes]) -> None:
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
