@@ -10,6 +10,8 @@ from keystead.storage.sink import StorageAwayError
 class FakeSink:
     """Keeps the batches written; can be held, broken, and made to refuse records."""
 
+    most_at_once = 16
+
     def __init__(self) -> None:
         self.batches: list[list[Record]] = []
         self.away = False

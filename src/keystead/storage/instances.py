@@ -1,0 +1,131 @@
+"""The life of gateway processes, and the end of what dead ones left open.
+
+A process that stops sending heartbeats is dead as far as its records go. What it left open ends as `unknown`,
+through the journal like any other settlement: so a request ends once whoever recovers it, and even if its process
+was only asleep.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import Row, delete, exists, insert, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ColumnElement
+
+from keystead.domain.records import AttemptIntent, Cost, RequestIntent, Settlement
+from keystead.domain.traffic import CostState, Fault, State
+from keystead.storage.database import Database
+from keystead.storage.schema import attempts, instances, requests
+
+_T = TypeVar("_T", bound=msgspec.Struct)
+
+RECOVERY_BATCH: Final = 500
+"""Requests recovered at a time: bounds the memory after a crash under load."""
+
+# The literal, not a parameter: only so may both engines use the partial index on open requests.
+_REQUEST_IS_OPEN: Final = requests.c.state == literal_column("'intent'")
+_ATTEMPT_IS_OPEN: Final = attempts.c.state == literal_column("'intent'")
+
+
+async def heartbeat(database: Database, instance_id: str, now: int) -> None:
+    """Write that the process lives, making its row if it has none (any more)."""
+    async with database.write() as connection:
+        beat = update(instances).where(instances.c.id == instance_id).values(heartbeat_at=now)
+        if (await connection.execute(beat)).rowcount:
+            return
+        await connection.execute(
+            insert(instances).values(
+                id=instance_id, host=socket.gethostname(), pid=os.getpid(), started_at=now, heartbeat_at=now
+            )
+        )
+
+
+async def remove(database: Database, instance_id: str) -> None:
+    """Remove the row of a process that stops; with requests still open, mark it dead so that they are recovered."""
+    async with database.write() as connection:
+        await connection.execute(
+            delete(instances).where(instances.c.id == instance_id, ~_has_open_requests(instances.c.id))
+        )
+        await connection.execute(update(instances).where(instances.c.id == instance_id).values(heartbeat_at=0))
+
+
+async def recover(database: Database, instance_id: str, *, dead_before: int, now: int) -> int:
+    """End what dead processes left open and remove their rows; return how many requests were ended."""
+    alive = select(instances.c.id).where((instances.c.heartbeat_at >= dead_before) | (instances.c.id == instance_id))
+    is_dead = requests.c.instance_id.not_in(alive) & (requests.c.instance_id != instance_id)
+    ended = 0
+    after = ""
+    while True:
+        async with database.read() as connection:
+            left = await _open_requests(connection, is_dead & (requests.c.id > after))
+            settlements = await _settlements(connection, left, now)
+        results = await asyncio.gather(*[database.journal.settle(settlement) for settlement in settlements])
+        ended += sum(
+            settled and settlement.ends_request for settled, settlement in zip(results, settlements, strict=True)
+        )
+        if len(left) < RECOVERY_BATCH:
+            break
+        after = left[-1].id
+    await _forget_the_dead(database, instance_id, dead_before)
+    return ended
+
+
+async def _open_requests(connection: AsyncConnection, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    query = select(requests).where(_REQUEST_IS_OPEN, condition).order_by(requests.c.id).limit(RECOVERY_BATCH)
+    return (await connection.execute(query)).all()
+
+
+async def _settlements(connection: AsyncConnection, left: Sequence[Row[Any]], now: int) -> list[Settlement]:
+    query = select(attempts).where(attempts.c.request_id.in_([row.id for row in left]), _ATTEMPT_IS_OPEN)
+    open_attempts: dict[str, list[Row[Any]]] = {}
+    for row in (await connection.execute(query.order_by(attempts.c.request_id, attempts.c.number))).all():
+        open_attempts.setdefault(row.request_id, []).append(row)
+    found = []
+    for row in left:
+        request = _intent_of(RequestIntent, row)
+        rows = open_attempts.get(row.id, [])
+        found += [
+            _unknown(request, _intent_of(AttemptIntent, attempt), now, ends=attempt is rows[-1]) for attempt in rows
+        ]
+        if not rows:
+            found.append(_unknown(request, None, now, ends=True))
+    return found
+
+
+def _intent_of(kind: type[_T], row: Row[Any]) -> _T:
+    return kind(**{name: getattr(row, name) for name in kind.__struct_fields__})
+
+
+def _unknown(request: RequestIntent, attempt: AttemptIntent | None, now: int, *, ends: bool) -> Settlement:
+    started_at = attempt.started_at if attempt else request.started_at
+    return Settlement(
+        request=request,
+        attempt=attempt,
+        state=State.UNKNOWN,
+        finished_at=now,
+        duration_us=max(0, now - started_at),
+        status_code=0,  # nobody knows what the client saw
+        error_code="gateway_stopped",
+        fault=Fault.GATEWAY,
+        cost=Cost(state=CostState.UNKNOWN),
+        ends_request=ends,
+    )
+
+
+async def _forget_the_dead(database: Database, instance_id: str, dead_before: int) -> None:
+    async with database.write() as connection:
+        await connection.execute(
+            delete(instances).where(
+                instances.c.heartbeat_at < dead_before,
+                instances.c.id != instance_id,
+                ~_has_open_requests(instances.c.id),
+            )
+        )
+
+
+def _has_open_requests(instance_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(requests.c.instance_id == instance_id, _REQUEST_IS_OPEN)

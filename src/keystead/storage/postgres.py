@@ -1,0 +1,54 @@
+"""PostgreSQL: one database shared by any number of replicas."""
+
+from contextlib import nullcontext
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from keystead.domain.clock import Clock
+from keystead.storage.journal import GroupJournal
+from keystead.storage.postgres_sink import PostgresSink
+from keystead.storage.relational import RelationalDatabase
+
+_CONNECT_TIMEOUT_S: Final = 5.0
+_COMMAND_TIMEOUT_S: Final = 60.0
+_POOL_SIZE: Final = 4
+_OVERFLOW: Final = 4
+"""Admin pages and housekeeping only: the hot path has its own connection."""
+
+
+async def open_postgres(url: str, *, clock: Clock) -> RelationalDatabase:
+    """Open the database at a libpq URL (`postgresql://user@host/name?sslmode=verify-full`, or `host=/socket/folder`).
+
+    Connections are made when first needed.
+    """
+
+    async def connect() -> Any:
+        # asyncpg reads the URL for both the pool and the journal, so that both understand the same one.
+        try:
+            return await asyncpg.connect(
+                url,
+                timeout=_CONNECT_TIMEOUT_S,
+                command_timeout=_COMMAND_TIMEOUT_S,
+                server_settings={"application_name": "keystead"},
+            )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise ConnectionError(str(error)) from error
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=_POOL_SIZE,
+        max_overflow=_OVERFLOW,
+        pool_timeout=10,
+        pool_pre_ping=True,
+    )
+    return RelationalDatabase(
+        engine_name="postgresql",
+        reader=engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ"),
+        writer=engine,
+        turn=nullcontext,
+        journal=GroupJournal(PostgresSink(url), clock=clock),
+        clock=clock,
+    )

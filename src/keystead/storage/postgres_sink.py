@@ -1,0 +1,200 @@
+"""The journal's writes on PostgreSQL: one connection of its own, one transaction per batch.
+
+Each statement is sent with the rows of the whole batch at once (`executemany`, `fetchmany`), so that a batch costs the
+same few round trips whatever its size. A batch of nothing but new intents is one statement over its rows, which is a
+transaction by itself: one round trip.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from keystead.domain.records import RequestIntent, Settlement
+from keystead.storage.batch import Ending, Intent, Record, added
+from keystead.storage.rows import Row, attempt_end, attempt_row, request_end, request_row, request_totals, tallied
+from keystead.storage.sink import BatchRefusedError, StorageAwayError
+from keystead.storage.statements import POSTGRES
+
+_CONNECT_TIMEOUT_S: Final = 5.0
+_COMMAND_TIMEOUT_S: Final = 10.0
+"""Twice the patience of an intent: after it the connection counts as dead."""
+_SESSION: Final = {
+    "application_name": "keystead journal",
+    "synchronous_commit": "on",  # durable before anything is answered, whatever the server's default
+    # Each statement finds its row by key. A partition that is new has no statistics, and a plan made then and kept would
+    # read it from end to end when it has grown.
+    "enable_seqscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+# By SQLSTATE class: a value out of range, a row that is there already, a limit of the program such as an index entry's
+# length. Everything else is the server's state, or the operator's to mend.
+_RECORD_AT_FAULT: Final = ("22", "23", "54")
+
+_Key = tuple[str, int]
+"""A request's id and the attempt's number, 0 for the request itself."""
+
+
+class PostgresSink:
+    """A `Sink` that writes to PostgreSQL."""
+
+    most_at_once = 128  # fewer than on SQLite: they are encoded on the event loop, some 30 µs each
+
+    def __init__(self, url: str) -> None:
+        """Remember where; the connection is made when the first record comes, and again after it broke."""
+        self._url = url
+        self._connection: asyncpg.Connection | None = None
+
+    async def write(self, batch: Sequence[Record]) -> Sequence[bool]:
+        """Write all records or none (see `Sink`)."""
+        outcome: Sequence[bool] = await self._attempt(lambda connection: _store(connection, batch))
+        return outcome
+
+    async def probe(self) -> None:
+        """Write a row, to see whether the server takes writes again."""
+        await self._attempt(_touch)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _attempt(self, body: Callable[[asyncpg.Connection], Awaitable[Any]]) -> Any:
+        try:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await asyncpg.connect(
+                    self._url,
+                    timeout=_CONNECT_TIMEOUT_S,
+                    command_timeout=_COMMAND_TIMEOUT_S,
+                    server_settings=_SESSION,
+                )
+            return await body(self._connection)
+        except asyncpg.PostgresError as error:
+            if (error.sqlstate or "").startswith(_RECORD_AT_FAULT):
+                raise BatchRefusedError from error
+            self._let_go()
+            raise StorageAwayError(repr(error)) from error
+        except (OSError, TimeoutError, asyncpg.InternalClientError) as error:
+            self._let_go()
+            raise StorageAwayError(repr(error)) from error
+        except asyncpg.InterfaceError as error:
+            # Raised for a connection that is gone and for a value that does not fit its column's type alike.
+            if self._connection is None or self._connection.is_closed():
+                raise StorageAwayError(repr(error)) from error
+            raise BatchRefusedError from error
+        except BaseException:
+            self._let_go()  # cancelled in the middle of a statement
+            raise
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+async def _touch(connection: asyncpg.Connection) -> None:
+    await connection.execute("UPDATE snapshot_revision SET revision = revision")
+
+
+async def _store(connection: asyncpg.Connection, batch: Sequence[Record]) -> Sequence[bool]:
+    intents = [record for record in batch if isinstance(record, Intent)]
+    further = [intent for intent in intents if intent.attempt.number > 1]
+    ends = [record.settlement for record in batch if isinstance(record, Ending)]
+    if not (further or ends):
+        await _open(connection, intents)
+        return [True] * len(batch)
+    async with connection.transaction():
+        await _open(connection, [intent for intent in intents if intent.attempt.number == 1])
+        opened = await _open_further(connection, further)
+        ended = await _end(connection, ends)
+    return [_took_effect(record, opened, ended) for record in batch]
+
+
+def _took_effect(record: Record, opened: set[str], ended: set[_Key]) -> bool:
+    if isinstance(record, Intent):
+        return record.attempt.number == 1 or record.request.id in opened
+    return _key(record.settlement) in ended
+
+
+def _key(settlement: Settlement) -> _Key:
+    return settlement.request.id, settlement.attempt.number if settlement.attempt else 0
+
+
+async def _open(connection: asyncpg.Connection, intents: Sequence[Intent]) -> None:
+    rows = [(*request_row(intent.request), *attempt_row(intent.request, intent.attempt)) for intent in intents]
+    if rows:
+        await connection.executemany(POSTGRES.open_both, rows)
+
+
+async def _open_further(connection: asyncpg.Connection, intents: Sequence[Intent]) -> set[str]:
+    taken = await _ids(connection, POSTGRES.count_attempt, [_request_key(intent.request) for intent in intents])
+    rows = [attempt_row(intent.request, intent.attempt) for intent in intents if intent.request.id in taken]
+    if rows:
+        await connection.executemany(POSTGRES.open_attempt, rows)
+    return taken
+
+
+async def _end(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> set[_Key]:
+    """End attempts, then the requests that end with them, then add up what really ended."""
+    ended = await _end_attempts(connection, ends)
+    without = [end for end in ends if not end.attempt]
+    closed = await _refuse_requests(connection, without)
+    finals = [end for end in ends if end.ends_request and _key(end) in ended]
+    closed |= await _end_requests(connection, finals)
+    closed |= await _close_requests(connection, [end for end in (*finals, *without) if end.request.id not in closed])
+    ended |= {_key(end) for end in without if end.request.id in closed}
+    sums = added((end, end.request.id in closed) for end in ends if _key(end) in ended)
+    if sums:
+        await connection.executemany(POSTGRES.add, [key + values for key, values in sums])
+    return ended
+
+
+async def _end_attempts(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> set[_Key]:
+    rows = [
+        (*attempt_end(end, end.attempt), end.request.id, end.attempt.number, end.request.started_at)
+        for end in ends
+        if end.attempt
+    ]
+    return {(row[0], row[1]) for row in await connection.fetchmany(POSTGRES.end_attempt, rows)} if rows else set()
+
+
+async def _end_requests(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> set[str]:
+    rows = [
+        (*request_end(end), *request_totals(end), *_request_key(end.request), 1)
+        for end in ends
+        if end.attempt and end.attempt.number == 1
+    ]
+    return await _ids(connection, POSTGRES.end_request, rows)
+
+
+async def _close_requests(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> set[str]:
+    if not ends:
+        return set()
+    keys = [_request_key(end.request) for end in ends]
+    # First, in a statement of its own: what the next one sees of their attempts cannot change any more.
+    await connection.fetchmany(POSTGRES.lock_request, keys)
+    attempts: dict[str, list[Row]] = {}
+    for request_id, *tally in await connection.fetchmany(POSTGRES.tally, keys):
+        attempts.setdefault(request_id, []).append(tuple(tally))
+    rows = []
+    for end in ends:
+        tried = attempts.get(end.request.id, [])
+        totals = tallied(tried, end.cost.currency)
+        if totals is not None:
+            rows.append((*request_end(end), *totals, *_request_key(end.request), len(tried)))
+    return await _ids(connection, POSTGRES.end_request, rows)
+
+
+async def _refuse_requests(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> set[str]:
+    rows = [(*request_row(end.request), *request_end(end), *request_totals(end)) for end in ends]
+    return await _ids(connection, POSTGRES.refuse_request, rows)
+
+
+def _request_key(request: RequestIntent) -> Row:
+    return request.id, request.started_at
+
+
+async def _ids(connection: asyncpg.Connection, statement: str, rows: Sequence[Row]) -> set[str]:
+    return {row[0] for row in await connection.fetchmany(statement, rows)} if rows else set()
