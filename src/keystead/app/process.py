@@ -76,7 +76,8 @@ class Process:
         except KeysteadError as error:
             await self._refuse(scope, error, send)
             return
-        path: str = scope["path"]
+        # As it came on the wire: an encoded `/%61dmin/` is another path to every proxy's rules in front of this.
+        path = scope["raw_path"].decode("ascii")
         if path.startswith("/admin/") or path == "/openapi.json":
             await self._admin(scope, receive, send)
         elif path in PATHS:
@@ -113,10 +114,15 @@ class Process:
         self._draining = True
         await self._tasks.stop()
         await self._network.close()
-        # Removed last: while it stands, nobody recovers what this process may still write.
-        if self._database.journal.backlog() == 0:
-            await self._database.remove_instance(self._instance_id)
-        await self._database.close()
+        try:
+            # Removed last: while it stands, nobody recovers what this process may still write.
+            if self._database.journal.backlog() == 0:
+                await self._database.remove_instance(self._instance_id)
+        except KeysteadError:
+            # The database is away: the missing heartbeats will tell the others the same.
+            log.warning("instance_not_removed", instance=self._instance_id)
+        finally:
+            await self._database.close()
 
     def _wire(self, keyring: Keyring, credentials: Credentials) -> None:
         settings, clock = self._settings, self._clock

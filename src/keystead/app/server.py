@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def serve(settings: Settings) -> None:
         KeysteadError: the process cannot start; the message says what to mend.
     """
     configure_logging(settings.log_level)
+    _raise_file_limit()
     first = asyncio.run(prepare(settings, SystemClock()))
     # uvicorn ends by raising the signal it was stopped with: a clean end is not a traceback.
     with contextlib.suppress(KeyboardInterrupt):
@@ -38,6 +40,17 @@ def serve(settings: Settings) -> None:
             _announce(settings, settings.port, first)
             _tell_workers(settings)
             uvicorn.run("keystead.app.server:create", factory=True, workers=settings.workers, **_options(settings))
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have.
+
+    A caller takes one, and its call to the provider another. The usual soft limit of 1,024 is there for programs
+    that use select(); a thousand slow connections would keep everybody else out.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # where "unlimited" is more than the kernel grants
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def create() -> Process:
