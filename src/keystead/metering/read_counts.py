@@ -124,7 +124,7 @@ class Counts:
 
     def parts_within(self, parts: Modal, whole: int, anomaly: str) -> Modal:
         """Return `parts`, cut so that their sum is not more than `whole`; flag `anomaly` if it is more."""
-        if sum(parts) <= whole:
+        if parts is NO_PARTS or sum(parts) <= whole:
             return parts
         audio = self.within(parts.audio, whole, anomaly)
         image = self.within(parts.image, whole - audio, anomaly)
@@ -188,6 +188,8 @@ def input_counts(
     """
     cached = counts.within(cached, total, CACHED_EXCEEDS_INPUT)
     written = counts.within(written, total - cached, CACHED_EXCEEDS_INPUT)
+    if parts is NO_PARTS and cached_parts is None:
+        return {"input_tokens": total - cached - written, "cache_read_tokens": cached}  # text alone, as most is
     parts = counts.parts_within(parts, total, MODALITY_EXCEEDS_INPUT)
     text = total - sum(parts)
     if cached_parts is not None:

@@ -49,6 +49,9 @@ _CHAT_RULES: Final = {
 
 _RESPONSES_RULES: Final = {"openrouter": Rule(write_ttl="5m")}
 
+_MODALITY_NAMES: Final = ("audio_tokens", "image_tokens", "video_tokens")
+_MODALITIES: Final = frozenset(_MODALITY_NAMES)
+
 _SECONDS: Final = ("prompt_audio_seconds", "seconds", "duration")
 """How the seconds of audio are called: by Mistral; by OpenAI's `type: duration`; in Whisper's verbose form."""
 
@@ -82,11 +85,10 @@ def openai_usage(usage: JsonObject, counts: Counts, rule: Rule = PLAIN) -> Usage
 
 
 def _modal(details: JsonObject, counts: Counts) -> Modal:
-    if not details:
+    if _MODALITIES.isdisjoint(details):
         return NO_PARTS
-    return Modal(
-        counts.take(details, "audio_tokens"), counts.take(details, "image_tokens"), counts.take(details, "video_tokens")
-    )
+    parts = Modal(*[counts.take(details, name) for name in _MODALITY_NAMES])
+    return parts if any(parts) else NO_PARTS
 
 
 def _input(
@@ -129,6 +131,8 @@ def _output(usage: JsonObject, counts: Counts, rule: Rule, *, output: int, whole
     if not details and rule.output != "text":
         return {"reasoning_tokens": reasoning, f"output_{rule.output}_tokens": rest}
     parts = counts.parts_within(_modal(details, counts), rest, MODALITY_EXCEEDS_OUTPUT)
+    if parts is NO_PARTS:
+        return {"output_tokens": rest, "reasoning_tokens": reasoning}
     return {
         "output_tokens": rest - parts.audio - parts.image,
         "reasoning_tokens": reasoning,
