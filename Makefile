@@ -1,0 +1,60 @@
+# Needs python3 ≥ 3.11 and make. Everything else installs itself here, into .uv/ and .venv/, pinned by hash.
+
+PYTHON ?= python3
+UV := .uv/bin/uv
+BIN := .venv/bin
+# Use the Python that is here; never fetch another one.
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: run test soak check format bench docs lock clean help
+
+run: .venv/.run ## Start the gateway on http://127.0.0.1:5397 (Ctrl-C lets answers in flight finish)
+	@$(BIN)/keystead serve
+
+test: .venv/.dev ## Run every test but the slow ones (under 5 minutes on two cores)
+	$(BIN)/pytest -n 2 -m "not slow"
+
+soak: .venv/.dev ## Run the slow tests: kill -9 by the hundred, long streams, flat memory
+	$(BIN)/pytest -m slow
+
+check: .venv/.dev ## Lint, types, import rules, lock file and generated documentation
+	$(UV) lock --check --offline --default-index https://pypi.org/simple --python $(PYTHON)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.build_docs --check
+
+format: .venv/.dev ## Format the code and mend what lint can mend by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.dev ## Measure CPU, latency and memory beside bare proxies (BENCH_PEERS=1 adds LiteLLM and Portkey)
+	$(BIN)/python -m tests.benchmarks
+
+docs: .venv/.dev ## Write docs/reference again from the code
+	$(BIN)/python -m tools.build_docs
+
+lock: $(UV) ## Resolve the dependencies again, seven days behind the newest
+	$(UV) lock --upgrade --python $(PYTHON)
+
+clean: ## Remove what was installed and cached here; the data in ./var stays
+	rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+$(UV): tools/bootstrap.py tools/uv.txt
+	@$(PYTHON) tools/bootstrap.py
+	@touch $@
+
+.venv/.run: pyproject.toml uv.lock $(UV)
+	$(UV) sync --frozen --no-dev --inexact --python $(PYTHON)
+	@touch $@
+
+.venv/.dev: pyproject.toml uv.lock $(UV)
+	$(UV) sync --frozen --python $(PYTHON)
+	@touch .venv/.run $@
