@@ -14,7 +14,7 @@ run: .venv/.run ## Start the gateway on http://127.0.0.1:5397 (Ctrl-C lets answe
 	@$(BIN)/keystead serve
 
 test: .venv/.dev ## Run every test but the slow ones (under 5 minutes on two cores)
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 soak: .venv/.dev ## Run the slow tests: kill -9 by the hundred, long streams, flat memory
 	$(BIN)/pytest -m slow

@@ -27,6 +27,16 @@ class Stage(msgspec.Struct, frozen=True):
 @pytest.fixture(scope="module", params=ENGINES)
 def database_settings(request: pytest.FixtureRequest) -> dict[str, str]:
     """The settings of a gateway on each engine, with a database of its own."""
+    return _on_engine(request)
+
+
+@pytest.fixture(params=ENGINES)
+def own_database_settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The same, with a database for each test."""
+    return _on_engine(request)
+
+
+def _on_engine(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "sqlite":
         return {}
     server: PostgresServer = request.getfixturevalue("postgres_server")

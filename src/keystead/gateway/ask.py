@@ -30,7 +30,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     json: JsonBody | None = None
     """The body one level deep, when it is JSON."""
     object_id: str | None = None
-    """The stored response a follow-up call is about."""
+    """The stored response that a call follows up or continues."""
 
     @property
     def client(self) -> str:

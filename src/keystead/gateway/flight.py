@@ -29,7 +29,7 @@ from keystead.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
-MAX_ERROR_BODY: Final = 1024 * 1024
+MAX_ERROR_BODY: Final = 256 * 1024
 """Bytes of a provider's error body that are read; real ones have a few kilobytes."""
 
 MAX_BUFFERED: Final = 8 * 1024 * 1024

@@ -8,12 +8,12 @@ from keystead.domain.credential import Credential
 from keystead.domain.errors import KeysteadError, NotFoundError
 from keystead.domain.ids import InstanceId
 from keystead.domain.records import FREE, AttemptIntent, RequestIntent, Settlement
-from keystead.domain.traffic import Endpoint, Fault, State
+from keystead.domain.traffic import Fault, State
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
 from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.flight import Flight, settle
-from keystead.gateway.plan import Plan, candidates_for, plan_follow_up, plan_for
+from keystead.gateway.plan import Plan, candidates_for, check_alternatives, plan_follow_up, plan_for
 from keystead.gateway.snapshot import Snapshot
 from keystead.metering import stored
 from keystead.storage.database import Database
@@ -108,24 +108,24 @@ class Pipeline:
 
     async def _plan(self, snapshot: Snapshot, key: VirtualKey, ask: Ask) -> Plan:
         credentials = snapshot.credentials.get(key.organization_id, ())
-        if ask.endpoint is Endpoint.RESPONSE_STATE:
-            credential_id = await self._stored_with(key, ask)
-            return plan_follow_up(key, credentials, credential_id=credential_id, dialect=ask.dialect)
         memo = (key.id, ask.dialect.value, ask.endpoint.value, ask.model)
-        plan = snapshot.plans.get(memo)
-        if plan is None:
+        plan: Plan | None
+        if ask.object_id is not None:
+            credential_id = await self._stored_with(key, ask.object_id)
+            plan = plan_follow_up(key, credentials, credential_id=credential_id, ask=ask)
+        elif (plan := snapshot.plans.get(memo)) is None:
             plan = plan_for(key, credentials, dialect=ask.dialect, endpoint=ask.endpoint, model=ask.model)
             snapshot.remember(memo, plan)
+        check_alternatives(key, plan, ask)
         return plan
 
-    async def _stored_with(self, key: VirtualKey, ask: Ask) -> str:
-        assert ask.object_id is not None, "the path names the stored response"
+    async def _stored_with(self, key: VirtualKey, response_id: str) -> str:
         async with self._database.read() as conn:
             credential_id = await stored.credential_of_response(
                 conn,
                 organization_id=key.organization_id,
                 principal_id=key.principal_id,
-                response_id=ask.object_id,
+                response_id=response_id,
             )
         if credential_id is None:
             raise NotFoundError("There is no such response.", code="response_not_found")

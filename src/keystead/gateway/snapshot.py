@@ -41,7 +41,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     keys: Mapping[str, VirtualKey]
     admin_tokens: Mapping[str, directory.AdminToken]
     credentials: Mapping[str, tuple[Credential, ...]]
-    """Usable credentials by organization."""
+    """Every credential by organization; those without an active version serve nothing, and keep their name."""
     price_book: PriceBook
     plans: dict[tuple[str, str, str, str], Plan]
     """Decisions already made, by (virtual key, dialect, endpoint, model); a memo, so it changes nothing."""

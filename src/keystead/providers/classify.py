@@ -139,6 +139,8 @@ _RULES: Final = (
         codes=frozenset({"context_length_exceeded", "exceed_context_size_error", "too_many_tokens"}),
         phrases=(
             "prompt is too long",
+            "prompt too long",  # Ollama
+            "total length of all messages is too long",  # Perplexity
             "maximum context length",
             "context length exceeded",
             "maximum prompt length",

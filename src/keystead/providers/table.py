@@ -3,8 +3,7 @@
 A provider is a company endpoint (or a self-hosted server), not a wire format: it speaks one or more dialects,
 each under its own path prefix. To add one, add a row here; the contract suite takes it from there.
 
-Sources are the vendors' API references as of November 2026 and recorded wrong-key answers; where a page and a
-recording disagreed, the recording won.
+Sources: the vendors' API references as of November 2026, and recorded answers, which won where they disagreed.
 """
 
 from typing import Final
@@ -225,7 +224,7 @@ _ROWS: Final = (
             OPENAI, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.SPEECH, Endpoint.TRANSCRIPTION, Endpoint.MODELS
         ),
         probe=Probe(path="/openai/v1/models"),
-        native_models=("groq/*", "compound-*"),
+        native_models=("groq/compound*", "compound-*"),
     ),
     Provider(
         name="deepseek",
@@ -305,7 +304,7 @@ _ROWS: Final = (
             region_hosts={"eu.openrouter.ai": "eu", "us.openrouter.ai": "us"},
             request_headers=frozenset({"http-referer", "x-title"}),
         ),
-        native_models=("openrouter/*",),
+        native_models=("openrouter/auto*",),
     ),
     Provider(
         name="cerebras",

@@ -42,9 +42,14 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def split_name(asked: str, candidates: Sequence[Candidate]) -> tuple[str | None, str]:
-    """Split `name/model` when `name` is a credential or a provider among the candidates."""
+    """Split `name/model` when `name` is a credential or a provider among the candidates.
+
+    A few makers put their own name into a model's (`groq/compound`, `openrouter/auto`): that is the whole name.
+    """
     head, slash, rest = asked.partition("/")
-    if slash and rest and any(head in {c.credential.name, c.credential.provider} for c in candidates):
+    if not slash or not rest or any(fnmatchcase(asked, own) for c in candidates for own in c.makes if "/" in own):
+        return None, asked
+    if any(head in {c.credential.name, c.credential.provider} for c in candidates):
         return head, rest
     return None, asked
 

@@ -227,7 +227,7 @@ class Credentials:
         await conn.execute(update(_versions).where(_is_version(view, view.at_version(version).version)).values(values))
 
     async def sealed(self, conn: AsyncConnection) -> tuple[Credential, ...]:
-        """Return every organization's credentials that are not revoked, each with its active version or None."""
+        """Return every organization's credentials, each with its active version, or None, as a revoked one has none."""
         return await read_sealed(conn)
 
     async def open_for_probe(

@@ -56,13 +56,14 @@ async def read_all(conn: AsyncConnection, organization_id: OrganizationId) -> tu
 
 
 async def read_sealed(conn: AsyncConnection) -> tuple[Credential, ...]:
-    """Return every organization's credentials that are not revoked, each with its active version or None."""
-    is_active = and_(_of_credential, _versions.c.state == VersionState.ACTIVE.value)
-    query = (
-        _with_key.join_from(_credentials, _versions, is_active, isouter=True)
-        .where(_credentials.c.revoked_at.is_(None))
-        .order_by(_credentials.c.id)
+    """Return every organization's credentials, each with its active version or None, as a revoked one has none.
+
+    Revoked ones are among them, so that their names are known not to be models.
+    """
+    is_active = and_(
+        _of_credential, _versions.c.state == VersionState.ACTIVE.value, _credentials.c.revoked_at.is_(None)
     )
+    query = _with_key.join_from(_credentials, _versions, is_active, isouter=True).order_by(_credentials.c.id)
     return tuple(_credential(row, _sealed_version(row)) for row in await conn.execute(query))
 
 

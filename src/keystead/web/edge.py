@@ -70,6 +70,7 @@ class EdgeProtocol(HttpToolsProtocol):
         """Bytes of the head that the parser has told."""
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
         self._departure = Departure()
         self._extensions = {EXTENSION: self._departure}
 
@@ -81,6 +82,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer, and tell whoever answers this client that it has left."""
         self._stop_timer()
+        self._stop_write_timer()
         self._departure.happen()
         super().connection_lost(exc)
 
@@ -98,6 +100,16 @@ class EdgeProtocol(HttpToolsProtocol):
         # A head is over its size only if it is not finished: a large body may come in the same piece.
         if self._in_head and self._unparsed > MAX_HEAD_BYTES:
             self._refuse(431)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is answered."""
+        super().pause_writing()
+        self._watch_writing(before=-1)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._stop_write_timer()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -191,6 +203,19 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _watch_writing(self, before: int) -> None:
+        """Let go of a connection that is closed but for what its client does not take."""
+        left = self.transport.get_write_buffer_size()
+        if left == before and self.transport.is_closing():
+            self.transport.abort()
+        else:
+            self._write_timer = self.loop.call_later(self.header_timeout_s, self._watch_writing, left)
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _too_slow(self) -> None:
         self._timer = None

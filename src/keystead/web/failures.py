@@ -12,6 +12,8 @@ LIMIT: Final = 20
 """Failures of one address with one key id in a window before 429."""
 
 WINDOW_US: Final = 60_000_000
+_ID_LENGTH: Final = 30
+"""Characters that hold the id of a key or token (`ksa_` and 26) and nothing of its secret, which a guess varies."""
 _MAX_PAIRS: Final = 10_000
 
 
@@ -30,6 +32,6 @@ class Failures:
         if window != self._window or len(self._counts) >= _MAX_PAIRS:
             self._window = window
             self._counts.clear()
-        pair = (address, shown[:40])
+        pair = (address, shown[:_ID_LENGTH])
         self._counts[pair] = self._counts.get(pair, 0) + 1
         return self._counts[pair] > LIMIT

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from keystead.dialects.body import check_model, read_json
+from keystead.dialects.body import check_model, id_member, read_json
 from keystead.dialects.multipart import read_fields
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
@@ -29,6 +29,7 @@ from keystead.web.relay import Relay, overloaded, send_whole
 log = structlog.get_logger(__name__)
 
 _NEEDS_MODEL: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.MESSAGES, Endpoint.EMBEDDINGS})
+_CONTINUING: Final = frozenset({Endpoint.RESPONSES, Endpoint.COUNT_TOKENS})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +133,7 @@ class Inference:
             tail=operation.tail,
             query=query,
             headers=arrival.headers,
-            model=operation.model or "",
+            model=check_model(operation.model) if operation.model else "",
             stream=operation.stream,
             body=b"",
             object_id=operation.object_id,
@@ -214,8 +215,14 @@ def _with_body(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
             bare, body=body, model=check_model(model) if model else "", stream=fields.get("stream") == "true"
         )
     read = read_json(body)
+    if bare.headers.get(b"content-type") != b"application/json":
+        # Read as JSON here, so told as JSON there: as a form, a provider might find another model in the same bytes.
+        bare = msgspec.structs.replace(bare, headers={**bare.headers, b"content-type": b"application/json"})
     if operation.dialect is Dialect.GEMINI:
         return msgspec.structs.replace(bare, body=body, json=read)
     if read.model is None and operation.endpoint in _NEEDS_MODEL:
         raise InvalidRequestError("`model` is missing.", code="missing_model", param="model")
-    return msgspec.structs.replace(bare, body=body, json=read, model=read.model or "", stream=read.stream)
+    continued = id_member(read, "previous_response_id") if operation.endpoint in _CONTINUING else None
+    return msgspec.structs.replace(
+        bare, body=body, json=read, model=read.model or "", stream=read.stream, object_id=continued
+    )

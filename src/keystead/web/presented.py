@@ -15,7 +15,8 @@ def presented_key(headers: dict[bytes, bytes], query: bytes) -> tuple[str, bytes
 
     Accepted are `Authorization: Bearer` (OpenAI and Anthropic SDKs), `x-api-key` (Anthropic), `x-goog-api-key`
     (Google) and `?key=` (Google's REST examples). All lead to the same decision. Two at once is an error: which one
-    counts must never be a question (CVE-2026-45339: one carrier obeyed a restriction that another bypassed).
+    counts must never be a question (CVE-2026-45339: one carrier obeyed a restriction that another bypassed). So is
+    one beside Azure's `api-key`, which is not accepted.
 
     Raises:
         AuthenticationError: none.
@@ -30,7 +31,7 @@ def presented_key(headers: dict[bytes, bytes], query: bytes) -> tuple[str, bytes
     if query:
         in_query, query = _take_key(query)
         found.extend(in_query)
-    if len(found) > 1:
+    if len(found) + (b"api-key" in headers) > 1:
         raise InvalidRequestError(
             "The request shows more than one key.",
             code="several_keys",

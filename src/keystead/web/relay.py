@@ -12,9 +12,8 @@ from typing import Final
 
 import structlog
 
-from keystead.domain.errors import GatewayError, KeysteadError, ProviderError
+from keystead.domain.errors import CallerError, GatewayError, KeysteadError, ProviderError
 from keystead.domain.money import to_text
-from keystead.domain.traffic import ErrorClass
 from keystead.gateway.flight import MAX_BUFFERED, Flight, fault_of
 from keystead.web.errors import error_body, error_event, error_headers
 from keystead.web.receive import Send
@@ -25,6 +24,9 @@ Headers = list[tuple[bytes, bytes]]
 
 _JSON: Final = (b"content-type", b"application/json")
 _EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+_READING_GRACE_S: Final = 2.0
+"""More than the second to which the HTTP library rounds up a provider's time."""
 
 
 class Relay:
@@ -39,9 +41,9 @@ class Relay:
         try:
             await self._relay(flight, send)
         except TimeoutError:
-            # The bound of last resort (a client that does not read): the cut tells the client, the record says why.
+            # The bound of last resort: the cut tells the client, the record says why.
             await flight.fail(
-                ProviderError("The answer took too long.", error_class=ErrorClass.TIMEOUT, sent=True, status=504)
+                CallerError("The client did not read its answer in time.", code="slow_client", status=408)
             )
         except Exception:
             # Our defect in the middle of an answer: the client sees a cut, the log the cause, the record an end.
@@ -96,8 +98,8 @@ class Relay:
         await send_whole(send, flight.response.status, headers, body)
 
     async def _stream(self, flight: Flight, send: Send, first: list[bytes], chunks: AsyncIterator[bytes]) -> None:
-        # The transport bounds a provider's time; a client that does not read is bounded here.
-        async with asyncio.timeout(self._total_timeout_s):
+        # The transport bounds a provider's time; a client that does not read is bounded here, and so a little later.
+        async with asyncio.timeout(self._total_timeout_s + _READING_GRACE_S):
             await self._pass_on(flight, send, first, chunks)
 
     async def _pass_on(self, flight: Flight, send: Send, first: list[bytes], chunks: AsyncIterator[bytes]) -> None:

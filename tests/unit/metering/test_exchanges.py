@@ -1,7 +1,7 @@
 """Every rule of every provider, on whole exchanges: one file each in tests/fixtures/exchanges, read by the real meter.
 
 The exchanges are made up in exactly the documented shapes; their `expected_usage` was worked out by hand. With
-KEYSTEAD_TEST_RECORDED naming a folder, recorded real exchanges are checked in the same way. Their files have at
+TEST_RECORDED naming a folder, recorded real exchanges are checked in the same way. Their files have at
 least `provider`, `url`, `response_body` and `expected_usage`, a mapping of any of Usage's counts and totals; other
 names in it are passed over, because a recording may know more than a meter reads.
 """
@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parents[2] / "fixtures" / "exchanges"
 EXCHANGES = {path.stem: json.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
 STREAMS = [name for name, exchange in EXCHANGES.items() if exchange["stream"]]
 
-RECORDED = os.environ.get("KEYSTEAD_TEST_RECORDED", "")
+RECORDED = os.environ.get("TEST_RECORDED", "")
 RECORDINGS = sorted(Path(RECORDED).glob("*.json")) if RECORDED else []
 
 PATHS = [

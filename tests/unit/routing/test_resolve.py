@@ -58,6 +58,12 @@ def test_a_slash_that_names_nothing_belongs_to_the_model() -> None:
     assert chosen("meta-llama/Llama-4", ROUTER) == ("router", "meta-llama/Llama-4", "only_credential")
 
 
+def test_a_makers_own_name_in_front_belongs_to_the_model() -> None:
+    groq = candidate("groq", "groq", makes=("groq/compound*",))
+    assert chosen("groq/compound-mini", groq, MAIN) == ("groq", "groq/compound-mini", "maker_of_model")
+    assert chosen("groq/llama-3.3", groq, MAIN) == ("groq", "llama-3.3", "credential_name")
+
+
 def test_a_bare_model_goes_to_its_maker() -> None:
     assert chosen("gpt-5", MAIN, ROUTER) == ("main", "gpt-5", "maker_of_model")
 

@@ -1,0 +1,117 @@
+"""The official JavaScript SDKs, unchanged but for base URL and key, against a real gateway on both engines.
+
+One node process (tests/acceptance/js/run.mjs) makes every call and checks it with the SDK's own types; here stands
+which cases there must be, and what the provider saw. The packages are installed from the lock file on first use.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.acceptance.conftest import GOOGLE_KEY, OPENAI_KEY, Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FOLDER = Path(__file__).parent / "js"
+INSTALL_S = 240
+RUN_S = 60
+CUTS = ("fake-cut-fin", "fake-cut-rst", "fake-cut-chunk")
+
+CASES = (
+    *(
+        f"openai {case}"
+        for case in (
+            *("chat", "headers", "stream", "stream with usage", "tools", "image", "responses", "responses stream"),
+            *("embeddings", "models", "our own error", *CUTS),
+            *(f"error {status}" for status in (400, 401, 403, 404, 429, 500, 503)),
+        )
+    ),
+    *(
+        f"anthropic {case}"
+        for case in (
+            *("message", "stream", "tools", "image", "count tokens", "models", "our own error", *CUTS),
+            *(f"error {status}" for status in (400, 401, 403, 404, 429, 500, 529)),
+        )
+    ),
+    *(
+        f"genai {case}"
+        for case in (
+            *("generate v1", "generate v1beta", "stream", "tools", "image", "count tokens", "embeddings", "models"),
+            *("our own error", *CUTS),
+            *(f"error {status}" for status in (400, 401, 403, 404, 429, 500, 503)),
+        )
+    ),
+)
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The node program, with the locked packages installed beside run.mjs."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if program is None or npm is None:
+        pytest.skip("node and npm are not installed here")
+    locked = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
+    installed = FOLDER / "node_modules" / ".locked"
+    with (FOLDER / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes beside this one install into the same folder
+        if not installed.exists() or installed.read_text() != locked:
+            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+            assert done.returncode == 0, f"npm ci failed:\n{done.stderr}"
+            installed.write_text(locked)
+    return program
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def outcomes(node: str, stage: Stage) -> Mapping[str, dict[str, Any]]:
+    """What each case came to, by its name."""
+    process = await asyncio.create_subprocess_exec(
+        node,
+        "run.mjs",
+        cwd=FOLDER,
+        env={"PATH": os.environ["PATH"], "GATEWAY_URL": stage.gateway.url, "GATEWAY_KEY": stage.gateway.virtual_key},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(RUN_S):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, err.decode()
+    return {outcome["name"]: outcome for outcome in map(json.loads, out.splitlines())}
+
+
+async def test_every_case_was_run(outcomes: Mapping[str, dict[str, Any]]) -> None:
+    assert sorted(outcomes) == sorted(CASES)
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_javascript(outcomes: Mapping[str, dict[str, Any]], case: str) -> None:
+    assert outcomes[case].get("ok"), outcomes[case].get("error")
+
+
+@pytest.mark.parametrize(
+    ("marker", "shown"),
+    [("js-openai-image", f"Bearer {OPENAI_KEY}"), ("js-anthropic-image", "sk-ant-"), ("js-genai-image", GOOGLE_KEY)],
+)
+async def test_the_provider_saw_the_image_and_its_own_key(
+    outcomes: Mapping[str, dict[str, Any]], stage: Stage, marker: str, shown: str
+) -> None:
+    assert outcomes
+    [call] = [call for call in stage.fake.calls if call.marker == marker]
+    assert b"iVBORw0KGgoAAAANSUhEUgAA" in call.body
+    assert call.auth.startswith(shown)
+    assert stage.gateway.virtual_key not in str(call.headers)
