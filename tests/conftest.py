@@ -4,8 +4,10 @@ import asyncio
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -40,6 +42,12 @@ class PostgresServer(msgspec.Struct, frozen=True):
             await connection.close()
 
 
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` to its end, also from a fixture that is first asked for while a test's loop runs."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
@@ -56,7 +64,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     running = PostgresServer(server.get_uri(), server.stop, server.ensure_postgres_running)
     # Nothing here outlives the server process, which no test kills: fsync would only cost time.
     for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
-        asyncio.run(running.execute(statement))
+        _run(running.execute(statement))
     yield running
     server.cleanup()
 
@@ -77,7 +85,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await database.close()
 
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    asyncio.run(make(path))
+    _run(make(path))
     return path
 
 
@@ -93,8 +101,8 @@ def sqlite_path(sqlite_template: Path, tmp_path: Path) -> Path:
 def postgres_database(postgres_server: PostgresServer) -> str:
     """The URL of a migrated PostgreSQL database that the tests of this process use one after another."""
     url = postgres_server.url_of("keystead_test")
-    asyncio.run(postgres_server.execute("CREATE DATABASE keystead_test"))
-    asyncio.run(_migrate(url))
+    _run(postgres_server.execute("CREATE DATABASE keystead_test"))
+    _run(_migrate(url))
     return url
 
 

@@ -7,6 +7,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from keystead.domain.clock import Clock
+from keystead.domain.errors import InvalidRequestError
 from keystead.storage.journal import GroupJournal
 from keystead.storage.postgres_sink import PostgresSink
 from keystead.storage.relational import RelationalDatabase
@@ -35,6 +36,12 @@ async def open_postgres(url: str, *, clock: Clock) -> RelationalDatabase:
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise ConnectionError(str(error)) from error
+        except ValueError:
+            # Without its cause: asyncpg's message holds what it took for a port, which may be the password.
+            raise InvalidRequestError(
+                "KEYSTEAD_DATABASE_URL cannot be read.",
+                next_step="Set it to postgresql://user:password@host:port/database, with other signs in it as %XX.",
+            ) from None
 
     engine = create_async_engine(
         "postgresql+asyncpg://",
