@@ -5,7 +5,7 @@ An id is `<prefix>_` and 26 characters of Crockford base32: 48 bits of Unix mill
 found in a table partitioned by time from its id alone.
 """
 
-import secrets
+import random  # noqa: TID251 - an id is public: it must be unique, not secret, and /dev/urandom is a system call
 from typing import NewType
 
 OrganizationId = NewType("OrganizationId", str)
@@ -21,13 +21,15 @@ _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 _LENGTH = 26
 _RANDOM_BITS = 80
 _LATEST_MS = (1 << 48) - 1
+# Seeded from the system's randomness when the process starts; worker processes are started anew, never forked.
+_unique_bits = random.Random().getrandbits  # noqa: S311 - as above
 # Two characters at a time: the id is made once per request and once per attempt.
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 
 
 def new_id(prefix: str, now_us: int) -> str:
     """Return a fresh id such as `req_01k…`, carrying `now_us` (Unix microseconds) to the millisecond."""
-    number = ((now_us // 1000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+    number = ((now_us // 1000) << _RANDOM_BITS) | _unique_bits(_RANDOM_BITS)
     return f"{prefix}_{''.join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])}"
 
 
