@@ -4,6 +4,7 @@ Cookies, the provider account's organization and project ids, server names and p
 What is left is what SDKs act on: the content type, request ids, rate limits and how long to wait.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -47,9 +48,15 @@ _REQUEST_ID: Final = (
 )
 _MAX_REQUEST_ID_LENGTH: Final = 128
 
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+"""What no header may hold (RFC 9110 §5.5) and the library's parser lets through; LF it does not."""
+
 
 def select(raw_headers: Iterable[tuple[bytes, bytes]], redactor: Redactor) -> list[tuple[str, str]]:
-    """Return the headers that may go to the client, names in lower case, values without the key."""
+    """Return the headers that may go to the client, names in lower case, values without the key.
+
+    A value that no server could send on, because it holds a control character, is left out.
+    """
     chosen = []
     values = []
     for raw_name, value in raw_headers:
@@ -57,7 +64,10 @@ def select(raw_headers: Iterable[tuple[bytes, bytes]], redactor: Redactor) -> li
         if (name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES)) and name not in _DENIED:
             chosen.append((name.decode("latin-1"), value.decode("latin-1")))
             values.append(value)
-    if redactor.holds(b"\n".join(values)):  # one search for all: it almost never hits
+    together = b"\n".join(values)  # one search for all: it almost never hits
+    if _CONTROL.search(together):
+        chosen = [(name, value) for name, value in chosen if not _CONTROL.search(value.encode("latin-1"))]
+    if redactor.holds(together):
         return [(name, redactor.whole(value.encode("latin-1")).decode("latin-1")) for name, value in chosen]
     return chosen
 

@@ -4,6 +4,7 @@ Providers do echo keys: in 401 bodies ("Incorrect API key provided: sk-…"), in
 stream. The key must not reach the client or a log that way.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 MASK: Final = b"[redacted]"
@@ -15,7 +16,8 @@ alter them and protect nothing."""
 _FRAGMENT_BYTES: Final = 8
 """Error bodies may show a shortened key (`sk-proj-ab…wxyz`); runs of this many bytes of it go as well."""
 
-_MAX_FRAGMENT_SCAN_BYTES: Final = 65_536
+_BLOCK_BYTES: Final = _FRAGMENT_BYTES // 2
+"""Any such run holds one whole block of the key, cut at multiples of this: finding those is finding all."""
 
 
 class Redactor:
@@ -69,20 +71,27 @@ class Redactor:
     def error(self, data: bytes) -> bytes:
         """Return a complete error body without the key and without recognisable parts of it."""
         data = self.whole(data)
-        secret = self._secret
-        if not secret or len(data) > _MAX_FRAGMENT_SCAN_BYTES:
-            return data
-        size = _FRAGMENT_BYTES
-        fragments = frozenset(secret[at : at + size] for at in range(len(secret) - size + 1))
         kept = bytearray()
-        at, clean = 0, 0
-        while at <= len(data) - size:
-            if data[at : at + size] not in fragments:
-                at += 1
-                continue
-            kept += data[clean:at] + MASK
-            at += size
-            while at < len(data) and data[at - size + 1 : at + 1] in fragments:
-                at += 1
-            clean = at
+        clean = 0
+        for first, last in sorted(self._parts_in(data)):
+            if last > clean:
+                if first >= clean:
+                    kept += data[clean:first] + MASK
+                clean = last
         return bytes(kept + data[clean:]) if clean else data
+
+    def _parts_in(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """Yield where `data` holds a fragment of the key, as long as it is."""
+        secret = self._secret
+        for start in range(0, len(secret) - _BLOCK_BYTES + 1, _BLOCK_BYTES):
+            block = secret[start : start + _BLOCK_BYTES]
+            at = data.find(block)
+            while at != -1:
+                first, last = at, at + _BLOCK_BYTES
+                while first and start - at + first and data[first - 1] == secret[start - at + first - 1]:
+                    first -= 1
+                while last < len(data) and data[last : last + 1] == secret[start - at + last : start - at + last + 1]:
+                    last += 1
+                if last - first >= _FRAGMENT_BYTES:
+                    yield first, last
+                at = data.find(block, last)

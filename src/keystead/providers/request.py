@@ -88,6 +88,8 @@ _QUERY: Final[dict[Dialect, frozenset[str]]] = {
     Dialect.ANTHROPIC: frozenset({"after_id", "before_id", "beta", "limit"}),
     Dialect.GEMINI: frozenset({"alt", "pageSize", "pageToken"}),  # never `key`
 }
+_ALTS: Final = frozenset({"alt=json", "alt=sse"})
+"""Forms of a Gemini answer. Google knows `alt=proto` too, in which nobody could see the usage."""
 
 _COMMON_HEADERS: Final = ("accept", "content-type", "idempotency-key")
 _HEADERS: Final[dict[Dialect, frozenset[str]]] = {
@@ -96,7 +98,8 @@ _HEADERS: Final[dict[Dialect, frozenset[str]]] = {
         {*_COMMON_HEADERS, "openai-beta", "x-client-request-id", "x-openai-internal-codex-responses-lite"}
     ),
     Dialect.ANTHROPIC: frozenset({*_COMMON_HEADERS, "anthropic-beta", "anthropic-version"}),
-    Dialect.GEMINI: frozenset({*_COMMON_HEADERS, "x-goog-api-client", "x-server-timeout"}),
+    # Without `accept`, which can ask for protobuf as well.
+    Dialect.GEMINI: frozenset({"content-type", "idempotency-key", "x-goog-api-client", "x-server-timeout"}),
 }
 _MAX_HEADER_LENGTH: Final = 8192
 
@@ -230,7 +233,7 @@ def _query(dialect: Dialect, query: str) -> str:
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if name in allowed:
-            if _QUERY_VALUE.fullmatch(value) is None:
+            if _QUERY_VALUE.fullmatch(value) is None or (name == "alt" and pair not in _ALTS):
                 raise _refused(f"The query parameter {name} is not valid.", name)
             kept.append(pair)
     return "&".join(kept)

@@ -267,8 +267,10 @@ def _check_framing(response: aiohttp.ClientResponse) -> None:
         ProviderError: a redirect (following it would carry the key elsewhere), a switch of protocol, or an
             encoding that was not asked for.
     """
-    if not 200 <= response.status < 300 and response.status < 400:
-        failure = failures.REDIRECT if response.status >= 300 else failures.NOT_HTTP
+    if response.status < 200 or response.status > 599:  # beyond 599 there is no HTTP status (RFC 9110 §15)
+        failure = failures.NOT_HTTP
+    elif 300 <= response.status < 400:
+        failure = failures.REDIRECT
     elif response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in {"", "identity"}:
         failure = failures.ENCODED
     else:

@@ -1,0 +1,116 @@
+"""The stage for attacks: a running gateway on each engine, its provider, and a service that nobody may reach.
+
+The gateways live as long as the session: an attack that leaves one unable to answer fails the attacks after it too.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from tests.conftest import ENGINES, PostgresServer
+from tests.fakes.gateway import Gateway
+from tests.fakes.provider import FakeProvider
+
+OPENAI_KEY = "sk-proj-attack-OPENAI-7f3b1c9d5e2a4860"
+ANTHROPIC_KEY = "sk-ant-api03-attack-ANTHROPIC-7f3b1c9d5e2a"
+GOOGLE_KEY = "AIzaSyattackGOOGLE7f3b1c9d5e2a4860b1c9d"
+AZURE_KEY = "attack0azure0d5e2a4860b1c9d7f3b9"
+AZURE_VERSION = "2025-04-01-preview"
+CREDENTIALS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("openai", OPENAI_KEY, {}),
+    ("anthropic", ANTHROPIC_KEY, {}),
+    ("google", GOOGLE_KEY, {}),
+    # With this setting, the model's name is a part of the path.
+    ("azure", AZURE_KEY, {"settings": {"api_version": AZURE_VERSION}}),
+)
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One gateway with a credential of each big provider, all bound to one fake."""
+
+    gateway: Gateway
+    fake: FakeProvider
+    """The provider: the only address that the gateway may connect to."""
+    internal: FakeProvider
+    """Stands for a metadata service: another port on the same address, which is not allowed."""
+    engine: str
+
+    def resident_mb(self) -> float:
+        """Return the memory that the gateway's process holds now."""
+        status = Path(f"/proc/{self.gateway.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+    async def last_request(self) -> dict[str, object]:
+        """Return the newest record."""
+        page = await self.gateway.admin("GET", "/requests?limit=1")
+        found: dict[str, object] = page["items"][0]
+        return found
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sqlite_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async for stage in _stage(tmp_path_factory, "sqlite"):
+        yield stage
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgresql_stage(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> AsyncIterator[Stage]:
+    name = f"attacks_{secrets.token_hex(6)}"
+    await postgres_server.execute(f"CREATE DATABASE {name}")
+    async for stage in _stage(tmp_path_factory, "postgresql", database_url=postgres_server.url_of(name)):
+        yield stage
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hasty_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A gateway whose patience ends within a test's."""
+    settings = {
+        "header_timeout_s": "0.5",
+        "body_timeout_s": "0.5",
+        "first_byte_timeout_s": "0.5",
+        "idle_timeout_s": "0.5",
+        "total_timeout_s": "1.5",
+        "max_response_bytes": "4000000",
+        "max_body_bytes": "100000",
+    }
+    async for stage in _stage(tmp_path_factory, "sqlite", **settings):
+        yield stage
+
+
+@pytest.fixture
+def stage(sqlite_stage: Stage) -> Stage:
+    """A gateway on one engine, for attacks that end before the database."""
+    return sqlite_stage
+
+
+@pytest.fixture(params=ENGINES)
+def each_stage(request: pytest.FixtureRequest) -> Stage:
+    """A gateway on each engine."""
+    found: Stage = request.getfixturevalue(f"{request.param}_stage")
+    return found
+
+
+async def _stage(tmp_path_factory: pytest.TempPathFactory, engine: str, **settings: str) -> AsyncIterator[Stage]:
+    home = tmp_path_factory.mktemp("attacks") / "home"
+    async with (
+        FakeProvider() as fake,
+        FakeProvider() as internal,
+        # Some attacks leave calls behind that never end; the gateway is not to wait for them.
+        Gateway.running(
+            home, egress_allow=f"127.0.0.1:{fake.port}", drain_timeout_s="1", disconnect_drain_s="1", **settings
+        ) as gateway,
+    ):
+        for name, key, more in CREDENTIALS:
+            await gateway.add_credential(f"my-{name}", name, key, origin=fake.origin, **more)
+        yield Stage(gateway, fake, internal, engine)
+        # Whatever was tried: nothing reached what must not be reached, and nothing broke inside.
+        assert internal.connections == 0
+        assert '"event":"defect"' not in gateway.log.read_text()

@@ -1,0 +1,137 @@
+"""T5: every special-purpose address is out of reach, also inside an IPv6 address.
+
+Python's `ipaddress.is_global` calls NAT64 and 6to4 forms of loopback, multicast and Azure's wire server global. The
+blocks below are written from the IANA registries, not taken from the code under test.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keystead.domain.errors import PolicyDenied
+from keystead.providers.egress import EgressGuard
+
+GUARD = EgressGuard(())
+
+# https://www.iana.org/assignments/iana-ipv4-special-registry and -ipv6-special-registry; multicast; cloud services.
+SPECIAL_V4 = tuple(
+    IPv4Network(block)
+    for block in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "255.255.255.255/32",
+        "168.63.129.16/32",
+    )
+)
+SPECIAL_V6 = tuple(
+    IPv6Network(block)
+    for block in (
+        "::/128",
+        "::1/128",
+        "::ffff:0:0/96",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "100:0:0:1::/64",
+        "2001::/23",
+        "2001::/32",
+        "2001:2::/48",
+        "2001:db8::/32",
+        "2001:10::/28",
+        "2001:20::/28",
+        "2002::/16",
+        "2620:4f:8000::/48",
+        "3fff::/20",
+        "5f00::/16",
+        "fc00::/7",
+        "fe80::/10",
+        "ff00::/8",
+        "fec0::/10",
+        "::/96",
+        "fd00:ec2::254/128",
+    )
+)
+
+
+def inside(networks: Sequence[IPv4Network | IPv6Network]) -> st.SearchStrategy[int]:
+    return st.sampled_from(networks).flatmap(
+        lambda network: st.integers(int(network.network_address), int(network.broadcast_address))
+    )
+
+
+def refused(address: object) -> bool:
+    try:
+        GUARD.check_address(str(address), port=443, host="provider.example")
+    except PolicyDenied:
+        return True
+    return False
+
+
+@given(inside(SPECIAL_V4))
+def test_no_special_ipv4_address_is_connected_to(number: int) -> None:
+    assert refused(IPv4Address(number))
+
+
+@given(inside(SPECIAL_V6))
+def test_no_special_ipv6_address_is_connected_to(number: int) -> None:
+    assert refused(IPv6Address(number))
+
+
+@given(inside(SPECIAL_V4), st.integers(0, 2**16 - 1))
+def test_no_special_ipv4_address_is_reached_through_ipv6(number: int, noise: int) -> None:
+    forms = (
+        IPv6Address(number),  # ::a.b.c.d
+        IPv6Address(0xFFFF << 32 | number),  # ::ffff:a.b.c.d
+        IPv6Address(0xFFFF0000 << 32 | number),  # ::ffff:0:a.b.c.d (SIIT)
+        IPv6Address(0x64FF9B << 96 | number),  # NAT64
+        IPv6Address(0x64FF9B0001 << 80 | number),  # local-use NAT64
+        IPv6Address(0x2002 << 112 | number << 80 | noise),  # 6to4
+        IPv6Address(0x20010000 << 96 | noise << 32 | number ^ 0xFFFFFFFF),  # Teredo
+        IPv6Address(0xFE80 << 112 | 0x5EFE << 32 | number),  # ISATAP
+    )
+    assert [str(form) for form in forms if not refused(form)] == []
+
+
+@given(inside(SPECIAL_V4))
+def test_other_spellings_of_an_address_are_refused(number: int) -> None:
+    address = IPv4Address(number)
+    octets = str(address).split(".")
+    for text in (
+        str(number),
+        hex(number),
+        oct(number),
+        ".".join(hex(int(o)) for o in octets),
+        f"{address}.",
+        f" {address}",
+    ):
+        assert refused(text)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "104.18.7.192", "2606:4700::1", "64:ff9b::101:101"])
+def test_the_public_internet_is_reached(address: str) -> None:
+    assert not refused(address)
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "168.63.129.16", "fd00:ec2::254", "100.100.100.200"])
+def test_an_allowed_name_does_not_open_a_metadata_service(address: str) -> None:
+    guard = EgressGuard(("vllm.internal",))
+    with pytest.raises(PolicyDenied):
+        guard.check_address(address, port=80, host="vllm.internal")
