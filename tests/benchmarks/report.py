@@ -1,6 +1,7 @@
 """The figures, for people and for machines."""
 
 import json
+import os
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,7 +54,7 @@ def machine() -> dict[str, str]:
             break
     return {
         "processor": model,
-        "kernel": platform.release(),
+        "cores": str(os.cpu_count()),
         "python": platform.python_version(),
     }
 
@@ -63,7 +64,7 @@ def document(page: Path, figures: Mapping[str, Figures]) -> None:
     before, rest = page.read_text().split(_BEGIN)
     _, after = rest.split(_END)
     seen = machine()
-    where = f"{seen['processor']}, Linux {seen['kernel']}, Python {seen['python']}."
+    where = f"{seen['processor']}, {seen['cores']} cores, Python {seen['python']}."
     page.write_text(f"{before}{_BEGIN}\n{markdown(figures)}\n\n{where}\n{_END}{after}")
 
 
