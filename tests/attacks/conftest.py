@@ -3,6 +3,7 @@
 The gateways live as long as the session: an attack that leaves one unable to answer fails the attacks after it too.
 """
 
+import itertools
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest_asyncio
 from tests.conftest import ENGINES, PostgresServer
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
+from tests.fakes.wire import Answer, Framing
 
 OPENAI_KEY = "sk-proj-attack-OPENAI-7f3b1c9d5e2a4860"
 ANTHROPIC_KEY = "sk-ant-api03-attack-ANTHROPIC-7f3b1c9d5e2a"
@@ -27,6 +29,13 @@ CREDENTIALS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("google", GOOGLE_KEY, {}),
     # With this setting, the model's name is a part of the path.
     ("azure", AZURE_KEY, {"settings": {"api_version": AZURE_VERSION}}),
+)
+
+# `fake-endless`, in pieces so large that its end is a matter of size or of its reader, and not of a busy machine.
+ENDLESS = Answer(
+    headers=(("content-type", "text/event-stream"),),
+    framing=Framing.CHUNKED,
+    steps=itertools.repeat(b'data: {"choices":[]}\n\n' * 3000),
 )
 
 
@@ -77,8 +86,8 @@ async def hasty_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         "body_timeout_s": "0.5",
         "first_byte_timeout_s": "0.5",
         "idle_timeout_s": "0.5",
-        "total_timeout_s": "1.5",
-        "max_response_bytes": "4000000",
+        "total_timeout_s": "2.5",
+        "max_response_bytes": "8000000",
         "max_body_bytes": "100000",
     }
     async for stage in _stage(tmp_path_factory, "sqlite", **settings):

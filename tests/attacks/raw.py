@@ -40,16 +40,17 @@ class UnclearError(Exception):
 
 @contextlib.asynccontextmanager
 async def connection(
-    url: str, *, receive_buffer: int | None = None
+    url: str, *, narrow: bool = False
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to the gateway at `url`, on request with room for hardly anything unread."""
+    """A connection to the gateway at `url`; a narrow one has room for hardly anything unread, at either end."""
     host, _, port = url.removeprefix("http://").partition(":")
     peer = socket.socket()
-    if receive_buffer is not None:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if narrow:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)  # the other end sizes its buffer by this
     peer.setblocking(False)
     await asyncio.get_running_loop().sock_connect(peer, (host, int(port)))
-    reader, writer = await asyncio.open_connection(sock=peer, limit=receive_buffer or 65_536)
+    reader, writer = await asyncio.open_connection(sock=peer, limit=4096 if narrow else 65_536)
     try:
         yield reader, writer
     finally:
@@ -130,10 +131,10 @@ def keyed_request(
 
 async def read_rest(reader: asyncio.StreamReader) -> bytes:
     """Return what comes until the connection ends, in whichever way it ends."""
-    received = b""
+    received = bytearray()
     while data := await _read(reader):
         received += data
-    return received
+    return bytes(received)
 
 
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> bool:

@@ -1,27 +1,18 @@
 """T41: a provider that never ends, never pauses or never says anything ends at a bound, told and recorded."""
 
-import itertools
 import json
 import time
 
 import pytest
 
-from tests.attacks.conftest import Stage
+from tests.attacks.conftest import ENDLESS, Stage
 from tests.attacks.raw import connection, keyed_request, read_rest
-from tests.fakes.wire import Answer, Framing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MODEL = "my-openai/"
 MOST_MB = 30
-"""How much the process may grow over one such answer, which itself is at most 4 MB here."""
-
-# `fake-endless`, in pieces so large that it is the size that ends it and not the time.
-ENDLESS = Answer(
-    headers=(("content-type", "text/event-stream"),),
-    framing=Framing.CHUNKED,
-    steps=itertools.repeat(b'data: {"choices":[]}\n\n' * 3000),
-)
+"""How much the process may grow over one such answer, which itself is at most 8 MB here."""
 
 
 async def answer_to(stage: Stage, model: str, *, stream: bool) -> bytes:
