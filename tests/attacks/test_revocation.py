@@ -10,7 +10,7 @@ from tests.attacks.keys import issue
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AT_ONCE = 6
-ROUNDS = 12
+ROUNDS = 6
 
 
 async def test_a_key_works_from_its_first_moment_to_its_last_and_not_after(each_stage: Stage) -> None:

@@ -64,6 +64,9 @@ class Snapshots:
         self._clock = clock
         self._prices = prices.load_snapshot()
         self._current: Snapshot | None = None
+        self._begun = 0
+        self._swapped = 0
+        """Compilations that began, and which of them the current snapshot is."""
 
     @property
     def current(self) -> Snapshot:
@@ -73,7 +76,12 @@ class Snapshots:
         return self._current
 
     async def refresh(self) -> None:
-        """Compile the tables as they are now and swap the snapshot."""
+        """Compile the tables as they are now and swap the snapshot.
+
+        Compilations overlap. One that began later has seen all that an earlier one has, so an earlier one that is
+        done later is thrown away: it could bring a revoked key back.
+        """
+        self._begun = turn = self._begun + 1
         async with self._database.read() as conn:
             # The revision is read first: a change that lands between the reads is then compiled once more by the
             # next poll, and never missed.
@@ -82,6 +90,9 @@ class Snapshots:
             tokens = await directory.admin_tokens(conn)
             credentials = await self._credentials.sealed(conn)
             overrides = await prices.overrides(conn)
+        if turn < self._swapped:
+            return
+        self._swapped = turn
         by_organization: dict[str, tuple[Credential, ...]] = {}
         for credential in credentials:
             by_organization[credential.organization_id] = (
