@@ -86,8 +86,8 @@ async def hasty_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         "body_timeout_s": "0.5",
         "first_byte_timeout_s": "0.5",
         "idle_timeout_s": "0.5",
-        "total_timeout_s": "2.5",
-        "max_response_bytes": "8000000",
+        "total_timeout_s": "4",
+        "max_response_bytes": "2000000",
         "max_body_bytes": "100000",
     }
     async for stage in _stage(tmp_path_factory, "sqlite", **settings):
