@@ -49,7 +49,7 @@ PAYLOADS = (
     "'; UPDATE virtual_keys SET revoked_at = NULL; --",
     "'; INSERT INTO admin_tokens VALUES (1); --",
     "'; COPY requests TO PROGRAM 'id'; --",
-    "'; ATTACH DATABASE '/tmp/x' AS x; --",
+    "'; ATTACH DATABASE 'other.db' AS x; --",
     "' AND CAST((SELECT version()) AS int)=1 --",
     "' AND 1=CAST(CHR(65) AS INT) --",
     "' HAVING 1=1 --",
