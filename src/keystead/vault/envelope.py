@@ -64,10 +64,18 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class RootKey:
-    """A root key (32 bytes) with its sealing subkey derived once. Its repr shows nothing."""
+_MAX_RECORD_KEYS = 1024
+"""Record keys that a root key keeps derived: more than an organization has keys in use, and 100 KB."""
 
-    __slots__ = ("_key", "sealing_key")
+
+class RootKey:
+    """A root key (32 bytes) with what is derived from it. Its repr shows nothing.
+
+    Deriving a record's key costs more than opening the record, and a credential is opened for every request: derived
+    keys are kept beside the root key, which can make them anyway, and live no longer than it does.
+    """
+
+    __slots__ = ("_key", "_record_keys", "_sealing_key")
 
     def __init__(self, key: bytes) -> None:
         """Hold `key`.
@@ -78,11 +86,24 @@ class RootKey:
         if len(key) != KEY_BYTES:
             raise ValueError(f"a root key has {KEY_BYTES} bytes")
         self._key = key
-        self.sealing_key = self.subkey(b"enc")
+        self._sealing_key = self.subkey(b"enc")
+        self._record_keys: dict[tuple[bytes, bytes], tuple[AESGCM, bytes]] = {}
 
     def subkey(self, purpose: bytes) -> bytes:
         """Return the 32-byte key for one purpose; keys of different purposes tell nothing about each other."""
         return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(self._key)
+
+    def record_key(self, salt: bytes, aad: bytes) -> tuple[AESGCM, bytes]:
+        """Return the cipher of the record with this salt and AAD, and the commitment (32 bytes) to its key."""
+        found = self._record_keys.get((salt, aad))
+        if found is None:
+            derived = HKDF(algorithm=SHA256(), length=2 * KEY_BYTES, salt=salt, info=b"v1/rec" + aad).derive(
+                self._sealing_key
+            )
+            if len(self._record_keys) >= _MAX_RECORD_KEYS:
+                self._record_keys.clear()
+            found = self._record_keys[salt, aad] = AESGCM(derived[:KEY_BYTES]), derived[KEY_BYTES:]
+        return found
 
     def __repr__(self) -> str:
         """Return a fixed mask."""
@@ -108,8 +129,8 @@ def seal(root_key: RootKey, root_version: int, binding: Binding, plaintext: byte
     """Return `plaintext` sealed under `root_key`, to be opened only with the same `binding`."""
     aad = binding.aad()
     salt = secrets.token_bytes(_SALT_BYTES)
-    key, commitment = _record_key(root_key, salt, aad)
-    return _HEADER.pack(_SUITE, root_version, salt, commitment) + AESGCM(key).encrypt(_NONCE, plaintext, aad)
+    cipher, commitment = root_key.record_key(salt, aad)
+    return _HEADER.pack(_SUITE, root_version, salt, commitment) + cipher.encrypt(_NONCE, plaintext, aad)
 
 
 def open_sealed(root_keys: Mapping[int, RootKey], binding: Binding, blob: bytes) -> bytes:
@@ -131,11 +152,11 @@ def open_sealed(root_keys: Mapping[int, RootKey], binding: Binding, blob: bytes)
     if suite != _SUITE or root_key is None:
         raise IntegrityError
     aad = binding.aad()
-    key, expected = _record_key(root_key, salt, aad)
+    cipher, expected = root_key.record_key(salt, aad)
     if not hmac.compare_digest(commitment, expected):
         raise IntegrityError
     try:
-        return AESGCM(key).decrypt(_NONCE, blob[_HEADER.size :], aad)
+        return cipher.decrypt(_NONCE, blob[_HEADER.size :], aad)
     except InvalidTag:
         raise IntegrityError from None
 
@@ -153,9 +174,3 @@ def frame(*parts: str) -> bytes:
     encoded = [part.encode() for part in parts]
     return b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
 
-
-def _record_key(root_key: RootKey, salt: bytes, aad: bytes) -> tuple[bytes, bytes]:
-    derived = HKDF(algorithm=SHA256(), length=2 * KEY_BYTES, salt=salt, info=b"v1/rec" + aad).derive(
-        root_key.sealing_key
-    )
-    return derived[:KEY_BYTES], derived[KEY_BYTES:]
