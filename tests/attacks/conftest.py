@@ -3,9 +3,10 @@
 The gateways live as long as the session: an attack that leaves one unable to answer fails the attacks after it too.
 """
 
+import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import ENGINES, PostgresServer
-from tests.fakes.gateway import Gateway
+from tests.fakes.gateway import Gateway, Reply
 from tests.fakes.provider import FakeProvider
 from tests.fakes.wire import Answer, Framing
 
@@ -30,6 +31,17 @@ CREDENTIALS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     # With this setting, the model's name is a part of the path.
     ("azure", AZURE_KEY, {"settings": {"api_version": AZURE_VERSION}}),
 )
+
+HASTE = {
+    "header_timeout_s": "0.5",
+    "body_timeout_s": "0.5",
+    "first_byte_timeout_s": "0.5",
+    "idle_timeout_s": "0.5",
+    "total_timeout_s": "4",
+    "max_response_bytes": "2000000",
+    "max_body_bytes": "100000",
+}
+"""A patience that ends within a test's."""
 
 # `fake-endless`, in pieces so large that its end is a matter of size or of its reader, and not of a busy machine.
 ENDLESS = Answer(
@@ -55,6 +67,11 @@ class Stage(msgspec.Struct, frozen=True):
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1024
 
+    async def recorded(self, reply: Reply) -> tuple[str, str | None]:
+        """Return how the record of a call says that it ended: its state, and the code of an error."""
+        shown = await self.gateway.admin("GET", f"/requests/{reply.headers['x-keystead-request-id']}")
+        return shown["request"]["state"], shown["request"]["error_code"]
+
     async def last_request(self) -> dict[str, object]:
         """Return the newest record."""
         page = await self.gateway.admin("GET", "/requests?limit=1")
@@ -72,25 +89,23 @@ async def sqlite_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 async def postgresql_stage(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> AsyncIterator[Stage]:
-    name = f"attacks_{secrets.token_hex(6)}"
-    await postgres_server.execute(f"CREATE DATABASE {name}")
-    async for stage in _stage(tmp_path_factory, "postgresql", database_url=postgres_server.url_of(name)):
+    settings = await new_database(postgres_server)
+    async for stage in _stage(tmp_path_factory, "postgresql", **settings):
         yield stage
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def hasty_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A gateway whose patience ends within a test's."""
-    settings = {
-        "header_timeout_s": "0.5",
-        "body_timeout_s": "0.5",
-        "first_byte_timeout_s": "0.5",
-        "idle_timeout_s": "0.5",
-        "total_timeout_s": "4",
-        "max_response_bytes": "2000000",
-        "max_body_bytes": "100000",
-    }
-    async for stage in _stage(tmp_path_factory, "sqlite", **settings):
+async def hasty_sqlite_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async for stage in _stage(tmp_path_factory, "sqlite", **HASTE):
+        yield stage
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hasty_postgresql_stage(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> AsyncIterator[Stage]:
+    settings = await new_database(postgres_server)
+    async for stage in _stage(tmp_path_factory, "postgresql", **HASTE, **settings):
         yield stage
 
 
@@ -100,11 +115,37 @@ def stage(sqlite_stage: Stage) -> Stage:
     return sqlite_stage
 
 
+@pytest.fixture
+def hasty_stage(hasty_sqlite_stage: Stage) -> Stage:
+    """As `stage`, with little patience."""
+    return hasty_sqlite_stage
+
+
 @pytest.fixture(params=ENGINES)
 def each_stage(request: pytest.FixtureRequest) -> Stage:
-    """A gateway on each engine."""
+    """A gateway on each engine, for attacks that leave a row, be it the record of a refused request."""
     found: Stage = request.getfixturevalue(f"{request.param}_stage")
     return found
+
+
+@pytest.fixture
+def hasty_stages(hasty_sqlite_stage: Stage, hasty_postgresql_stage: Stage) -> tuple[Stage, Stage]:
+    """As `each_stage`, with little patience; both together, since such attacks mostly wait (see `on_each`)."""
+    return hasty_sqlite_stage, hasty_postgresql_stage
+
+
+async def on_each(stages: Iterable[Stage], attack: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+    """Make the attack on each gateway at the same time."""
+    async with asyncio.TaskGroup() as group:
+        for stage in stages:
+            group.create_task(attack(stage), name=stage.engine)
+
+
+async def new_database(server: PostgresServer) -> dict[str, str]:
+    """Make a database for one gateway, and return the setting that names it."""
+    name = f"attacks_{secrets.token_hex(6)}"
+    await server.execute(f"CREATE DATABASE {name}")
+    return {"database_url": server.url_of(name)}
 
 
 async def _stage(tmp_path_factory: pytest.TempPathFactory, engine: str, **settings: str) -> AsyncIterator[Stage]:

@@ -46,18 +46,20 @@ async def test_a_streams_usage_is_seen_however_it_is_declined(each_stage: Stage,
 
 
 @pytest.mark.parametrize("options", ['"x"', "[]", "1", "true", '{"include_usage":true,"include_usage":false}'])
-async def test_stream_options_that_are_none_are_refused(stage: Stage, options: str) -> None:
+async def test_stream_options_that_are_none_are_refused(each_stage: Stage, options: str) -> None:
     body = f'{{"model":"{MODEL}","stream":true,"stream_options":{options},"messages":[]}}'.encode()
-    assert (await stage.gateway.call("POST", "/v1/chat/completions", body)).status == 400
+    reply = await each_stage.gateway.call("POST", "/v1/chat/completions", body)
+    assert reply.status == 400
+    assert await each_stage.recorded(reply) == ("rejected", reply.json()["error"]["code"])
 
 
 @pytest.mark.parametrize("stream", ['"true"', "1", '"yes"', "[true]", "{}", "0", '""'])
-async def test_a_stream_is_asked_for_with_true_or_not_at_all(stage: Stage, stream: str) -> None:
-    before = len(stage.fake.calls)
+async def test_a_stream_is_asked_for_with_true_or_not_at_all(each_stage: Stage, stream: str) -> None:
+    before = len(each_stage.fake.calls)
     for path, model in (("/v1/chat/completions", MODEL), ("/v1/messages", "my-anthropic/claude")):
         body = f'{{"model":"{model}","stream":{stream},"messages":[]}}'.encode()
-        assert (await stage.gateway.call("POST", path, body)).status == 400
-    assert len(stage.fake.calls) == before
+        assert (await each_stage.gateway.call("POST", path, body)).status == 400
+    assert len(each_stage.fake.calls) == before
 
 
 @pytest.mark.parametrize(
@@ -128,19 +130,20 @@ async def test_a_trailer_is_not_a_header(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("narrowing", ["key", "credential"])
-async def test_a_list_of_other_models_does_not_widen_a_narrowed_key(stage: Stage, narrowing: str) -> None:
+async def test_a_list_of_other_models_does_not_widen_a_narrowed_key(each_stage: Stage, narrowing: str) -> None:
     # OpenRouter tries `models` in turn when `model` fails.
-    gateway = stage.gateway
+    gateway = each_stage.gateway
     name = f"router-{narrowing}"
     more: dict[str, Any] = {"models": ["cheap/*"]} if narrowing == "credential" else {}
     await gateway.add_credential(
-        name, "openrouter", f"sk-or-v1-attack-{narrowing}-0123456789", origin=stage.fake.origin, **more
+        name, "openrouter", f"sk-or-v1-attack-{narrowing}-0123456789", origin=each_stage.fake.origin, **more
     )
     key = (await issue(gateway, "narrow", models=["cheap/*"] if narrowing == "key" else None))["key"]
-    before = len(stage.fake.calls)
+    before = len(each_stage.fake.calls)
     reply = await gateway.chat(f"{name}/cheap/a", key=key, models=["dear/b"])
     assert (reply.status, reply.json()["error"]["code"]) == (403, "model_not_allowed")
-    assert len(stage.fake.calls) == before
+    assert await each_stage.recorded(reply) == ("rejected", "model_not_allowed")
+    assert len(each_stage.fake.calls) == before
     assert (await gateway.chat(f"{name}/cheap/a", key=key)).status == 200
     assert (await gateway.chat(f"{name}/dear/b", key=key)).status in {403, 404}
 

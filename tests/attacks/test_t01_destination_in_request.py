@@ -96,35 +96,43 @@ def elsewhere(stage: Stage) -> Any:
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_a_destination_in_body_query_and_headers_is_not_obeyed(stage: Stage, path: str) -> None:
-    gateway, fake = stage.gateway, stage.fake
+async def test_a_destination_in_body_query_and_headers_is_not_obeyed(each_stage: Stage, path: str) -> None:
+    gateway, fake = each_stage.gateway, each_stage.fake
     body, key = CALLS[path]
-    sent = body | dict.fromkeys(FIELDS, elsewhere(stage)) | {"metadata": dict.fromkeys(FIELDS, stage.internal.origin)}
-    evil = quote(stage.internal.origin, safe="")
+    sent = (
+        body
+        | dict.fromkeys(FIELDS, elsewhere(each_stage))
+        | {"metadata": dict.fromkeys(FIELDS, each_stage.internal.origin)}
+    )
+    evil = quote(each_stage.internal.origin, safe="")
     query = "&".join(f"{field}={evil}" for field in FIELDS)
     before = len(fake.calls)
-    reply = await gateway.call("POST", f"{path}?{query}", sent, headers=dict.fromkeys(HEADERS, stage.internal.origin))
+    reply = await gateway.call(
+        "POST", f"{path}?{query}", sent, headers=dict.fromkeys(HEADERS, each_stage.internal.origin)
+    )
     assert reply.status == 200, reply.body
     [call] = fake.calls[before:]
     assert call.auth.removeprefix("Bearer ") == key
     assert call.header("host") == fake.origin.removeprefix("http://")
     assert call.query == ""
     assert not {name for name, _ in call.headers} & set(HEADERS)
+    shown = await gateway.admin("GET", f"/requests/{reply.headers['x-keystead-request-id']}")
+    assert [attempt["destination"] for attempt in shown["attempts"]] == [fake.origin]
     # What the provider is told beside that is the caller's own business: the bytes pass.
     passed = json.loads(call.body)
     assert {field: passed[field] for field in FIELDS} == {field: sent[field] for field in FIELDS}
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_no_other_route_or_method_takes_a_destination(stage: Stage, method: str) -> None:
-    gateway, fake = stage.gateway, stage.fake
-    body = json.dumps({"model": "my-openai/gpt-5", "api_base": stage.internal.origin, "messages": []}).encode()
+async def test_no_other_route_or_method_takes_a_destination(each_stage: Stage, method: str) -> None:
+    gateway, fake = each_stage.gateway, each_stage.fake
+    body = json.dumps({"model": "my-openai/gpt-5", "api_base": each_stage.internal.origin, "messages": []}).encode()
     served = () if method == "POST" else [path for path in CALLS if method != "GET" or "/models/" not in path]
     paths = (*UNSERVED, *served, "/v1/responses/resp_1")
     before = len(fake.calls)
     for path, carried in itertools.product(paths, (None, body)):
-        target = f"{path}?api_base={stage.internal.origin}"
-        headers = [("X-Portkey-Custom-Host", stage.internal.origin), ("Content-Type", "application/json")]
+        target = f"{path}?api_base={each_stage.internal.origin}"
+        headers = [("X-Portkey-Custom-Host", each_stage.internal.origin), ("Content-Type", "application/json")]
         head_alone = method == "HEAD"  # its answer has a length and no body, which tells no end on the wire
         if head_alone:
             statuses = [(await gateway.call("HEAD", target, headers=dict(headers))).status]

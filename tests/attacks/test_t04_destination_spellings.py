@@ -134,36 +134,39 @@ async def test_a_destination_that_could_be_read_in_two_ways_is_refused(stage: St
 
 
 @pytest.mark.parametrize("host", ["localhost", "ip6-localhost", "localhost.localdomain", "LOCALHOST"])
-async def test_a_name_that_leads_inside_is_stopped_when_it_is_connected_to(stage: Stage, host: str) -> None:
-    gateway, name = stage.gateway, f"inside-{host.swapcase()}"
-    origin = f"https://{host}:{stage.internal.port}"
+async def test_a_name_that_leads_inside_is_stopped_when_it_is_connected_to(each_stage: Stage, host: str) -> None:
+    gateway, name = each_stage.gateway, f"inside-{host.swapcase()}"
+    origin = f"https://{host}:{each_stage.internal.port}"
     added = await gateway.add_credential(name, "openai", KEY, origin=origin, allow_duplicate=True)
     assert added["probe"]["outcome"] == "unreachable"
     reply = await gateway.chat(f"{name}/gpt-5")
     assert reply.status == 502
     assert reply.json()["error"]["code"] in {"egress_denied", "dns_failed"}
     assert host.encode() not in reply.body
-    assert (await stage.last_request())["state"] == "failed_unsent"
-    assert stage.internal.connections == 0
+    assert await each_stage.recorded(reply) == ("failed_unsent", reply.json()["error"]["code"])
+    assert each_stage.internal.connections == 0
     await gateway.admin("POST", f"/credentials/{name}/revoke", {})
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_redirect_is_not_followed_and_its_target_not_told(stage: Stage, status: int, *, stream: bool) -> None:
-    target = f"{stage.internal.origin}/latest/meta-data/"
+async def test_a_redirect_is_not_followed_and_its_target_not_told(
+    each_stage: Stage, status: int, *, stream: bool
+) -> None:
+    target = f"{each_stage.internal.origin}/latest/meta-data/"
     headers = (("location", target), ("refresh", f"0; url={target}"), ("link", f"<{target}>; rel=preload"))
-    stage.fake.next(Answer(status=status, headers=headers))
-    before = len(stage.fake.calls)
-    reply = await stage.gateway.chat("my-openai/gpt-5", stream=stream)
+    each_stage.fake.next(Answer(status=status, headers=headers))
+    before = len(each_stage.fake.calls)
+    reply = await each_stage.gateway.chat("my-openai/gpt-5", stream=stream)
     assert (reply.status, reply.json()["error"]["code"]) == (502, "upstream_redirect")
+    assert await each_stage.recorded(reply) == ("failed_billed", "upstream_redirect")
     assert b"latest" not in reply.body
     assert not {"location", "refresh", "link"} & {name.lower() for name in reply.headers}
-    assert len(stage.fake.calls) == before + 1
-    assert stage.fake.calls[-1].auth == f"Bearer {OPENAI_KEY}"
+    assert len(each_stage.fake.calls) == before + 1
+    assert each_stage.fake.calls[-1].auth == f"Bearer {OPENAI_KEY}"
 
 
-async def test_a_probe_does_not_follow_a_redirect(stage: Stage) -> None:
-    stage.fake.next(Answer(status=302, headers=(("location", f"{stage.internal.origin}/latest"),)))
-    probed = await stage.gateway.admin("POST", "/credentials/my-openai/probe", {})
+async def test_a_probe_does_not_follow_a_redirect(each_stage: Stage) -> None:
+    each_stage.fake.next(Answer(status=302, headers=(("location", f"{each_stage.internal.origin}/latest"),)))
+    probed = await each_stage.gateway.admin("POST", "/credentials/my-openai/probe", {})
     assert probed["probe"]["outcome"] in {"unknown", "unreachable"}

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from keystead.domain.errors import PolicyDenied
 from keystead.providers.egress import EgressGuard
+from tests.attacks.conftest import Stage
 
 GUARD = EgressGuard(())
+KEY = "sk-proj-attack-special-b1c9d7f3b9d5e2a4860"
 
 # https://www.iana.org/assignments/iana-ipv4-special-registry and -ipv6-special-registry; multicast; cloud services.
 SPECIAL_V4 = tuple(
@@ -77,6 +79,20 @@ def inside(networks: Sequence[IPv4Network | IPv6Network]) -> st.SearchStrategy[i
     )
 
 
+def disguises(number: int, noise: int = 0) -> tuple[IPv6Address, ...]:
+    """Return every IPv6 address that a translator or a tunnel takes for the IPv4 address `number`."""
+    return (
+        IPv6Address(number),  # ::a.b.c.d
+        IPv6Address(0xFFFF << 32 | number),  # ::ffff:a.b.c.d
+        IPv6Address(0xFFFF0000 << 32 | number),  # ::ffff:0:a.b.c.d (SIIT)
+        IPv6Address(0x64FF9B << 96 | number),  # NAT64
+        IPv6Address(0x64FF9B0001 << 80 | number),  # local-use NAT64
+        IPv6Address(0x2002 << 112 | number << 80 | noise),  # 6to4
+        IPv6Address(0x20010000 << 96 | noise << 32 | number ^ 0xFFFFFFFF),  # Teredo
+        IPv6Address(0xFE80 << 112 | 0x5EFE << 32 | number),  # ISATAP
+    )
+
+
 def refused(address: object) -> bool:
     try:
         GUARD.check_address(str(address), port=443, host="provider.example")
@@ -97,17 +113,7 @@ def test_no_special_ipv6_address_is_connected_to(number: int) -> None:
 
 @given(inside(SPECIAL_V4), st.integers(0, 2**16 - 1))
 def test_no_special_ipv4_address_is_reached_through_ipv6(number: int, noise: int) -> None:
-    forms = (
-        IPv6Address(number),  # ::a.b.c.d
-        IPv6Address(0xFFFF << 32 | number),  # ::ffff:a.b.c.d
-        IPv6Address(0xFFFF0000 << 32 | number),  # ::ffff:0:a.b.c.d (SIIT)
-        IPv6Address(0x64FF9B << 96 | number),  # NAT64
-        IPv6Address(0x64FF9B0001 << 80 | number),  # local-use NAT64
-        IPv6Address(0x2002 << 112 | number << 80 | noise),  # 6to4
-        IPv6Address(0x20010000 << 96 | noise << 32 | number ^ 0xFFFFFFFF),  # Teredo
-        IPv6Address(0xFE80 << 112 | 0x5EFE << 32 | number),  # ISATAP
-    )
-    assert [str(form) for form in forms if not refused(form)] == []
+    assert [str(form) for form in disguises(number, noise) if not refused(form)] == []
 
 
 @given(inside(SPECIAL_V4))
@@ -135,3 +141,15 @@ def test_an_allowed_name_does_not_open_a_metadata_service(address: str) -> None:
     guard = EgressGuard(("vllm.internal",))
     with pytest.raises(PolicyDenied):
         guard.check_address(address, port=80, host="vllm.internal")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("network", [*SPECIAL_V4, *SPECIAL_V6], ids=str)
+async def test_the_gateway_keeps_no_key_for_a_special_address(stage: Stage, network: IPv4Network | IPv6Network) -> None:
+    gateway, first = stage.gateway, network.network_address
+    hidden = disguises(int(first)) if isinstance(first, IPv4Address) else ()
+    for address in (first, network.broadcast_address, *hidden):
+        host = f"[{address}]" if address.version == 6 else str(address)
+        body = {"name": "special", "provider": "openai", "key": KEY, "origin": f"https://{host}", "force": True}
+        told = await gateway.admin("POST", "/credentials", body, expect=403)
+        assert told["code"] == "egress_denied"

@@ -54,12 +54,13 @@ def calls_with(url: str) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("name", calls_with(""))
-async def test_urls_in_a_request_pass_untouched_and_are_not_fetched(stage: Stage, name: str) -> None:
-    path, body = calls_with(f"{stage.internal.origin}/latest/meta-data/iam")[name]
-    before = len(stage.fake.calls)
-    reply = await stage.gateway.call("POST", path, body)
+async def test_urls_in_a_request_pass_untouched_and_are_not_fetched(each_stage: Stage, name: str) -> None:
+    path, body = calls_with(f"{each_stage.internal.origin}/latest/meta-data/iam")[name]
+    before = len(each_stage.fake.calls)
+    reply = await each_stage.gateway.call("POST", path, body)
     assert reply.status == 200
-    [call] = stage.fake.calls[before:]
+    assert await each_stage.recorded(reply) == ("settled", None)
+    [call] = each_stage.fake.calls[before:]
     passed = json.loads(call.body)
     assert {**passed, "model": body.get("model")} == {**body, "model": body.get("model")}
-    assert stage.internal.connections == 0
+    assert each_stage.internal.connections == 0

@@ -78,8 +78,8 @@ PLACES = (
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-async def test_a_path_that_climbs_or_ends_early_never_reaches_a_provider(stage: Stage, trick: str) -> None:
-    gateway, before = stage.gateway, len(stage.fake.calls)
+async def test_a_path_that_climbs_or_ends_early_never_reaches_a_provider(each_stage: Stage, trick: str) -> None:
+    gateway, before = each_stage.gateway, len(each_stage.fake.calls)
     for method, place in PLACES:
         target = place.format(trick)
         if " " in target or not target.isascii():
@@ -87,28 +87,32 @@ async def test_a_path_that_climbs_or_ends_early_never_reaches_a_provider(stage: 
         body = b'{"model":"my-openai/gpt-5","messages":[],"contents":[]}' if method == "POST" else None
         came = await talk(gateway.url, keyed_request(method, target, gateway.virtual_key, body))
         for answer in came.answers:
-            assert answer.status in {400, 404} or (answer.status == 200 and SEEN.fullmatch(stage.fake.calls[-1].path))
-    paths = [call.path for call in stage.fake.calls[before:]]
+            assert answer.status in {400, 404} or (
+                answer.status == 200 and SEEN.fullmatch(each_stage.fake.calls[-1].path)
+            )
+    paths = [call.path for call in each_stage.fake.calls[before:]]
     assert [path for path in paths if not SEEN.fullmatch(path) or ".." in path] == []
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-async def test_a_model_in_a_body_is_a_name_or_is_refused(stage: Stage, trick: str) -> None:
-    before = len(stage.fake.calls)
+async def test_a_model_in_a_body_is_a_name_or_is_refused(each_stage: Stage, trick: str) -> None:
+    before = len(each_stage.fake.calls)
     for model in (trick, f"my-openai/{trick}", f"my-azure/{trick}"):
-        reply = await stage.gateway.call("POST", "/v1/chat/completions", {"model": model, "messages": []})
+        reply = await each_stage.gateway.call("POST", "/v1/chat/completions", {"model": model, "messages": []})
         assert reply.status in {200, 400, 404}
-    for call in stage.fake.calls[before:]:
+    for call in each_stage.fake.calls[before:]:
         assert SEEN.fullmatch(call.path)
         assert call.query in {"", f"api-version={AZURE_VERSION}"}
         assert json.loads(call.body)["messages"] == []
 
 
-async def test_a_deployment_is_one_part_of_a_path(stage: Stage) -> None:
-    assert (await stage.gateway.chat("my-azure/gpt-5_prod.1")).status == 200
-    assert stage.fake.calls[-1].path == "/openai/deployments/gpt-5_prod.1/chat/completions"
+async def test_a_deployment_is_one_part_of_a_path(each_stage: Stage) -> None:
+    assert (await each_stage.gateway.chat("my-azure/gpt-5_prod.1")).status == 200
+    assert each_stage.fake.calls[-1].path == "/openai/deployments/gpt-5_prod.1/chat/completions"
     for model in ("a/b", "..", "a%2fb", "a?b", "a#b", "a;b"):
-        assert (await stage.gateway.chat(f"my-azure/{model}")).status == 400
+        reply = await each_stage.gateway.chat(f"my-azure/{model}")
+        assert reply.status == 400
+        assert await each_stage.recorded(reply) == ("failed_unsent", reply.json()["error"]["code"])
 
 
 @pytest.mark.parametrize("version", ["2025/../x", "2025&x=1", "2025#", "2025?x", "a b", "x" * 60, "%2e"])
@@ -131,9 +135,9 @@ async def test_a_setting_that_ends_in_the_query_is_checked(stage: Stage, version
     "query",
     ["alt=proto", "alt=media", "alt=sse%26key=x", "pageToken=a%0d%0ab;c\x7f", "alt=json%00", "pageToken=<x>"],
 )
-async def test_a_query_holds_only_what_the_dialect_knows(stage: Stage, query: str) -> None:
-    gateway, before = stage.gateway, len(stage.fake.calls)
+async def test_a_query_holds_only_what_the_dialect_knows(each_stage: Stage, query: str) -> None:
+    gateway, before = each_stage.gateway, len(each_stage.fake.calls)
     target = f"/v1beta/models/my-google/gemini:generateContent?{query}"
     came = await talk(gateway.url, keyed_request("POST", target, gateway.virtual_key, b'{"contents":[]}'))
     assert came.statuses == [400]
-    assert len(stage.fake.calls) == before
+    assert len(each_stage.fake.calls) == before

@@ -3,6 +3,7 @@
 The admin API's matrix is `route_matrix.json`. A path that is served and not in this table fails the last test.
 """
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -71,52 +72,60 @@ REFUSED = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def refused_keys(sqlite_stage: Stage) -> dict[str, str]:
-    found = {"no key": "", **await keys_that_do_not_work(sqlite_stage.gateway)}
-    assert set(found) == REFUSED
+async def refused_keys(sqlite_stage: Stage, postgresql_stage: Stage) -> dict[str, dict[str, str]]:
+    """Return for each engine a key for every reason to refuse it."""
+    stages = (sqlite_stage, postgresql_stage)
+    made = await asyncio.gather(*[keys_that_do_not_work(stage.gateway) for stage in stages])
+    found = {stage.engine: {"no key": "", **keys} for stage, keys in zip(stages, made, strict=True)}
+    assert all(set(keys) == REFUSED for keys in found.values())
     return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def narrowed_keys(sqlite_stage: Stage) -> dict[str, str]:
-    """Keys that are in force and may not do what the table asks for."""
-    gateway = sqlite_stage.gateway
+async def narrowed_keys(sqlite_stage: Stage, postgresql_stage: Stage) -> dict[str, dict[str, str]]:
+    """Return for each engine keys that are in force and may not do what the table asks for."""
     return {
-        "to other models": (await issue(gateway, "models", models=["nothing-*"]))["key"],
-        "to another credential": (await issue(gateway, "credentials", credentials=["sandbox"]))["key"],
+        stage.engine: {
+            "to other models": (await issue(stage.gateway, "models", models=["nothing-*"]))["key"],
+            "to another credential": (await issue(stage.gateway, "credentials", credentials=["sandbox"]))["key"],
+        }
+        for stage in (sqlite_stage, postgresql_stage)
     }
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
 async def test_a_key_that_is_not_in_force_opens_nothing(
-    stage: Stage, refused_keys: dict[str, str], method: str, path: str, body: Any
+    each_stage: Stage, refused_keys: dict[str, dict[str, str]], method: str, path: str, body: Any
 ) -> None:
-    before = len(stage.fake.calls)
-    for name, key in refused_keys.items():
-        reply = await stage.gateway.call(method, path, body, key=key)
+    before = len(each_stage.fake.calls)
+    for name, key in refused_keys[each_stage.engine].items():
+        reply = await each_stage.gateway.call(method, path, body, key=key)
         assert reply.status in {401, 429}, name
-    assert len(stage.fake.calls) == before
+    assert len(each_stage.fake.calls) == before
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
 async def test_a_narrowed_key_opens_nothing_beside(
-    stage: Stage, narrowed_keys: dict[str, str], method: str, path: str, body: Any
+    each_stage: Stage, narrowed_keys: dict[str, dict[str, str]], method: str, path: str, body: Any
 ) -> None:
-    before = len(stage.fake.calls)
-    for name, key in narrowed_keys.items():
-        reply = await stage.gateway.call(method, path, body, key=key)
+    before = len(each_stage.fake.calls)
+    for name, key in narrowed_keys[each_stage.engine].items():
+        reply = await each_stage.gateway.call(method, path, body, key=key)
         if method == "GET" and path.endswith("/models"):
             assert reply.status == 200  # the list of what it may use, which is nothing of ours
             assert b"gpt" not in reply.body
         else:
             assert reply.status in {400, 403, 404}, name
-    assert len(stage.fake.calls) == before
+            assert await each_stage.recorded(reply) == ("rejected", reply.headers["x-keystead-error"])
+    assert len(each_stage.fake.calls) == before
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
-async def test_a_good_key_opens_each(stage: Stage, method: str, path: str, body: Any) -> None:
-    reply = await stage.gateway.call(method, path, body)
-    assert reply.status == (404 if "resp_mine" in path else 200), reply.body
+async def test_a_good_key_opens_each(each_stage: Stage, method: str, path: str, body: Any) -> None:
+    reply = await each_stage.gateway.call(method, path, body)
+    stored = "resp_mine" in path
+    assert reply.status == (404 if stored else 200), reply.body
+    assert await each_stage.recorded(reply) == (("rejected", "response_not_found") if stored else ("settled", None))
 
 
 async def test_the_table_holds_every_path_that_is_served() -> None:

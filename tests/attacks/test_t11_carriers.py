@@ -56,8 +56,8 @@ async def decision(stage: Stage, path: str, carried: Carried) -> tuple[int, str]
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_every_carrier_leads_to_the_same_decision(stage: Stage, path: str) -> None:
-    gateway = stage.gateway
+async def test_every_carrier_leads_to_the_same_decision(each_stage: Stage, path: str) -> None:
+    gateway = each_stage.gateway
     revoked = await issue(gateway, "carried")
     await gateway.admin("POST", f"/virtual-keys/{revoked['id']}/revoke")
     narrowed = (await issue(gateway, "narrowed", models=["nothing-*"]))["key"]
@@ -68,7 +68,7 @@ async def test_every_carrier_leads_to_the_same_decision(stage: Stage, path: str)
         narrowed: (403, "model_not_allowed"),
     }
     for (name, carry), (key, wanted) in itertools.product(ACCEPTED.items(), expected.items()):
-        assert await decision(stage, path, carry(key)) == wanted, name
+        assert await decision(each_stage, path, carry(key)) == wanted, name
 
 
 @pytest.mark.parametrize("path", CALLS)
@@ -102,11 +102,11 @@ async def test_a_refused_carrier_beside_a_good_one_is_refused_where_it_could_be_
         assert await decision(stage, "/v1/chat/completions", (headers, "")) == (400, "several_keys")
 
 
-async def test_the_key_in_a_query_goes_no_further(stage: Stage) -> None:
-    path, key = "/v1beta/models/my-google/gemini:streamGenerateContent", stage.gateway.virtual_key
-    reply = await stage.gateway.call("POST", f"{path}?alt=sse&key={key}", {"contents": []}, key="")
+async def test_the_key_in_a_query_goes_no_further(each_stage: Stage) -> None:
+    path, key = "/v1beta/models/my-google/gemini:streamGenerateContent", each_stage.gateway.virtual_key
+    reply = await each_stage.gateway.call("POST", f"{path}?alt=sse&key={key}", {"contents": []}, key="")
     assert reply.status == 200
-    call = stage.fake.calls[-1]
+    call = each_stage.fake.calls[-1]
     assert call.query == "alt=sse"
     assert key not in str(call.headers)
 

@@ -201,8 +201,8 @@ def test_the_forms_that_libraries_send_are_read(head: bytes) -> None:
 @pytest.mark.parametrize(
     "content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=a"]
 )
-async def test_a_body_read_as_json_is_told_as_json(stage: Stage, content_type: str) -> None:
+async def test_a_body_read_as_json_is_told_as_json(each_stage: Stage, content_type: str) -> None:
     body: Any = {"model": "my-openai/gpt-5", "messages": [], "a": "&model=dear&"}
-    reply = await stage.gateway.call("POST", "/v1/chat/completions", body, headers={"Content-Type": content_type})
+    reply = await each_stage.gateway.call("POST", "/v1/chat/completions", body, headers={"Content-Type": content_type})
     assert reply.status == 200
-    assert stage.fake.calls[-1].header("content-type") == "application/json"
+    assert each_stage.fake.calls[-1].header("content-type") == "application/json"

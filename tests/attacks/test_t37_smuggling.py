@@ -87,12 +87,13 @@ async def test_a_body_framed_in_two_ways_is_refused_and_the_connection_closed(st
 
 
 @pytest.mark.parametrize("name", ONE_REQUEST)
-async def test_what_is_clear_is_one_request_and_nothing_is_left_over(stage: Stage, name: str) -> None:
-    before = len(stage.fake.calls)
-    came = await talk(stage.gateway.url, attack(stage, ONE_REQUEST[name]))
+async def test_what_is_clear_is_one_request_and_nothing_is_left_over(each_stage: Stage, name: str) -> None:
+    before = len(each_stage.fake.calls)
+    came = await talk(each_stage.gateway.url, attack(each_stage, ONE_REQUEST[name]))
     assert came.statuses == [200]
     assert b"organization" not in came.answers[0].body
-    [call] = stage.fake.calls[before:]
+    [call] = each_stage.fake.calls[before:]
+    assert (await each_stage.last_request())["id"] == came.answers[0].headers["x-keystead-request-id"]
     assert call.body == BODY
     assert call.auth == f"Bearer {OPENAI_KEY}"
 
@@ -138,8 +139,8 @@ async def test_a_body_that_waits_for_a_hundred_is_not_waited_for_after_a_refusal
     assert (came.statuses, came.closed) == ([401], True)
 
 
-async def test_a_body_that_waits_for_a_hundred_is_asked_for(stage: Stage) -> None:
-    came = await talk(stage.gateway.url, attack(stage, b"Expect: 100-continue\r\n" + LENGTH + b"\r\n" + BODY))
+async def test_a_body_that_waits_for_a_hundred_is_asked_for(each_stage: Stage) -> None:
+    came = await talk(each_stage.gateway.url, attack(each_stage, b"Expect: 100-continue\r\n" + LENGTH + b"\r\n" + BODY))
     assert came.statuses == [200]
 
 
@@ -151,9 +152,9 @@ async def test_what_follows_an_answer_that_came_before_the_body_is_still_that_bo
     assert came.statuses == [404]
 
 
-async def test_garbage_never_lands_inside_an_answer(stage: Stage) -> None:
+async def test_garbage_never_lands_inside_an_answer(each_stage: Stage) -> None:
     body = b'{"model":"my-openai/stream-40-5","stream":true,"messages":[]}'
-    asked = attack(stage, b"Content-Length: %d\r\n\r\n" % len(body) + body)
-    came = await talk(stage.gateway.url, asked + b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n\x00\x01\x02")
+    asked = attack(each_stage, b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    came = await talk(each_stage.gateway.url, asked + b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n\x00\x01\x02")
     assert came.statuses == [200]
     assert came.answers[0].body.endswith(b"data: [DONE]\n\n")

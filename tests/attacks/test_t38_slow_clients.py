@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.conftest import ENDLESS, Stage
+from tests.attacks.conftest import ENDLESS, Stage, on_each
 from tests.attacks.raw import connection, read_rest, request, until_closed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -47,19 +47,23 @@ async def test_a_dripped_head_is_closed_in_time(hasty_stage: Stage) -> None:
         assert said.startswith(b"HTTP/1.1 408 ") if first or drip else not said
 
 
-async def test_a_dripped_body_is_answered_and_closed_in_time(hasty_stage: Stage) -> None:
+async def test_a_dripped_body_is_answered_and_closed_in_time(hasty_stages: tuple[Stage, Stage]) -> None:
     rests = (
         b"Content-Length: 100000\r\n\r\n",
         b"Transfer-Encoding: chunked\r\n\r\n5;x=",
         b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: ",
         b"Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n",
     )
-    url = hasty_stage.gateway.url
-    for said, took_s in await asyncio.gather(
-        *[until_closed(url, keyed(hasty_stage, rest), drip=b"a") for rest in rests]
-    ):
-        assert b"HTTP/1.1 408 " in said
-        assert took_s < 2 * PATIENCE_S + SLACK_S
+
+    async def attack(stage: Stage) -> None:
+        drips = [until_closed(stage.gateway.url, keyed(stage, rest), drip=b"a") for rest in rests]
+        for said, took_s in await asyncio.gather(*drips):
+            assert b"HTTP/1.1 408 " in said
+            assert took_s < 2 * PATIENCE_S + SLACK_S
+        page = await stage.gateway.admin("GET", f"/requests?limit={len(rests)}")
+        assert [(item["state"], item["status_code"]) for item in page["items"]] == [("rejected", 408)] * len(rests)
+
+    await on_each(hasty_stages, attack)
 
 
 async def test_a_body_that_nobody_waits_for_any_more_is_not_read_for_ever(hasty_stage: Stage) -> None:
@@ -86,27 +90,32 @@ async def test_the_head_of_a_second_request_has_no_more_time_than_the_first(hast
         assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_client_that_does_not_read_is_let_go(hasty_stage: Stage) -> None:
-    gateway = hasty_stage.gateway
+async def test_a_client_that_does_not_read_is_let_go(hasty_stages: tuple[Stage, Stage]) -> None:
     model = "my-openai/endless"
     body = json.dumps({"model": model, "stream": True, "messages": []}).encode()
-    hasty_stage.fake.next(ENDLESS)
-    port = int(gateway.url.rpartition(":")[2])
 
-    async def ended() -> dict[str, Any] | None:
-        page = await gateway.admin("GET", "/requests?limit=5")
-        found = (item for item in page["items"] if item["model_asked"] == model and item["state"] != "intent")
-        return next(found, None)
+    async def attack(stage: Stage) -> None:
+        gateway = stage.gateway
+        stage.fake.next(ENDLESS)
+        port = int(gateway.url.rpartition(":")[2])
 
-    async with connection(gateway.url, narrow=True) as (_, writer), asyncio.timeout(30):
-        # Nothing is read from this connection: this side's buffers fill, then the gateway's.
-        writer.write(keyed(hasty_stage, b"Content-Length: %d\r\n\r\n" % len(body)) + body)
-        while (record := await ended()) is None:
-            pass
-        assert (record["state"], record["error_code"], record["fault"]) == ("failed_billed", "slow_client", "caller")
-        client_port = writer.get_extra_info("sockname")[1]
-        while held_by_a_process(port, client_port):
-            await hasty_stage.last_request()
+        async def ended() -> dict[str, Any] | None:
+            page = await gateway.admin("GET", "/requests?limit=5")
+            found = (item for item in page["items"] if item["model_asked"] == model and item["state"] != "intent")
+            return next(found, None)
+
+        async with connection(gateway.url, narrow=True) as (_, writer), asyncio.timeout(30):
+            # Nothing is read from this connection: this side's buffers fill, then the gateway's.
+            writer.write(keyed(stage, b"Content-Length: %d\r\n\r\n" % len(body)) + body)
+            while (record := await ended()) is None:
+                pass
+            end = record["state"], record["error_code"], record["fault"]
+            assert end == ("failed_billed", "slow_client", "caller")
+            client_port = writer.get_extra_info("sockname")[1]
+            while held_by_a_process(port, client_port):
+                await stage.last_request()
+
+    await on_each(hasty_stages, attack)
 
 
 async def test_two_thousand_slow_clients_do_not_stop_good_traffic(hasty_stage: Stage) -> None:

@@ -44,8 +44,8 @@ async def test_a_large_head_that_real_clients_send_is_answered(stage: Stage) -> 
     assert came.statuses == [200]
 
 
-async def test_a_body_in_the_same_piece_does_not_count_as_head(stage: Stage) -> None:
-    headers = [("Authorization", f"Bearer {stage.gateway.virtual_key}")]
+async def test_a_body_in_the_same_piece_does_not_count_as_head(each_stage: Stage) -> None:
+    headers = [("Authorization", f"Bearer {each_stage.gateway.virtual_key}")]
     body = b'{"model":"my-openai/gpt-5","messages":[],"user":"%s"}' % (b"a" * 200 * KB)
-    came = await talk(stage.gateway.url, request("POST", "/v1/chat/completions", headers, body))
+    came = await talk(each_stage.gateway.url, request("POST", "/v1/chat/completions", headers, body))
     assert came.statuses == [200]

@@ -30,16 +30,17 @@ CODINGS = (
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/audio/transcriptions"])
-async def test_an_encoded_request_is_refused_unread(stage: Stage, path: str, coding: str) -> None:
-    before_mb, calls = stage.resident_mb(), len(stage.fake.calls)
-    reply = await stage.gateway.call("POST", path, BOMB, headers={"Content-Encoding": coding})
+async def test_an_encoded_request_is_refused_unread(each_stage: Stage, path: str, coding: str) -> None:
+    before_mb, calls = each_stage.resident_mb(), len(each_stage.fake.calls)
+    reply = await each_stage.gateway.call("POST", path, BOMB, headers={"Content-Encoding": coding})
     assert reply.status == 415
-    assert stage.resident_mb() - before_mb < 20
-    assert len(stage.fake.calls) == calls
+    assert await each_stage.recorded(reply) == ("rejected", reply.headers["x-keystead-error"])
+    assert each_stage.resident_mb() - before_mb < 20
+    assert len(each_stage.fake.calls) == calls
 
 
-async def test_identity_is_no_encoding(stage: Stage) -> None:
-    reply = await stage.gateway.chat(MODEL, headers={"Content-Encoding": "identity"})
+async def test_identity_is_no_encoding(each_stage: Stage) -> None:
+    reply = await each_stage.gateway.chat(MODEL, headers={"Content-Encoding": "identity"})
     assert reply.status == 200
 
 
@@ -59,26 +60,27 @@ async def test_an_administrators_encoded_body_is_never_unpacked(stage: Stage) ->
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_bomb_of_300_mb_from_a_provider_is_a_clean_error(stage: Stage, *, stream: bool) -> None:
-    before_mb = stage.resident_mb()
-    reply = await stage.gateway.chat("my-openai/fake-bomb", stream=stream)
+async def test_a_bomb_of_300_mb_from_a_provider_is_a_clean_error(each_stage: Stage, *, stream: bool) -> None:
+    before_mb = each_stage.resident_mb()
+    reply = await each_stage.gateway.chat("my-openai/fake-bomb", stream=stream)
     assert (reply.status, reply.json()["error"]["code"]) == (502, "upstream_encoding")
-    assert stage.resident_mb() - before_mb < 50
-    record = await stage.last_request()
+    assert each_stage.resident_mb() - before_mb < 50
+    record = await each_stage.last_request()
     assert (record["state"], record["error_code"]) == ("failed_billed", "upstream_encoding")
 
 
 @pytest.mark.parametrize("status", [200, 401, 500])
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "identity, gzip", "unknown"])
-async def test_an_encoded_answer_is_refused_whatever_its_status(stage: Stage, status: int, coding: str) -> None:
+async def test_an_encoded_answer_is_refused_whatever_its_status(each_stage: Stage, status: int, coding: str) -> None:
     headers = (("content-type", "application/json"), ("content-encoding", coding))
-    stage.fake.next(
+    each_stage.fake.next(
         Answer(status=status, headers=headers, framing=Framing.CHUNKED, steps=(zlib.compress(b"{}"), STALL))
     )
-    reply = await stage.gateway.chat(MODEL)
+    reply = await each_stage.gateway.chat(MODEL)
     assert (reply.status, reply.json()["error"]["code"]) == (502, "upstream_encoding")
+    assert await each_stage.recorded(reply) == ("failed_billed", "upstream_encoding")
 
 
-async def test_providers_are_asked_for_identity_whatever_the_caller_accepts(stage: Stage) -> None:
-    await stage.gateway.chat(MODEL, headers={"Accept-Encoding": "gzip, br, zstd"})
-    assert stage.fake.calls[-1].header("accept-encoding") == "identity"
+async def test_providers_are_asked_for_identity_whatever_the_caller_accepts(each_stage: Stage) -> None:
+    await each_stage.gateway.chat(MODEL, headers={"Accept-Encoding": "gzip, br, zstd"})
+    assert each_stage.fake.calls[-1].header("accept-encoding") == "identity"

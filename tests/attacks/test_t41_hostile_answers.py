@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.attacks.conftest import ENDLESS, Stage
+from tests.attacks.conftest import ENDLESS, Stage, on_each
 from tests.attacks.raw import connection, keyed_request, read_rest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,19 +34,22 @@ async def answer_to(stage: Stage, model: str, *, stream: bool) -> bytes:
     ],
 )
 async def test_an_answer_without_end_is_cut_and_settled(
-    hasty_stage: Stage, model: str, code: str, *, told: bool
+    hasty_stages: tuple[Stage, Stage], model: str, code: str, *, told: bool
 ) -> None:
-    before_mb, began = hasty_stage.resident_mb(), time.monotonic()
-    if model == "endless":
-        hasty_stage.fake.next(ENDLESS)
-    came = await answer_to(hasty_stage, model, stream=True)
-    assert came.startswith(b"HTTP/1.1 200 ")
-    assert not came.endswith(b"0\r\n\r\n"), "a polite end would pass half an answer for a whole one"
-    assert (f'"code":"{code}"'.encode() in came[-2000:]) is told
-    assert time.monotonic() - began < 8
-    assert hasty_stage.resident_mb() - before_mb < MOST_MB
-    record = await hasty_stage.last_request()
-    assert (record["state"], record["error_code"], record["fault"]) == ("failed_billed", code, "provider")
+    async def attack(stage: Stage) -> None:
+        before_mb, began = stage.resident_mb(), time.monotonic()
+        if model == "endless":
+            stage.fake.next(ENDLESS)
+        came = await answer_to(stage, model, stream=True)
+        assert came.startswith(b"HTTP/1.1 200 ")
+        assert not came.endswith(b"0\r\n\r\n"), "a polite end would pass half an answer for a whole one"
+        assert (f'"code":"{code}"'.encode() in came[-2000:]) is told
+        assert time.monotonic() - began < 8
+        assert stage.resident_mb() - before_mb < MOST_MB
+        record = await stage.last_request()
+        assert (record["state"], record["error_code"], record["fault"]) == ("failed_billed", code, "provider")
+
+    await on_each(hasty_stages, attack)
 
 
 @pytest.mark.parametrize(
@@ -61,22 +64,26 @@ async def test_an_answer_without_end_is_cut_and_settled(
 )
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_head_without_sense_or_end_is_a_typed_error(
-    hasty_stage: Stage, model: str, status: int, code: str, *, stream: bool
+    hasty_stages: tuple[Stage, Stage], model: str, status: int, code: str, *, stream: bool
 ) -> None:
-    before_mb = hasty_stage.resident_mb()
-    reply = await hasty_stage.gateway.chat(MODEL + model, stream=stream)
-    assert (reply.status, reply.json()["error"]["code"]) == (status, code)
-    assert hasty_stage.resident_mb() - before_mb < MOST_MB
-    record = await hasty_stage.last_request()
-    assert (record["state"], record["error_code"]) == ("failed_billed", code)
+    async def attack(stage: Stage) -> None:
+        before_mb = stage.resident_mb()
+        reply = await stage.gateway.chat(MODEL + model, stream=stream)
+        assert (reply.status, reply.json()["error"]["code"]) == (status, code)
+        assert stage.resident_mb() - before_mb < MOST_MB
+        assert await stage.recorded(reply) == ("failed_billed", code)
+
+    await on_each(hasty_stages, attack)
 
 
-async def test_a_million_comments_cost_no_memory_and_no_usage(stage: Stage) -> None:
-    before_mb = stage.resident_mb()
-    reply = await stage.gateway.chat("my-openai/fake-comments", stream=True, stream_options={"include_usage": True})
+async def test_a_million_comments_cost_no_memory_and_no_usage(each_stage: Stage) -> None:
+    before_mb = each_stage.resident_mb()
+    reply = await each_stage.gateway.chat(
+        "my-openai/fake-comments", stream=True, stream_options={"include_usage": True}
+    )
     assert reply.status == 200
     assert reply.body.count(b": keep-alive\n\n") == 1_000_000
     assert reply.body.endswith(b"data: [DONE]\n\n")
-    assert stage.resident_mb() - before_mb < MOST_MB
-    record = await stage.last_request()
+    assert each_stage.resident_mb() - before_mb < MOST_MB
+    record = await each_stage.last_request()
     assert (record["state"], record["usage_source"]) == ("settled", "provider")

@@ -31,26 +31,27 @@ COUNTS = ("n", "max_tokens", "max_completion_tokens", "max_output_tokens", "best
 
 
 @pytest.mark.parametrize("value", ABSURD)
-async def test_a_callers_absurd_number_never_reaches_a_provider(stage: Stage, value: str) -> None:
-    before = len(stage.fake.calls)
+async def test_a_callers_absurd_number_never_reaches_a_provider(each_stage: Stage, value: str) -> None:
+    before = len(each_stage.fake.calls)
     for name in COUNTS:
         for path, model in (("/v1/chat/completions", "my-openai/gpt-5"), ("/v1/messages", "my-anthropic/claude")):
             body = f'{{"model":"{model}","messages":[],"{name}":{value}}}'.encode()
-            reply = await stage.gateway.call("POST", path, body)
+            reply = await each_stage.gateway.call("POST", path, body)
             assert reply.status == 400, (name, reply.body)
     for name in ("candidateCount", "maxOutputTokens", "max_output_tokens"):
         for options in ("generationConfig", "generation_config"):
             body = f'{{"contents":[],"{options}":{{"{name}":{value}}}}}'.encode()
-            reply = await stage.gateway.call("POST", "/v1beta/models/my-google/gemini:generateContent", body)
+            reply = await each_stage.gateway.call("POST", "/v1beta/models/my-google/gemini:generateContent", body)
             assert reply.status == 400, (name, reply.body)
-    assert len(stage.fake.calls) == before
+    assert (await each_stage.last_request())["state"] == "rejected"
+    assert len(each_stage.fake.calls) == before
 
 
 @pytest.mark.parametrize("value", ["0", "1", "2147483647", "null"])
-async def test_a_number_that_can_be_one_passes(stage: Stage, value: str) -> None:
+async def test_a_number_that_can_be_one_passes(each_stage: Stage, value: str) -> None:
     body = f'{{"model":"my-openai/gpt-5","messages":[],"max_tokens":{value},"temperature":1e-7}}'.encode()
-    assert (await stage.gateway.call("POST", "/v1/chat/completions", body)).status == 200
-    assert f'"max_tokens":{value}'.encode() in stage.fake.calls[-1].body
+    assert (await each_stage.gateway.call("POST", "/v1/chat/completions", body)).status == 200
+    assert f'"max_tokens":{value}'.encode() in each_stage.fake.calls[-1].body
 
 
 @pytest.mark.parametrize(

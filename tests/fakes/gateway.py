@@ -45,9 +45,15 @@ class Gateway:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, home: Path, **settings: str) -> AsyncIterator[Self]:
-        """Start on a free port with `settings` (`egress_allow="…"` becomes KEYSTEAD_EGRESS_ALLOW), stop at the end."""
-        gateway = cls(home, {f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()})
+    async def running(
+        cls, home: Path, environment: Mapping[str, str] | None = None, /, **settings: str
+    ) -> AsyncIterator[Self]:
+        """Start on a free port with `settings` (`egress_allow="…"` becomes KEYSTEAD_EGRESS_ALLOW), stop at the end.
+
+        `environment` holds variables beside the settings, under their own names.
+        """
+        named = {f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()}
+        gateway = cls(home, {**(environment or {}), **named})
         await gateway.start()
         try:
             yield gateway
