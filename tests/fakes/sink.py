@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from keystead.storage.batch import Record
+from keystead.storage.batch import Intent, Record
 from keystead.storage.sink import StorageAwayError
 
 
@@ -15,6 +15,8 @@ class FakeSink:
     def __init__(self) -> None:
         self.batches: list[list[Record]] = []
         self.away = False
+        self.full = False
+        """Nothing can be added; what is there can still be changed."""
         self.refuses: Callable[[Record], bool] = lambda record: False
         self.takes_effect: Callable[[Record], bool] = lambda record: True
         self.entered = asyncio.Event()
@@ -38,7 +40,7 @@ class FakeSink:
     async def write(self, batch: Sequence[Record]) -> Sequence[bool]:
         self.entered.set()
         await self._open.wait()
-        if self.away:
+        if self.away or (self.full and any(isinstance(record, Intent) for record in batch)):
             raise StorageAwayError("away")
         if any(self.refuses(record) for record in batch):
             raise ValueError("a record is not valid")
@@ -47,7 +49,7 @@ class FakeSink:
 
     async def probe(self) -> None:
         self.probes += 1
-        if self.away:
+        if self.away or self.full:
             raise StorageAwayError("away")
 
     async def close(self) -> None:

@@ -142,13 +142,16 @@ class GroupJournal:
                 await self._arrived.wait()
 
     async def _try(self) -> bool:
-        """Write what waits, or, with nothing to write, see whether the storage works again; say whether it does."""
+        """Write what waits, once it is known that the storage works; say whether it does."""
+        if not self._healthy:
+            # First, and not only when nothing waits: an end that finds nothing to end writes nothing, and succeeds.
+            await self._probe()
+            if not self._healthy:
+                return False
         batch = self._in_flight = self._take()
         stalled = self._loop.call_later(self._patience_s, self._stall)
         try:
-            left = await self._write(batch) if batch else []
-            if not (batch or self._healthy):
-                await self._probe()
+            left = await self._write(batch)
         finally:
             stalled.cancel()
         self._in_flight = ()
@@ -173,6 +176,8 @@ class GroupJournal:
 
     async def _write(self, batch: Sequence[Record]) -> list[Record]:
         """Write the batch; return the records that must be tried again, in order."""
+        if not batch:
+            return []
         try:
             outcome = await self._sink.write(batch)
         except StorageAwayError as error:

@@ -52,7 +52,7 @@ class PostgresSink:
         return outcome
 
     async def probe(self) -> None:
-        """Write a row, to see whether the server takes writes again."""
+        """Take room for a page, and commit, to see whether the server takes writes again."""
         await self._attempt(_touch)
 
     async def close(self) -> None:
@@ -84,8 +84,8 @@ class PostgresSink:
             if self._connection is None or self._connection.is_closed():
                 raise StorageAwayError(repr(error)) from error
             raise BatchRefusedError from error
-        except BaseException:
-            self._let_go()  # cancelled in the middle of a statement
+        except BaseException:  # cancelled in the middle of a statement, or a defect: the answer would meet the next one
+            self._let_go()
             raise
 
     def _let_go(self) -> None:
@@ -95,7 +95,11 @@ class PostgresSink:
 
 
 async def _touch(connection: asyncpg.Connection) -> None:
-    await connection.execute("UPDATE snapshot_revision SET revision = revision")
+    # On a full disk a row can still be changed in the room that its page has left; a record needs new pages.
+    await connection.execute(
+        "BEGIN; CREATE TABLE record_probe AS SELECT 0 AS page; ROLLBACK;"
+        " UPDATE snapshot_revision SET revision = revision"
+    )
 
 
 async def _store_where_it_belongs(connection: asyncpg.Connection, batch: Sequence[Record]) -> Sequence[bool]:

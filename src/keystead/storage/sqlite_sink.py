@@ -103,7 +103,7 @@ class SqliteSink:
         except (sqlite3.Error, OSError) as error:
             self._roll_back()
             raise StorageAwayError(str(error)) from error
-        except BaseException:
+        except BaseException:  # a defect, whichever: the transaction must not stay open and keep every writer waiting
             self._roll_back()
             raise
         return result

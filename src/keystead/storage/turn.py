@@ -47,8 +47,7 @@ class AsyncTurn:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     await asyncio.shield(waiting)
-            except BaseException:
-                # The thread waits on; the turn is given back when it comes.
+            except BaseException:  # cancelled or timed out: the thread waits on; the turn is given back when it comes
                 waiting.add_done_callback(lambda _: taken.__exit__(None, None, None))
                 raise
             try:

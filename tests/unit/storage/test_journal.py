@@ -147,6 +147,23 @@ async def test_the_journal_mends_without_traffic(journal: GroupJournal, sink: Fa
             await asyncio.sleep(0.001)
 
 
+async def test_on_a_full_disk_an_end_that_changes_nothing_does_not_pass_for_room(
+    journal: GroupJournal, sink: FakeSink, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "_FIRST_BACKOFF_S", 0.0)
+    sink.full = True
+    with pytest.raises(NotRecordedError):
+        await journal.intend(request_intent(clock), attempt_intent(clock))
+    while sink.probes < 3:
+        await asyncio.sleep(0)
+        assert not journal.healthy()
+    assert journal.backlog() == 1, "the void of the intent"
+    sink.full = False
+    while not journal.healthy():
+        await asyncio.sleep(0)
+    await journal.intend(request_intent(clock), attempt_intent(clock))
+
+
 async def test_an_intent_that_failed_is_ended_as_unsent_in_case_it_reached_the_storage(
     journal: GroupJournal, sink: FakeSink, clock: FakeClock
 ) -> None:
