@@ -10,7 +10,7 @@ from keystead.domain.errors import CallerError, ConflictError, InvalidRequestErr
 from keystead.domain.traffic import CostState, Endpoint
 from keystead.domain.usage import Reading, Usage, UsageSource
 from keystead.metering import prices
-from keystead.metering.prices import Overrides, load_snapshot
+from keystead.metering.prices import Overrides, Terms, load_snapshot
 from keystead.metering.pricing import Override, cost_of
 from keystead.storage.database import Database
 from tests.fakes.clock import FakeClock
@@ -24,9 +24,17 @@ def own(clock: FakeClock) -> Overrides:
     return Overrides(clock)
 
 
-async def add(own: Overrides, conn: AsyncConnection, *, organization_id: str = "org_1", **changes: Any) -> Override:
+async def add(
+    own: Overrides,
+    conn: AsyncConnection,
+    *,
+    organization_id: str = "org_1",
+    allow_past: bool = False,
+    **changes: Any,
+) -> Override:
     contract: Mapping[str, Any] = {"provider": "openai", "model": "gpt-5*", "prices": CONTRACT, "note": "contract 7"}
-    return await own.add(conn, organization_id=organization_id, actor_id="mem_1", **{**contract, **changes})
+    terms = Terms(**{**contract, **changes})
+    return await own.add(conn, organization_id=organization_id, actor_id="mem_1", terms=terms, allow_past=allow_past)
 
 
 async def test_an_override_is_kept_as_it_was_entered(database: Database, own: Overrides, clock: FakeClock) -> None:

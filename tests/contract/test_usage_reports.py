@@ -163,7 +163,7 @@ async def writer(database: Database, clock: FakeClock) -> Writer:
     return Writer(database, clock)
 
 
-async def listed(database: Database, filters: RequestFilter = ALL, **options: Any) -> list[RequestRow]:
+async def listed(database: Database, filters: RequestFilter = ALL, **options: Any) -> list[RequestRow[int]]:
     async with database.read() as conn:
         page = await list_requests(conn, organization_id="org_1", filters=filters, **options)
     return list(page.requests)

@@ -176,6 +176,7 @@ class Process:
                 clock=clock,
                 refresh_snapshot=self._snapshots.refresh,
                 health=self._health,
+                body_timeout_s=settings.body_timeout_s,
             )
         )
         self._operations = Operations(

@@ -60,6 +60,25 @@ async def overrides(conn: AsyncConnection) -> list[Override]:
     return [_override(row) for row in found.mappings()]
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an override says."""
+
+    provider: str
+    """A provider's name."""
+    model: str
+    """Shell-style pattern of model names, matched without case."""
+    prices: Mapping[str, str]
+    """Unit, or `tier.unit` → price of one unit as plain decimal text (0.000002 for 2 per million)."""
+    currency: str = "USD"
+    """ISO 4217 code."""
+    valid_from: int | None = None
+    """Unix microseconds; None: now."""
+    valid_to: int | None = None
+    """Unix microseconds; None: open."""
+    note: str = ""
+    """For people, such as the contract's number."""
+
+
 class Overrides:
     """Adds, lists and ends an organization's own prices.
 
@@ -73,62 +92,33 @@ class Overrides:
         self._clock = clock
 
     async def add(
-        self,
-        conn: AsyncConnection,
-        *,
-        organization_id: str,
-        actor_id: str,
-        provider: str,
-        model: str,
-        prices: Mapping[str, str],
-        currency: str = "USD",
-        valid_from: int | None = None,
-        valid_to: int | None = None,
-        note: str = "",
-        allow_past: bool = False,
+        self, conn: AsyncConnection, *, organization_id: str, actor_id: str, terms: Terms, allow_past: bool = False
     ) -> Override:
-        """Add an override, in force from `valid_from` (now, if None) until `valid_to` (open, if None).
+        """Add an override of the organization, entered by the member `actor_id`.
 
         Args:
             conn: in the caller's transaction.
             organization_id: whose price it is.
             actor_id: the member who enters it.
-            provider: a provider's name.
-            model: shell-style pattern of model names, matched without case.
-            prices: unit, or `tier.unit` → price of one unit as plain decimal text (0.000002 for 2 per million).
-            currency: ISO 4217 code.
-            valid_from: Unix microseconds.
-            valid_to: Unix microseconds.
-            note: for people, such as the contract's number.
-            allow_past: whether `valid_from` may lie in the past.
+            terms: what it says.
+            allow_past: whether it may begin in the past.
 
         Raises:
             InvalidRequestError: a part is not valid; `param` names it.
         """
         now = self._clock.now_us()
-        begins = now if valid_from is None else valid_from
-        if begins < now and not allow_past:
-            raise InvalidRequestError(
-                "A price cannot begin in the past.",
-                param="valid_from",
-                next_step="Leave valid_from out to begin now, or say explicitly that it may begin in the past.",
-            )
-        if valid_to is not None and valid_to <= begins:
-            raise InvalidRequestError("A price must end after it begins.", param="valid_to")
-        _check("provider", provider, _PROVIDER, "Give a provider's name, such as openai.")
-        _check("model", model, _PATTERN, "Give a model's name or a pattern such as gpt-5*, in printable ASCII.")
-        _check("currency", currency, _CURRENCY, "Give an ISO 4217 code such as USD.")
-        _check("note", note, _NOTE, "Write at most 500 characters on one line.")
+        _check_texts(terms)
+        valid_from, valid_to = _span(terms, now, allow_past=allow_past)
         override = Override(
             id=new_id("price", now),
             organization_id=organization_id,
-            provider=provider,
-            model=model,
-            currency=currency,
-            prices=_checked(prices),
-            valid_from=begins,
+            provider=terms.provider,
+            model=terms.model,
+            currency=terms.currency,
+            prices=_checked(terms.prices),
+            valid_from=valid_from,
             valid_to=valid_to,
-            note=note,
+            note=terms.note,
             created_at=now,
             created_by=actor_id,
         )
@@ -193,6 +183,26 @@ class Overrides:
             .values(valid_to=ends)
         )
         return msgspec.structs.replace(override, valid_to=ends)
+
+
+def _span(terms: Terms, now: int, *, allow_past: bool) -> tuple[int, int | None]:
+    begins = now if terms.valid_from is None else terms.valid_from
+    if begins < now and not allow_past:
+        raise InvalidRequestError(
+            "A price cannot begin in the past.",
+            param="valid_from",
+            next_step="Leave valid_from out to begin now, or say explicitly that it may begin in the past.",
+        )
+    if terms.valid_to is not None and terms.valid_to <= begins:
+        raise InvalidRequestError("A price must end after it begins.", param="valid_to")
+    return begins, terms.valid_to
+
+
+def _check_texts(terms: Terms) -> None:
+    _check("provider", terms.provider, _PROVIDER, "Give a provider's name, such as openai.")
+    _check("model", terms.model, _PATTERN, "Give a model's name or a pattern such as gpt-5*, in printable ASCII.")
+    _check("currency", terms.currency, _CURRENCY, "Give an ISO 4217 code such as USD.")
+    _check("note", terms.note, _NOTE, "Write at most 500 characters on one line.")
 
 
 def _checked(prices: Mapping[str, str]) -> dict[str, str]:

@@ -247,7 +247,7 @@ def _tried(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     )
 
 
-def _cursor(row: RequestRow) -> str:
+def _cursor(row: RequestRow[int]) -> str:
     return urlsafe_b64encode(msgspec.json.encode((row.started_at, row.id))).decode().rstrip("=")
 
 
@@ -271,12 +271,12 @@ def _bad_cursor() -> InvalidRequestError:
     )
 
 
-def _request(row: RowMapping) -> RequestRow:
+def _request(row: RowMapping) -> RequestRow[int]:
     values = {name: row[name] for name in RequestRow.__struct_fields__ if name in row}
     return RequestRow(**values, cost=_amount(row["cost_pico"]), model=row["model_served"] or row["model_sent"])
 
 
-def _attempt(row: RowMapping) -> AttemptView:
+def _attempt(row: RowMapping) -> AttemptView[int]:
     computed = {
         "usage": {name: row[name] for name in COUNTS if row[name]},
         "units": _json(row["units"], {}),

@@ -1,11 +1,14 @@
 """What the read side of usage returns: values that may be shown and serialised as they are.
 
-Instants are Unix microseconds, durations microseconds, amounts plain decimal text of `currency`.
+Instants are Unix microseconds, durations microseconds, amounts plain decimal text of `currency`. What has `At` for an
+instant is the same value to whoever tells instants in another way.
 """
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
+
+At = TypeVar("At")
 
 
 class RequestFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,12 +30,12 @@ class RequestFilter(msgspec.Struct, frozen=True, kw_only=True):
     cost_state: str | None = None
 
 
-class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
+class RequestRow(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
     """One request in a list, with its last attempt's provider and credential (None if refused before any)."""
 
     id: str
-    started_at: int
-    finished_at: int | None
+    started_at: At
+    finished_at: At | None
     duration_us: int | None
     state: str
     status_code: int | None
@@ -63,13 +66,14 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
     usage_source: str | None
     cost_state: str | None
     cost: str | None
+    """Exact decimal text of `currency`; None where it is not known."""
     currency: str | None
 
 
 class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of requests, newest first."""
 
-    requests: tuple[RequestRow, ...]
+    requests: tuple[RequestRow[int], ...]
     next_cursor: str | None
     """For the page after; None on the last one."""
 
@@ -83,12 +87,12 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
     amount: str | None
 
 
-class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
+class AttemptView(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
     """One attempt, whole."""
 
     number: int
-    started_at: int
-    finished_at: int | None
+    started_at: At
+    finished_at: At | None
     duration_us: int | None
     first_byte_us: int | None
     state: str
@@ -131,13 +135,13 @@ class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
 class RequestDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One request with everything that is known of it."""
 
-    request: RequestRow
+    request: RequestRow[int]
     instance_id: str
     consent_id: str | None
     client: str
     decision: Any
     """Which rule chose the credential, as the gateway wrote it."""
-    attempts: tuple[AttemptView, ...]
+    attempts: tuple[AttemptView[int], ...]
 
 
 class UsageKey(msgspec.Struct, frozen=True, kw_only=True):

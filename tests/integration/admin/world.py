@@ -206,4 +206,5 @@ def _rooms(world: World) -> AdminRooms:
         clock=world.clock,
         refresh_snapshot=world.snapshots.refresh,
         health=health,
+        body_timeout_s=60.0,
     )

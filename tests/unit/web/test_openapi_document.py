@@ -91,6 +91,21 @@ def test_a_providers_key_goes_in_and_never_comes_out() -> None:
     assert not answers & {f"#/components/schemas/{name}" for name in write_only}
 
 
+def test_every_instant_says_that_it_is_one() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    instants = {
+        f"{name}.{field}": found
+        for name, schema in schemas.items()
+        if name != "SheetRow"  # the price list knows days, not instants
+        for field, found in schema.get("properties", {}).items()
+        if re.fullmatch(r"at|\w+_at|since|until|valid_(from|to)", field)
+    }
+    assert len(instants) > 30
+    for place, found in instants.items():
+        [text, *_] = found.get("anyOf", [found])
+        assert text == {"type": "string", "format": "date-time"}, place
+
+
 def test_the_reference_table_has_a_line_for_every_route() -> None:
     lines = table(ROUTES).splitlines()
     assert len(lines) == 2 + len(ROUTES)

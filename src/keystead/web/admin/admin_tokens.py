@@ -1,7 +1,6 @@
 """Admin tokens: issue, list, revoke."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -42,9 +41,9 @@ class AdminTokenShown(msgspec.Struct, frozen=True, kw_only=True):
     member_id: str
     member: str
     state: IssuedState
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
+    created_at: Instant
+    expires_at: Instant | None
+    revoked_at: Instant | None
 
 
 class IssuedAdminToken(msgspec.Struct, frozen=True, kw_only=True):

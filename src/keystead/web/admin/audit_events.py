@@ -1,6 +1,5 @@
 """The audit log: who changed what."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -39,7 +38,7 @@ class AuditEventShown(msgspec.Struct, frozen=True, kw_only=True):
     """One administrative act."""
 
     id: str
-    at: datetime
+    at: Instant
     actor_kind: ActorKind
     actor_id: str
     actor: str | None

@@ -1,6 +1,5 @@
 """Credentials as the admin API takes and shows them."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -10,7 +9,7 @@ from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
 from keystead.providers.probe import ProbeResult
 from keystead.vault.view import CredentialView, VersionView
-from keystead.web.admin.values import ModelPatterns, Name, instant, optional_instant, whole
+from keystead.web.admin.values import Instant, ModelPatterns, Name, instant, optional_instant, whole
 
 Origin = Annotated[
     str, msgspec.Meta(min_length=1, max_length=300, description="`https://host` or `https://host:port`.")
@@ -94,13 +93,13 @@ class VersionShown(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     state: VersionState
     mask: str
-    created_at: datetime
+    created_at: Instant
     created_by: str
-    activated_at: datetime | None
-    draining_at: datetime | None
-    retired_at: datetime | None
-    revoked_at: datetime | None
-    probed_at: datetime | None
+    activated_at: Instant | None
+    draining_at: Instant | None
+    retired_at: Instant | None
+    revoked_at: Instant | None
+    probed_at: Instant | None
     probe: ProbeReport | None
 
 
@@ -116,9 +115,9 @@ class CredentialShown(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     models: tuple[str, ...] | None
     on_disconnect: OnDisconnect
-    created_at: datetime
+    created_at: Instant
     created_by: str
-    revoked_at: datetime | None
+    revoked_at: Instant | None
     active_version: int | None
     versions: tuple[VersionShown, ...]
 

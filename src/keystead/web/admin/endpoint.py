@@ -4,6 +4,7 @@ Signing in takes `Authorization: Bearer ksa_…` and nothing else. A cookie is n
 origin cannot act through a browser that is signed in somewhere; a body must say it is JSON, for the same reason.
 """
 
+import asyncio
 import re
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -77,7 +78,7 @@ class Endpoint:
             who=who,
             path=path_parameters(request),
             query=decode_query(request, self.route.query),
-            body=await decode_body(request, self.route.body),
+            body=await decode_body(request, self.route.body, timeout_s=self._rooms.body_timeout_s),
         )
         answer = await self.route.handler(call)
         return Response(
@@ -185,13 +186,13 @@ def decode_query(request: Request, expected: type) -> Any:
         raise _invalid(error) from error
 
 
-async def decode_body(request: Request, expected: type) -> Any:
+async def decode_body(request: Request, expected: type, *, timeout_s: float) -> Any:
     """Return the JSON body as `expected`; no body is an empty object.
 
     Raises:
-        InvalidRequestError: not JSON, too large, or a field is unknown, missing or not valid.
+        InvalidRequestError: not JSON, too large, too slow, or a field is unknown, missing or not valid.
     """
-    body = await _read(request)
+    body = await _read(request, timeout_s)
     if not body:
         body = b"{}"
     elif request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -215,16 +216,22 @@ def problem_response(error: KeysteadError, request_id: str) -> Response:
     return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, timeout_s: float) -> bytes:
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise InvalidRequestError(
-                f"The body is larger than {MAX_BODY_BYTES} bytes.", code="body_too_large", status=413
-            )
-        parts.append(part)
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for part in request.stream():
+                size += len(part)
+                if size > MAX_BODY_BYTES:
+                    raise InvalidRequestError(
+                        f"The body is larger than {MAX_BODY_BYTES} bytes.", code="body_too_large", status=413
+                    )
+                parts.append(part)
+    except TimeoutError as error:
+        raise InvalidRequestError(
+            f"The body took longer than {timeout_s:g} s.", code="slow_body", status=408
+        ) from error
     return b"".join(parts)
 
 

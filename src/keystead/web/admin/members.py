@@ -1,7 +1,6 @@
 """Members: list, create with a role, disable."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from keystead.domain.errors import ConflictError
 from keystead.identity.directory import Member
 from keystead.web.admin.route import Call, act
 from keystead.web.admin.values import (
+    Instant,
     Name,
     Nothing,
     Page,
@@ -40,8 +40,8 @@ class MemberShown(msgspec.Struct, frozen=True, kw_only=True):
     team_id: str
     team: str
     role: Role
-    created_at: datetime
-    disabled_at: datetime | None
+    created_at: Instant
+    disabled_at: Instant | None
 
 
 async def list_all(call: Call[PageQuery, Nothing]) -> Page[MemberShown]:

@@ -12,13 +12,14 @@ from keystead.web.problem import MEDIA_TYPE, Problem
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _EVERY_ROUTE: Final = (400, 401, 403, 500, 503)
-_WITH_BODY: Final = (413, 415)
+_WITH_BODY: Final = (408, 413, 415)
 _TELLS: Final = {
     400: "The request is not valid.",
     401: "No valid admin token.",
     403: "Your role does not allow it.",
     404: "No such object in your organization.",
     409: "The object is in a state that does not allow it.",
+    408: "The body came too slowly.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     429: "Too many failed attempts to sign in.",

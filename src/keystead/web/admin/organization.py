@@ -1,12 +1,10 @@
 """The organization and who is in it."""
 
-from datetime import datetime
-
 import msgspec
 
 from keystead.domain.access import PERMISSIONS, Permission, Role
 from keystead.web.admin.route import Call
-from keystead.web.admin.values import Nothing, with_instants
+from keystead.web.admin.values import Instant, Nothing, with_instants
 
 
 class OrganizationShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +13,7 @@ class OrganizationShown(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     currency: str
-    created_at: datetime
+    created_at: Instant
 
 
 class Self(msgspec.Struct, frozen=True, kw_only=True):

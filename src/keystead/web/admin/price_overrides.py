@@ -1,11 +1,10 @@
 """The organization's own prices: contracts and self-hosted tariffs. Added, listed, ended; never changed."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
-from keystead.metering.prices import MAX_PRICES
+from keystead.metering.prices import MAX_PRICES, Terms
 from keystead.metering.pricing import Override
 from keystead.web.admin.provider_names import provider_named
 from keystead.web.admin.route import Call, act
@@ -68,10 +67,10 @@ class OverrideShown(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     currency: str
     prices: dict[str, str]
-    valid_from: datetime
-    valid_to: datetime | None
+    valid_from: Instant
+    valid_to: Instant | None
     note: str
-    created_at: datetime
+    created_at: Instant
     created_by: str
 
 
@@ -98,13 +97,15 @@ async def add(call: Call[Nothing, AddOverride]) -> OverrideShown:
             change.conn,
             organization_id=call.who.organization_id,
             actor_id=call.who.member_id,
-            provider=provider_named(body.provider).name,
-            model=body.model,
-            prices=body.prices,
-            currency=body.currency,
-            valid_from=optional_micros(body.valid_from),
-            valid_to=optional_micros(body.valid_to),
-            note=body.note,
+            terms=Terms(
+                provider=provider_named(body.provider).name,
+                model=body.model,
+                prices=body.prices,
+                currency=body.currency,
+                valid_from=optional_micros(body.valid_from),
+                valid_to=optional_micros(body.valid_to),
+                note=body.note,
+            ),
             allow_past=body.allow_past,
         )
         await change.record(

@@ -1,13 +1,12 @@
 """Recorded requests: what was asked, which key did the work, what it used and cost. Never what was said."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from keystead.domain.traffic import CostState, ErrorClass, State
 from keystead.metering.usage import list_requests, show_request
-from keystead.metering.usage_views import AttemptView, CostLine, RequestFilter, RequestRow
+from keystead.metering.usage_views import AttemptView, RequestFilter, RequestRow
 from keystead.web.admin.route import Call
 from keystead.web.admin.values import (
     Instant,
@@ -37,90 +36,12 @@ class RequestsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
     cost_state: CostState | None = None
 
 
-class RequestShown(msgspec.Struct, frozen=True, kw_only=True):
+class RequestShown(RequestRow[Instant], frozen=True, kw_only=True):
     """One request, with its last attempt's provider and credential (null if it was refused before any)."""
 
-    id: str
-    started_at: datetime
-    finished_at: datetime | None
-    duration_us: int | None
-    state: str
-    status_code: int | None
-    error_class: str | None
-    error_code: str | None
-    fault: str | None
-    team_id: str
-    team: str | None
-    principal_kind: str
-    principal_id: str
-    principal: str | None
-    virtual_key_id: str
-    virtual_key: str | None
-    dialect: str
-    endpoint: str
-    model_asked: str
-    model: str | None
-    """The model served, else the one sent."""
-    stream: bool
-    provider: str | None
-    credential_id: str | None
-    credential: str | None
-    credential_version: int | None
-    owner: str | None
-    attempts: int
-    input_total: int | None
-    output_total: int | None
-    usage_source: str | None
-    cost_state: str | None
-    cost: str | None
-    """Exact decimal text of `currency`; null where it is not known."""
-    currency: str | None
 
-
-class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
+class AttemptShown(AttemptView[Instant], frozen=True, kw_only=True):
     """One try at one provider, whole."""
-
-    number: int
-    started_at: datetime
-    finished_at: datetime | None
-    duration_us: int | None
-    first_byte_us: int | None
-    state: str
-    credential_id: str
-    credential: str | None
-    credential_version: int
-    owner: str
-    provider: str
-    destination: str
-    region: str
-    model_sent: str
-    model_served: str | None
-    service_tier: str | None
-    speed: str | None
-    upstream_status: int | None
-    upstream_request_id: str | None
-    response_id: str | None
-    error_class: str | None
-    error_code: str | None
-    fault: str | None
-    usage_source: str | None
-    usage: dict[str, int]
-    """Token counts that are not zero, by name; disjoint."""
-    units: dict[str, str]
-    usage_raw: str | None
-    """The provider's own usage object, verbatim."""
-    anomalies: tuple[str, ...]
-    cost_state: str | None
-    cost: str | None
-    computed_cost: str | None
-    """Usage times price, beside a cost that the provider itself reported."""
-    currency: str | None
-    price_version: str | None
-    lines: tuple[CostLine, ...]
-    """The arithmetic of the cost."""
-    on_disconnect: str | None
-    bytes_received: int | None
-    bytes_sent: int | None
 
 
 class RequestDetailShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,9 +96,9 @@ async def show(call: Call[Nothing, Nothing]) -> RequestDetailShown:
     )
 
 
-def _request(row: RequestRow) -> RequestShown:
+def _request(row: RequestRow[int]) -> RequestShown:
     return RequestShown(**with_instants(row))
 
 
-def _attempt(view: AttemptView) -> AttemptShown:
+def _attempt(view: AttemptView[int]) -> AttemptShown:
     return AttemptShown(**with_instants(view))

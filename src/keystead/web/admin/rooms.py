@@ -62,3 +62,5 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     refresh_snapshot: Callable[[], Awaitable[None]]
     """Compile the tables anew, so that a change counts at once in this process."""
     health: Callable[[], Awaitable[Health]]
+    body_timeout_s: float
+    """How long a caller may take to send a body."""

@@ -1,6 +1,5 @@
 """Teams: list, create."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -9,6 +8,7 @@ from keystead.identity.directory import Team
 from keystead.web.admin.route import Call, act
 from keystead.web.admin.values import (
     LINE,
+    Instant,
     Name,
     Nothing,
     Page,
@@ -33,7 +33,7 @@ class TeamShown(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     cost_center: str
-    created_at: datetime
+    created_at: Instant
 
 
 async def list_all(call: Call[PageQuery, Nothing]) -> Page[TeamShown]:

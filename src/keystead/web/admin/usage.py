@@ -1,6 +1,5 @@
 """Tokens and cost, summed by the dimensions one asks for."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -35,8 +34,8 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class UsageShown(msgspec.Struct, frozen=True, kw_only=True):
     """The sums. Costs are exact decimal text; attempts without a known cost are counted beside them, never as zero."""
 
-    since: datetime
-    until: datetime
+    since: Instant
+    until: Instant
     """The span asked for, widened to whole hours."""
     dimensions: tuple[str, ...]
     lines: tuple[UsageLine, ...]

@@ -1,7 +1,6 @@
 """Virtual keys: issue, list, revoke."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -64,10 +63,10 @@ class VirtualKeyShown(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] | None
     credential_ids: tuple[str, ...] | None
     state: IssuedState
-    created_at: datetime
+    created_at: Instant
     created_by: str
-    expires_at: datetime | None
-    revoked_at: datetime | None
+    expires_at: Instant | None
+    revoked_at: Instant | None
 
 
 class IssuedVirtualKey(msgspec.Struct, frozen=True, kw_only=True):
