@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import select
 
 from keystead.domain.clock import Clock
-from keystead.domain.errors import NotFoundError, VaultError
+from keystead.domain.errors import InvalidRequestError, NotFoundError, VaultError
 from keystead.domain.ids import OrganizationId
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
@@ -40,10 +40,17 @@ async def prepare(settings: Settings, clock: Clock) -> FirstStart | None:
     """Make what is missing; return the first secrets if this was the first start.
 
     Raises:
+        InvalidRequestError: the data folder cannot be made.
         VaultError: the root key file is missing although keys are sealed with it, is readable by others, or is not
             the one the keys were sealed with.
     """
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequestError(
+            f"The data folder {settings.home} cannot be made: {error.strerror}.",
+            next_step="Set KEYSTEAD_HOME to a folder that this user may make and write to.",
+        ) from None
     database = await open_database(
         database_url=settings.database_url, home=settings.home, clock=clock, synchronous=settings.sqlite_synchronous
     )

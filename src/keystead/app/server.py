@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import os
 import resource
+import shlex
 import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from keystead import __version__
 from keystead.app.first_start import FirstStart, prepare
 from keystead.app.process import Process, shared_metrics_folder
 from keystead.domain.clock import SystemClock
-from keystead.settings import Settings, load
+from keystead.domain.errors import InvalidRequestError
+from keystead.settings import SETTINGS, Settings, load
 from keystead.telemetry import configure_logging
 from keystead.web.edge import EdgeProtocol
 
@@ -31,6 +34,7 @@ def serve(settings: Settings) -> None:
     """
     configure_logging(settings.log_level)
     _raise_file_limit()
+    _check_address(settings)
     first = asyncio.run(prepare(settings, SystemClock()))
     # uvicorn ends by raising the signal it was stopped with: a clean end is not a traceback.
     with contextlib.suppress(KeyboardInterrupt):
@@ -51,6 +55,20 @@ def _raise_file_limit() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # where "unlimited" is more than the kernel grants
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _check_address(settings: Settings) -> None:
+    """Find out that the address is taken before the first start makes secrets, which are shown once it listens."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        reason = (error.strerror or "").partition(" (")[0]
+        raise InvalidRequestError(
+            f"Keystead cannot listen on {settings.host}:{settings.port}: {reason}.",
+            code="cannot_listen",
+            next_step="Stop what listens there, or set KEYSTEAD_PORT (and KEYSTEAD_HOST) to what is free.",
+        ) from None
 
 
 def create() -> Process:
@@ -120,7 +138,7 @@ class _Server(uvicorn.Server):
 
 
 def _announce(settings: Settings, port: int, first: FirstStart | None) -> None:
-    url = f"http://{settings.host}:{port}"
+    url = f"http://{_reachable(settings.host)}:{port}"
     click.echo(f"Keystead {__version__} at {url}   (Ctrl-C stops)")
     if first is None:
         return
@@ -140,7 +158,7 @@ Try it. The sandbox answers without any account:
 
 Then bring a key of your own (in another terminal; it is asked for, never an argument):
 
-  {_command()} credential add my-openai --provider openai
+  {_command(settings, port)} credential add my-openai --provider openai
 
   Root key       {first.kek_file}   (back it up: without it no key opens)
   Admin token    {first.admin_token_file}   (the command line reads it)
@@ -148,9 +166,19 @@ Then bring a key of your own (in another terminal; it is asked for, never an arg
     )
 
 
-def _command() -> str:
-    """Return how this installation's command is called from here."""
+def _reachable(host: str) -> str:
+    """Return how a caller on this machine writes the address that is listened on."""
+    if host in {"0.0.0.0", "::"}:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _command(settings: Settings, port: int) -> str:
+    """Return how this installation's command is called from here, for this gateway."""
+    given = {"KEYSTEAD_HOME": str(settings.home), "KEYSTEAD_PORT": str(port)}
+    usual = {row.variable: str(row.parse(row.default)) for row in SETTINGS if row.variable in given}
+    words = [f"{name}={shlex.quote(value)}" for name, value in given.items() if value != usual[name]]
     program = Path(sys.argv[0])
     with contextlib.suppress(ValueError):
-        return f"./{program.resolve().relative_to(Path.cwd())}"
-    return program.name
+        return " ".join([*words, f"./{program.resolve().relative_to(Path.cwd())}"])
+    return " ".join([*words, program.name])

@@ -38,8 +38,9 @@ _VERSIONS = (
     Column("key", lambda item: item["mask"]),
     Column("brought", lambda item: local(item["created_at"])),
     Column("active since", lambda item: local(item["activated_at"])),
-    Column("last probe", lambda item: item["probe"]["outcome"] if item["probe"] else ""),
-    Column("probed", lambda item: local(item["probed_at"])),
+    Column(
+        "last probe", lambda item: f"{item['probe']['outcome']} {local(item['probed_at'])}" if item["probe"] else ""
+    ),
 )
 
 _stage_only = click.option("--stage-only", is_flag=True, help="Keep the key without using it yet.")

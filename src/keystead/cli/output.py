@@ -13,7 +13,7 @@ import msgspec
 from keystead.cli.session import Session
 
 Json = Mapping[str, Any]
-_WIDE = 100_000  # no terminal, no width: a table in a pipe is not cut
+_WIDE = 100_000  # a table in a pipe is not cut; one wider than the terminal is wrapped by the terminal
 
 
 class Column(NamedTuple):
@@ -43,18 +43,24 @@ def table(items: Sequence[Json], columns: Sequence[Column], *, empty: str) -> No
         click.echo(empty, err=True)
         return
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - rich takes a tenth of a second to import
+    from rich.cells import cell_len  # noqa: PLC0415 - as above
     from rich.console import Console  # noqa: PLC0415 - as above
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        drawn.add_column(column.title, justify=column.align, overflow="fold")
-    for item in items:
-        # Text, not str: what came from elsewhere is not markup.
-        drawn.add_row(*(Text(column.show(item)) for column in columns))
-    console.print(drawn)
+    rows = [[column.show(item) for column in columns] for item in items]
+    for column, *cells in zip(columns, *rows, strict=True):
+        # Only the last column, which may hold prose, is folded: an id in two pieces could not be copied.
+        last = column is columns[-1]
+        least = None if last else max(map(cell_len, (column.title, *cells)))
+        drawn.add_column(column.title, justify=column.align, overflow="fold", no_wrap=not last, min_width=least)
+    for row in rows:
+        drawn.add_row(*map(Text, row))  # Text, not str: what came from elsewhere is not markup
+    wide = Console(file=sys.stdout, highlight=False, width=_WIDE)
+    terminal = Console(file=sys.stdout, highlight=False)
+    fits = sys.stdout.isatty() and wide.measure(drawn).minimum <= terminal.width
+    (terminal if fits else wide).print(drawn)
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> None:

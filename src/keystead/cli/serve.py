@@ -23,6 +23,7 @@ def command(workers: int | None, port: int | None) -> None:
     try:
         serve(here)
     except KeysteadError as error:
-        raise CommandError(
-            error.message, fault=error.fault.value, next_step=error.next_step, code=error.code
-        ) from error
+        # Who starts the server is its operator, and may know why the database cannot be reached.
+        reason = str(error.__cause__) if isinstance(error.__cause__, OSError) else ""
+        message = f"{error.message} It says: {reason}" if reason else error.message
+        raise CommandError(message, fault=error.fault.value, next_step=error.next_step, code=error.code) from error

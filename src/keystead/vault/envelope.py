@@ -173,4 +173,3 @@ def frame(*parts: str) -> bytes:
     """Return the parts as length-prefixed UTF-8, so that no two different lists give the same bytes."""
     encoded = [part.encode() for part in parts]
     return b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
-

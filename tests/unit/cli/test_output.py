@@ -25,6 +25,24 @@ def test_a_long_value_is_not_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -
     assert "x" * 500 in capsys.readouterr().out
 
 
+def test_only_the_last_column_is_folded_and_only_between_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    columns = (Column("at", lambda row: row["at"]), Column("what", lambda row: row["what"]))
+    rows = [{"at": "2026-01-01 09:00:00", "what": "It was put into use."}]
+
+    def drawn(width: int) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        output.table(rows, columns, empty="")
+        return [line.rstrip() for line in capsys.readouterr().out.splitlines()[2:]]
+
+    assert drawn(42) == ["2026-01-01 09:00:00   It was put into use."]
+    assert drawn(35) == ["2026-01-01 09:00:00   It was put", "                      into use."]
+    assert drawn(20) == ["2026-01-01 09:00:00   It was put into use."], "for the terminal to wrap"
+
+
 def test_no_rows_are_told_beside_the_output(capsys: pytest.CaptureFixture[str]) -> None:
     output.table([], [Column("a", str)], empty="There is none.")
     captured = capsys.readouterr()
