@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from keystead.domain.grants import Terms
 from keystead.domain.ids import CredentialId, OrganizationId
 from keystead.domain.traffic import OnDisconnect, Owner
 
@@ -49,5 +50,9 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] | None
     """Shell-style patterns of the models it serves; None for all."""
     on_disconnect: OnDisconnect
+    terms: Terms = Terms()
+    """What the contract behind it promises."""
+    margin_ppm: int | None = None
+    """Of a platform credential: parts per million added to the provider's cost."""
     active: SealedVersion | None
     """The version new requests use; None when none is active or the credential is revoked."""

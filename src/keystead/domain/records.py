@@ -7,6 +7,7 @@ All instants are Unix microseconds, all durations microseconds, all amounts pico
 
 import msgspec
 
+from keystead.domain.means import Hold
 from keystead.domain.money import USD
 from keystead.domain.traffic import CostState, Fault, State
 from keystead.domain.usage import NOTHING, Reading
@@ -30,9 +31,12 @@ class RequestIntent(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     decision: str
     """JSON: which rule chose the credential, so that "why this key" has an answer afterwards."""
-    consent_id: str | None = None
     client: str = ""
     """The caller's User-Agent, at most 120 characters."""
+    data_class: str = ""
+    """How sensitive it was taken to be."""
+    cost_center: str = ""
+    """The team's cost centre at that time."""
 
 
 class AttemptIntent(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,12 @@ class AttemptIntent(msgspec.Struct, frozen=True, kw_only=True):
     """The origin the credential is bound to, such as `https://api.openai.com`."""
     region: str = ""
     """The region of the endpoint called, where the provider has regions (a price dimension)."""
+    reason: str = ""
+    """Why it follows another attempt (`domain.grants.Reason`); empty for the first."""
+    consent_id: str = ""
+    """The consent by which a platform credential stepped in; empty for none."""
+    holds: tuple[Hold, ...] = ()
+    """What is held for it; let go when it ends."""
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +98,10 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     upstream_request_id: str = ""
     reading: Reading = NOTHING
     cost: Cost
+    charge_pico: int | None = None
+    """Credits that the platform bills for an attempt on its credential; None on any other."""
+    posts: tuple[int, ...] = ()
+    """What is posted for each of the attempt's holds, in their order; empty posts nothing."""
     on_disconnect: str = ""
     """`drained` or `cancelled` when the client left early, else empty."""
     bytes_received: int = 0

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.errors import GatewayError
 from keystead.storage import migrations
+from keystead.storage.columns import metadata
 from keystead.storage.database import Database
-from keystead.storage.schema import metadata
 
 SCHEMA_LOCK: Final = 0x6B737464  # "kstd"
 """The advisory lock (PostgreSQL) of whoever changes tables or partitions."""

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -20,145 +19,128 @@ from sqlalchemy import (
 )
 
 from keystead.domain.usage import COUNTS
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _id(name: str = "id", *, primary_key: bool = True) -> Column[str]:
-    return Column(name, String(64), primary_key=primary_key)
-
-
-def _reference(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, String(64), nullable=nullable)
-
-
-def _instant(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
-
-
-def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
-
+from keystead.storage.columns import identifier, instant, metadata, reference, text
 
 organizations = Table(
     "organizations",
     metadata,
-    _id(),
-    _text("name"),
+    identifier(),
+    text("name"),
     Column("currency", String(3), nullable=False),
-    _instant("created_at"),
+    text("time_zone"),  # IANA name: where its days and months begin
+    instant("created_at"),
 )
 
 teams = Table(
     "teams",
     metadata,
-    _id(),
-    _reference("organization_id"),
-    _text("name"),
-    _text("cost_center"),
-    _instant("created_at"),
+    identifier(),
+    reference("organization_id"),
+    text("name"),
+    reference("parent_id", nullable=True),
+    text("data_class"),  # of its requests unless they say more; empty for the organization's lowest
+    instant("created_at"),
     UniqueConstraint("organization_id", "name"),
 )
 
 members = Table(
     "members",
     metadata,
-    _id(),
-    _reference("organization_id"),
-    _reference("team_id"),
-    _text("name"),
-    Column("role", String(32), nullable=False),
-    _instant("created_at"),
-    _instant("disabled_at", nullable=True),
+    identifier(),
+    reference("organization_id"),
+    reference("team_id"),
+    text("name"),
+    Column("operator", Boolean, nullable=False),  # runs the platform: organizations, platform credentials, top-ups
+    instant("created_at"),
+    instant("disabled_at", nullable=True),
     UniqueConstraint("organization_id", "name"),
 )
 
 admin_tokens = Table(
     "admin_tokens",
     metadata,
-    _id(),
-    _reference("organization_id"),
-    _reference("member_id"),
-    _text("name"),
+    identifier(),
+    reference("organization_id"),
+    reference("member_id"),
+    text("name"),
     Column("digest", LargeBinary, nullable=False),
-    _instant("created_at"),
-    _instant("expires_at", nullable=True),
-    _instant("revoked_at", nullable=True),
+    instant("created_at"),
+    instant("expires_at", nullable=True),
+    instant("revoked_at", nullable=True),
 )
 
 virtual_keys = Table(
     "virtual_keys",
     metadata,
-    _id(),
-    _reference("organization_id"),
-    _reference("team_id"),
+    identifier(),
+    reference("organization_id"),
+    reference("team_id"),
     Column("principal_kind", String(16), nullable=False),
-    _reference("principal_id"),
-    _text("name"),
+    reference("principal_id"),
+    text("name"),
     Column("digest", LargeBinary, nullable=False),
-    _text("models", nullable=True),  # JSON list of patterns, or null
-    _text("credential_ids", nullable=True),  # JSON list, or null
-    _instant("created_at"),
-    _reference("created_by"),
-    _instant("expires_at", nullable=True),
-    _instant("revoked_at", nullable=True),
+    text("models", nullable=True),  # JSON list of patterns, or null
+    text("credential_ids", nullable=True),  # JSON list, or null
+    text("endpoints", nullable=True),  # JSON list, or null
+    text("networks", nullable=True),  # JSON list of source networks (CIDR), or null
+    text("data_class"),  # at least this; empty for the team's
+    Column("max_output_tokens", BigInteger, nullable=True),
+    instant("created_at"),
+    reference("created_by"),
+    instant("expires_at", nullable=True),
+    instant("revoked_at", nullable=True),
     UniqueConstraint("organization_id", "name"),
 )
 
 root_keys = Table(
     "root_keys",
     metadata,
-    _id("scope"),  # an organization's id, or "deployment"
+    identifier("scope"),  # an organization's id, or "deployment"
     Column("version", Integer, primary_key=True, autoincrement=False),
-    _text("kek_id"),
+    text("kek_id"),
     Column("wrapped", LargeBinary, nullable=False),
-    _instant("created_at"),
+    instant("created_at"),
 )
 
 credentials = Table(
     "credentials",
     metadata,
-    _id(),
-    _reference("organization_id"),
-    _text("name"),
+    identifier(),
+    reference("organization_id"),
+    text("name"),
     Column("provider", String(32), nullable=False),
-    _text("origin"),
-    _text("settings"),  # JSON: non-secret provider settings such as an Azure API version
+    text("origin"),
+    text("settings"),  # JSON: non-secret provider settings such as an Azure API version
     Column("owner", String(16), nullable=False),
-    _text("region"),
-    _text("models", nullable=True),  # JSON list of patterns it serves, or null for all
+    text("region"),
+    text("models", nullable=True),  # JSON list of patterns it serves, or null for all
     Column("on_disconnect", String(8), nullable=False),
-    _instant("created_at"),
-    _reference("created_by"),
-    _instant("revoked_at", nullable=True),
+    text("terms"),  # JSON: what the contract behind the key promises
+    Column("margin_ppm", BigInteger, nullable=True),  # platform credentials: added to the provider's cost
+    instant("created_at"),
+    reference("created_by"),
+    instant("revoked_at", nullable=True),
     UniqueConstraint("organization_id", "name"),
 )
 
 credential_versions = Table(
     "credential_versions",
     metadata,
-    _id("credential_id"),
+    identifier("credential_id"),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    _reference("organization_id"),
+    reference("organization_id"),
     Column("state", String(16), nullable=False),  # staged, active, draining, retired, revoked
     Column("sealed", LargeBinary, nullable=True),  # null once destroyed
     Column("fingerprint", LargeBinary, nullable=False),
-    _text("mask"),  # provider-aware prefix and last four characters, made when the key was entered
-    _instant("created_at"),
-    _reference("created_by"),
-    _instant("activated_at", nullable=True),
-    _instant("draining_at", nullable=True),
-    _instant("retired_at", nullable=True),
-    _instant("revoked_at", nullable=True),
-    _instant("probed_at", nullable=True),
-    _text("probe_result", nullable=True),  # JSON
+    text("mask"),  # provider-aware prefix and last four characters, made when the key was entered
+    instant("created_at"),
+    reference("created_by"),
+    instant("activated_at", nullable=True),
+    instant("draining_at", nullable=True),
+    instant("retired_at", nullable=True),
+    instant("revoked_at", nullable=True),
+    instant("probed_at", nullable=True),
+    text("probe_result", nullable=True),  # JSON
     CheckConstraint("version > 0", name="version_positive"),
     Index("ix_credential_versions_fingerprint", "organization_id", "fingerprint"),
 )
@@ -166,42 +148,42 @@ credential_versions = Table(
 price_overrides = Table(
     "price_overrides",
     metadata,
-    _id(),
-    _reference("organization_id"),
+    identifier(),
+    reference("organization_id"),
     Column("provider", String(32), nullable=False),
-    _text("model"),  # shell-style pattern
+    text("model"),  # shell-style pattern
     Column("currency", String(3), nullable=False),
-    _text("prices"),  # JSON: unit → price per unit, exact decimal text
-    _instant("valid_from"),
-    _instant("valid_to", nullable=True),
-    _text("note"),
-    _instant("created_at"),
-    _reference("created_by"),
+    text("prices"),  # JSON: unit → price per unit, exact decimal text
+    instant("valid_from"),
+    instant("valid_to", nullable=True),
+    text("note"),
+    instant("created_at"),
+    reference("created_by"),
 )
 
 audit_events = Table(
     "audit_events",
     metadata,
-    _id(),
-    _reference("organization_id"),
-    _instant("at"),
+    identifier(),
+    reference("organization_id"),
+    instant("at"),
     Column("actor_kind", String(16), nullable=False),
-    _reference("actor_id"),
+    reference("actor_id"),
     Column("action", String(64), nullable=False),
     Column("object_kind", String(32), nullable=False),
-    _reference("object_id"),
-    _text("details"),  # JSON, never a secret
+    reference("object_id"),
+    text("details"),  # JSON, never a secret
     Index("ix_audit_events_organization_id_id", "organization_id", "id"),
 )
 
 instances = Table(
     "instances",
     metadata,
-    _id(),
-    _text("host"),
+    identifier(),
+    text("host"),
     Column("pid", Integer, nullable=False),
-    _instant("started_at"),
-    _instant("heartbeat_at"),
+    instant("started_at"),
+    instant("heartbeat_at"),
 )
 
 snapshot_revision = Table(
@@ -216,22 +198,23 @@ requests = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("started_at", BigInteger, primary_key=True, autoincrement=False),
-    _reference("organization_id"),
-    _reference("instance_id"),
-    _reference("team_id"),
+    reference("organization_id"),
+    reference("instance_id"),
+    reference("team_id"),
     Column("principal_kind", String(16), nullable=False),
-    _reference("principal_id"),
-    _reference("virtual_key_id"),
+    reference("principal_id"),
+    reference("virtual_key_id"),
     Column("dialect", String(16), nullable=False),
     Column("endpoint", String(24), nullable=False),
-    _text("model_asked"),
+    text("model_asked"),
     Column("stream", Boolean, nullable=False),
-    _text("decision"),
-    _reference("consent_id", nullable=True),
-    _text("client"),
+    text("decision"),
+    text("client"),
+    Column("data_class", Text, nullable=True),
+    Column("cost_center", Text, nullable=True),
     Column("state", String(24), nullable=False),
-    _instant("finished_at", nullable=True),
-    _instant("duration_us", nullable=True),
+    instant("finished_at", nullable=True),
+    instant("duration_us", nullable=True),
     Column("status_code", Integer, nullable=True),
     Column("error_class", String(32), nullable=True),
     Column("error_code", String(64), nullable=True),
@@ -241,7 +224,7 @@ requests = Table(
     Column("output_total", BigInteger, nullable=True),
     Column("usage_source", String(24), nullable=True),
     Column("cost_state", String(16), nullable=True),
-    _instant("cost_pico", nullable=True),
+    instant("cost_pico", nullable=True),
     Column("currency", String(3), nullable=True),
     Index("ix_requests_organization_id_started_at", "organization_id", "started_at"),
     Index(
@@ -260,42 +243,46 @@ attempts = Table(
     Column("request_id", String(64), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("request_started_at", BigInteger, primary_key=True, autoincrement=False),
-    _reference("organization_id"),
-    _instant("started_at"),
-    _reference("credential_id"),
+    reference("organization_id"),
+    instant("started_at"),
+    reference("credential_id"),
     Column("credential_version", Integer, nullable=False),
     Column("owner", String(16), nullable=False),
     Column("provider", String(32), nullable=False),
-    _text("model_sent"),
-    _text("destination"),
-    _text("region"),
+    text("model_sent"),
+    text("destination"),
+    text("region"),
+    text("reason", nullable=True),  # why this attempt was made after another: throttled, down …
+    reference("consent_id", nullable=True),
+    text("holds", nullable=True),  # JSON: what is held for it until it ends
     Column("state", String(24), nullable=False),
-    _instant("finished_at", nullable=True),
-    _instant("duration_us", nullable=True),
-    _instant("first_byte_us", nullable=True),
+    instant("finished_at", nullable=True),
+    instant("duration_us", nullable=True),
+    instant("first_byte_us", nullable=True),
     Column("upstream_status", Integer, nullable=True),
     Column("error_class", String(32), nullable=True),
     Column("error_code", String(64), nullable=True),
     Column("fault", String(16), nullable=True),
-    _text("upstream_request_id", nullable=True),
-    _text("response_id", nullable=True),
-    _text("model_served", nullable=True),
-    _text("service_tier", nullable=True),
-    _text("speed", nullable=True),
+    text("upstream_request_id", nullable=True),
+    text("response_id", nullable=True),
+    text("model_served", nullable=True),
+    text("service_tier", nullable=True),
+    text("speed", nullable=True),
     Column("usage_source", String(24), nullable=True),
     *[Column(name, BigInteger, nullable=True) for name in COUNTS],
-    _text("units", nullable=True),  # JSON
-    _text("usage_raw", nullable=True),  # the provider's own JSON, verbatim
-    _text("anomalies", nullable=True),  # JSON list
+    text("units", nullable=True),  # JSON
+    text("usage_raw", nullable=True),  # the provider's own JSON, verbatim
+    text("anomalies", nullable=True),  # JSON list
     Column("cost_state", String(16), nullable=True),
-    _instant("cost_pico", nullable=True),
-    _instant("computed_pico", nullable=True),
+    instant("cost_pico", nullable=True),
+    instant("computed_pico", nullable=True),
     Column("currency", String(3), nullable=True),
-    _text("price_version", nullable=True),
-    _text("cost_lines", nullable=True),  # JSON arithmetic
+    instant("charge_pico", nullable=True),  # credits that the platform bills for it
+    text("price_version", nullable=True),
+    text("cost_lines", nullable=True),  # JSON arithmetic
     Column("on_disconnect", String(16), nullable=True),
-    _instant("bytes_received", nullable=True),
-    _instant("bytes_sent", nullable=True),
+    instant("bytes_received", nullable=True),
+    instant("bytes_sent", nullable=True),
     Index("ix_attempts_credential_id", "organization_id", "credential_id", "request_started_at"),
     Index(
         "ix_attempts_response_id",
@@ -329,6 +316,7 @@ ROLLUP_SUMS = (
     "attempts",
     *COUNTS,
     "cost_pico",
+    "charge_pico",
     "priced",
     "estimated",
     "unpriced",
@@ -336,7 +324,8 @@ ROLLUP_SUMS = (
     "duration_us",
 )
 """What is added up. `requests` counts ended requests, in the row of the attempt that ended them; `duration_us` is the
-attempts' own. `priced` … `unknown` count attempts by cost state (`priced` includes reported and free)."""
+attempts' own. `cost_pico` is in the row's currency, `charge_pico` in credits. `priced` … `unknown` count attempts by
+cost state (`priced` includes reported and free)."""
 
 rollups = Table(
     "rollups",
