@@ -12,14 +12,16 @@ from keystead.domain.traffic import CostState, Fault, State
 from keystead.domain.usage import COUNTS, NOTHING, Reading, Usage, UsageSource
 from keystead.storage import revision
 from keystead.storage.database import Database
+from keystead.storage.rows import holds_in
 from tests.conftest import open_url
 from tests.fakes.clock import FakeClock
-from tests.fakes.records import USAGE, attempt_intent, request_intent, settlement
+from tests.fakes.records import USAGE, attempt_intent, budget_hold, request_intent, settlement
 from tests.fakes.stored import assert_consistent, attempts_of, request_of, rollups_of
 
 
 async def test_an_intent_is_there_when_intend_returns(database: Database, clock: FakeClock) -> None:
-    request, attempt = request_intent(clock, stream=True), attempt_intent(clock, region="eu")
+    request = request_intent(clock, stream=True, data_class="internal", cost_center="4711")
+    attempt = attempt_intent(clock, region="eu", reason="throttled", consent_id="cns_1", holds=(budget_hold(),))
     await database.journal.intend(request, attempt)
     row = await request_of(database, request)
     assert {name: getattr(row, name) for name in RequestIntent.__struct_fields__} == {
@@ -27,9 +29,10 @@ async def test_an_intent_is_there_when_intend_returns(database: Database, clock:
     }
     assert (row.state, row.finished_at, row.attempts) == ("intent", None, 1)
     (tried,) = await attempts_of(database, request)
-    assert {name: getattr(tried, name) for name in AttemptIntent.__struct_fields__} == {
-        name: getattr(attempt, name) for name in AttemptIntent.__struct_fields__
+    assert {name: getattr(tried, name) for name in AttemptIntent.__struct_fields__ if name != "holds"} == {
+        name: getattr(attempt, name) for name in AttemptIntent.__struct_fields__ if name != "holds"
     }
+    assert holds_in(tried.holds) == attempt.holds
     assert (tried.request_id, tried.organization_id, tried.request_started_at) == (
         request.id,
         request.organization_id,
@@ -51,6 +54,7 @@ async def test_a_settlement_ends_attempt_and_request_and_is_added_up(database: D
         first_byte_us=300_000,
         upstream_status=200,
         upstream_request_id="req_x",
+        charge_pico=1_600_000,
         on_disconnect="drained",
         bytes_received=10,
         bytes_sent=20,
@@ -67,11 +71,13 @@ async def test_a_settlement_ends_attempt_and_request_and_is_added_up(database: D
     assert [getattr(tried, name) for name in COUNTS] == [getattr(USAGE, name) for name in COUNTS]
     assert tried.cost_lines == '[["input_tokens","100","0.000001"]]'
     assert (tried.units, tried.anomalies, tried.service_tier) == (None, None, None)
+    assert (tried.reason, tried.consent_id, tried.holds, tried.charge_pico) == (None, None, None, 1_600_000)
     assert (tried.on_disconnect, tried.bytes_received, tried.bytes_sent) == ("drained", 10, 20)
     (summed,) = await rollups_of(database, request.organization_id)
     assert (summed.hour_at, summed.model, summed.outcome) == (1_767_225_600_000_000, "gpt-5-2026-01-01", "settled")
     assert (summed.credential_id, summed.provider, summed.owner) == ("cred_1", "openai", "own")
     assert (summed.requests, summed.attempts, summed.priced, summed.duration_us) == (1, 1, 1, 1_500_000)
+    assert (summed.cost_pico, summed.charge_pico) == (1_500_000, 1_600_000)
 
 
 async def test_the_first_end_wins(database: Database, clock: FakeClock) -> None:

@@ -4,9 +4,7 @@ import asyncio
 import os
 import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,19 @@ from sqlalchemy import select
 from keystead.domain.clock import SystemClock
 from keystead.domain.errors import NotRecordedError
 from keystead.domain.records import AttemptIntent, RequestIntent
+from keystead.storage import postgres_sink
 from keystead.storage.database import Database
 from keystead.storage.postgres import open_postgres
 from keystead.storage.schema import requests
+from keystead.storage.sink import StorageAwayError
 from keystead.storage.sqlite import open_sqlite
 from keystead.storage.sqlite_sink import SqliteSink
+from keystead.storage.statements import POSTGRES_HOLDS
 from tests.conftest import PostgresServer, open_url
-from tests.fakes.clock import FakeClock
-from tests.fakes.records import attempt_intent, request_intent, settlement
+from tests.fakes.books import check_books, pay_in, standing
+from tests.fakes.clock import START_US, FakeClock
+from tests.fakes.records import attempt_intent, budget_hold, credit_hold, request_intent, settlement
+from tests.fakes.storage_process import acknowledged_by, storage_process
 from tests.fakes.stored import assert_consistent, request_of
 
 Pair = tuple[RequestIntent, AttemptIntent]
@@ -140,16 +143,18 @@ async def test_cut_connections_lose_nothing_that_was_acknowledged_and_count_noth
 ) -> None:
     acknowledged: list[RequestIntent] = []
     settled: list[RequestIntent] = []
+    await pay_in(postgres, 10_000)
 
     async def trip() -> None:
-        request, attempt = pair(clock)
+        request = request_intent(clock)
+        attempt = attempt_intent(clock, holds=(budget_hold(limit=10**6), credit_hold()))
         try:
             await postgres.journal.intend(request, attempt)
         except NotRecordedError:
             await asyncio.sleep(0.01)
             return
         acknowledged.append(request)
-        await postgres.journal.settle(settlement(clock, request, attempt))
+        await postgres.journal.settle(settlement(clock, request, attempt, posts=(7, 3)))
         settled.append(request)
 
     async def caller() -> None:
@@ -171,6 +176,10 @@ async def test_cut_connections_lose_nothing_that_was_acknowledged_and_count_noth
     assert {states[request.id] for request in acknowledged} == {"settled"}
     assert set(states.values()) <= {"settled", "failed_unsent"}
     await assert_consistent(postgres, "org_1")
+    async with postgres.read() as connection:
+        await check_books(connection)
+    assert await standing(postgres, "bud_1", START_US) == (7 * len(settled), 0)
+    assert await standing(postgres, "acc_1") == (3 * len(settled), 0)
 
 
 async def test_a_stopped_server_refuses_intents_and_keeps_settlements_until_it_is_back(
@@ -195,33 +204,30 @@ async def test_a_stopped_server_refuses_intents_and_keeps_settlements_until_it_i
     await postgres.journal.intend(*pair(clock))
 
 
+async def test_a_worker_that_freezes_in_the_middle_of_a_batch_does_not_keep_counters_locked(
+    postgres: Database, postgres_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgres_sink._SESSION, "idle_in_transaction_session_timeout", "200ms")
+    frozen, thawed = asyncio.Event(), asyncio.Event()
+
+    async def freeze(connection: asyncpg.Connection) -> None:
+        async with connection.transaction():
+            await connection.execute(POSTGRES_HOLDS.lock_counter, "bud_1", "org_1")
+            frozen.set()
+            await thawed.wait()
+
+    sink = postgres_sink.PostgresSink(postgres_url)
+    freezing = asyncio.ensure_future(sink._attempt(freeze))
+    await frozen.wait()
+    async with asyncio.timeout(20):
+        await postgres.journal.intend(request_intent(clock), attempt_intent(clock, holds=(budget_hold(),)))
+    thawed.set()
+    with pytest.raises(StorageAwayError):
+        await freezing
+    await sink.close()
+
+
 # --- Processes --------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def writer_process(url: str, count: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.fakes.storage_process", "write", url, str(count)), stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def acknowledged_by(process: asyncio.subprocess.Process, *, at_most: int | None = None) -> dict[str, set[str]]:
-    assert process.stdout is not None
-    seen: dict[str, set[str]] = {"intent": set(), "settled": set()}
-    count = 0
-    async for line in process.stdout:
-        what, _, identifier = line.decode().strip().partition(" ")
-        seen[what].add(identifier)
-        count += 1
-        if count == at_most:
-            break
-    return seen
 
 
 async def states(database: Database) -> dict[str, Any]:
@@ -230,7 +236,7 @@ async def states(database: Database) -> dict[str, Any]:
 
 
 async def test_kill_9_loses_nothing_that_was_acknowledged(database_url: str) -> None:
-    async with writer_process(database_url, 1_000_000) as process:
+    async with storage_process("write", database_url, "1000000") as process:
         seen = await acknowledged_by(process, at_most=500)
         os.kill(process.pid, signal.SIGKILL)
         rest = await acknowledged_by(process)
@@ -251,7 +257,8 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(database_url: str) -> 
 
 
 async def test_two_processes_write_one_database(database_url: str, clock: FakeClock) -> None:
-    async with writer_process(database_url, 300) as first, writer_process(database_url, 300) as second:
+    command = ("write", database_url, "300")
+    async with storage_process(*command) as first, storage_process(*command) as second:
         seen = await asyncio.gather(acknowledged_by(first), acknowledged_by(second))
         assert [await first.wait(), await second.wait()] == [0, 0]
     database = await open_url(database_url, clock)

@@ -4,9 +4,11 @@ from typing import Any
 
 from keystead.domain.clock import Clock
 from keystead.domain.ids import new_id
+from keystead.domain.means import CREDITS, Hold
 from keystead.domain.records import AttemptIntent, Cost, RequestIntent, Settlement
 from keystead.domain.traffic import CostState, State
 from keystead.domain.usage import Reading, Usage, UsageSource
+from tests.fakes.clock import START_US
 
 USAGE = Usage(input_tokens=100, cache_read_tokens=20, output_tokens=30, reasoning_tokens=7)
 READING = Reading(
@@ -64,3 +66,35 @@ def settlement(clock: Clock, request: RequestIntent, attempt: AttemptIntent | No
         "cost": COST,
     }
     return Settlement(**given | changes)
+
+
+def budget_hold(**changes: Any) -> Hold:
+    """A hold of 10 in a hard budget of 1,000 for the day on which the clock starts."""
+    given: dict[str, Any] = {
+        "counter_id": "bud_1",
+        "kind": "budget",
+        "bucket_at": START_US,
+        "since_at": START_US,
+        "amount": 10,
+        "limit": 1_000,
+        "on_unknown": 10,
+        "name": "daily",
+        "currency": "USD",
+    }
+    return Hold(**given | changes)
+
+
+def credit_hold(**changes: Any) -> Hold:
+    """A hold of 10 in a prepaid account."""
+    given: dict[str, Any] = {
+        "counter_id": "acc_1",
+        "kind": "credits",
+        "bucket_at": 0,
+        "since_at": 0,
+        "amount": 10,
+        "limit": None,
+        "on_unknown": 0,
+        "pays": "acc_revenue",
+        "currency": CREDITS,
+    }
+    return Hold(**given | changes)

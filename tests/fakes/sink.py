@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from keystead.storage.batch import Intent, Record
-from keystead.storage.sink import StorageAwayError
+from keystead.storage.sink import Outcome, StorageAwayError
 
 
 class FakeSink:
@@ -18,7 +18,7 @@ class FakeSink:
         self.full = False
         """Nothing can be added; what is there can still be changed."""
         self.refuses: Callable[[Record], bool] = lambda record: False
-        self.takes_effect: Callable[[Record], bool] = lambda record: True
+        self.outcome: Callable[[Record], Outcome] = lambda record: True
         self.entered = asyncio.Event()
         """Set when a write begins."""
         self.closed = False
@@ -37,7 +37,7 @@ class FakeSink:
     def written(self) -> list[Record]:
         return [record for batch in self.batches for record in batch]
 
-    async def write(self, batch: Sequence[Record]) -> Sequence[bool]:
+    async def write(self, batch: Sequence[Record]) -> Sequence[Outcome]:
         self.entered.set()
         await self._open.wait()
         if self.away or (self.full and any(isinstance(record, Intent) for record in batch)):
@@ -45,7 +45,7 @@ class FakeSink:
         if any(self.refuses(record) for record in batch):
             raise ValueError("a record is not valid")
         self.batches.append(list(batch))
-        return [self.takes_effect(record) for record in batch]
+        return [self.outcome(record) for record in batch]
 
     async def probe(self) -> None:
         self.probes += 1

@@ -37,11 +37,22 @@ async def assert_consistent(database: Database, organization_id: str) -> None:
                 select(
                     func.count(),
                     func.coalesce(func.sum(attempts.c.cost_pico), 0),
+                    func.coalesce(func.sum(attempts.c.charge_pico), 0),
                     *[func.coalesce(func.sum(attempts.c[name]), 0) for name in COUNTS],
                 ).where(ended_attempts, attempts.c.organization_id == organization_id)
             )
         ).one()
-        names = ("requests", "attempts", "cost_pico", *COUNTS, "priced", "estimated", "unpriced", "unknown")
+        names = (
+            "requests",
+            "attempts",
+            "cost_pico",
+            "charge_pico",
+            *COUNTS,
+            "priced",
+            "estimated",
+            "unpriced",
+            "unknown",
+        )
         summed = (
             await connection.execute(
                 select(*[func.coalesce(func.sum(rollups.c[name]), 0).label(name) for name in names]).where(
@@ -69,8 +80,8 @@ async def assert_consistent(database: Database, organization_id: str) -> None:
     ended = [row for row in rows if row.state != "intent"]
     assert summed.requests == len(ended)
     assert summed.attempts == counted[0]
-    assert summed.cost_pico == counted[1]
-    assert [getattr(summed, name) for name in COUNTS] == list(counted[2:])
+    assert (summed.cost_pico, summed.charge_pico) == (counted[1], counted[2])
+    assert [getattr(summed, name) for name in COUNTS] == list(counted[3:])
     assert summed.priced + summed.estimated + summed.unpriced + summed.unknown == counted[0]
     for row in ended:
         tried = per_request.get(row.id)

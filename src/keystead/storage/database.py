@@ -19,13 +19,20 @@ class Journal(Protocol):
 
         An attempt numbered from 2 on belongs to a request that is open: its earlier attempts have been settled with
         `ends_request=False`. Should the caller stop waiting, the intent ends as `failed_unsent` if it was written.
+
+        What the attempt holds is held from then on, in the same transaction; whether there is room for it is decided
+        there, exactly, whoever else writes. An attempt holds of one prepaid account at most.
+
+        Raises:
+            HoldRefusedError: there is no room for one of the holds. Nothing was written.
         """
 
     async def settle(self, settlement: Settlement) -> bool:
         """End an attempt, and with `ends_request` its request, and add to the roll-ups, in one transaction.
 
         The request's totals are those of all its attempts. A settlement whose `attempt` is None ends the request
-        itself: it inserts a refused one, or ends one that was left between two attempts.
+        itself: it inserts a refused one, or ends one that was left between two attempts. What the attempt held is let
+        go and what is posted is spent, in the same transaction; `attempt` is the one that was intended.
 
         Returns False, changing nothing, if the attempt (or request) had ended already or was never intended. The
         record is queued before this first suspends, and is written even if the caller stops waiting. While the
@@ -46,12 +53,8 @@ class Journal(Protocol):
         """Write what waits, for a bounded time, then close."""
 
 
-class Database(Protocol):
-    """An open database."""
-
-    engine_name: str
-    """`sqlite` or `postgresql`."""
-    journal: Journal
+class Lender(Protocol):
+    """Lends connections."""
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Lend a connection for reading."""
@@ -62,11 +65,22 @@ class Database(Protocol):
         A change to a table that the snapshot is compiled from calls `storage.revision.touch` inside the block.
         """
 
+
+class Database(Lender, Protocol):
+    """An open database."""
+
+    engine_name: str
+    """`sqlite` or `postgresql`."""
+    journal: Journal
+
     async def migrate(self) -> None:
         """Bring the schema to the newest revision; safe when several processes start at once."""
 
     async def heartbeat(self, instance_id: str) -> None:
         """Say that this process lives."""
+
+    async def living(self, since: int) -> int:
+        """Return how many processes have said since `since` (Unix µs) that they live; this one counts."""
 
     async def recover(self, instance_id: str, dead_before: int) -> int:
         """End as `unknown` the intents of processes without a heartbeat since `dead_before` (Unix µs).

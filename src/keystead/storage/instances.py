@@ -2,26 +2,24 @@
 
 A process that stops sending heartbeats is dead as far as its records go. What it left open ends as `unknown`,
 through the journal like any other settlement: so a request ends once whoever recovers it, and even if its process
-was only asleep.
+was only asleep; and what was held for it is let go, once, in the same transaction.
 """
 
 import asyncio
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import msgspec
-from sqlalchemy import Row, delete, exists, insert, literal_column, select, update
+from sqlalchemy import Row, delete, exists, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from keystead.domain.records import AttemptIntent, Cost, RequestIntent, Settlement
 from keystead.domain.traffic import CostState, Fault, State
 from keystead.storage.database import Database
+from keystead.storage.rows import holds_in
 from keystead.storage.schema import attempts, instances, requests
-
-_T = TypeVar("_T", bound=msgspec.Struct)
 
 RECOVERY_BATCH: Final = 500
 """Requests recovered at a time: bounds the memory after a crash under load."""
@@ -42,6 +40,13 @@ async def heartbeat(database: Database, instance_id: str, now: int) -> None:
                 id=instance_id, host=socket.gethostname(), pid=os.getpid(), started_at=now, heartbeat_at=now
             )
         )
+
+
+async def living(database: Database, since: int) -> int:
+    """Return how many processes have said since `since` that they live, at least one: whoever asks."""
+    async with database.read() as connection:
+        found = await connection.execute(select(func.count()).where(instances.c.heartbeat_at >= since))
+        return max(1, found.scalar_one())
 
 
 async def remove(database: Database, instance_id: str) -> None:
@@ -86,22 +91,31 @@ async def _settlements(connection: AsyncConnection, left: Sequence[Row[Any]], no
         open_attempts.setdefault(row.request_id, []).append(row)
     found = []
     for row in left:
-        request = _intent_of(RequestIntent, row)
+        request = _request_of(row)
         rows = open_attempts.get(row.id, [])
-        found += [
-            _unknown(request, _intent_of(AttemptIntent, attempt), now, ends=attempt is rows[-1]) for attempt in rows
-        ]
+        found += [_unknown(request, _attempt_of(attempt), now, ends=attempt is rows[-1]) for attempt in rows]
         if not rows:
             found.append(_unknown(request, None, now, ends=True))
     return found
 
 
-def _intent_of(kind: type[_T], row: Row[Any]) -> _T:
-    return kind(**{name: getattr(row, name) for name in kind.__struct_fields__})
+def _request_of(row: Row[Any]) -> RequestIntent:
+    return RequestIntent(**{name: _text(getattr(row, name)) for name in RequestIntent.__struct_fields__})
+
+
+def _attempt_of(row: Row[Any]) -> AttemptIntent:
+    plain = {name: _text(getattr(row, name)) for name in AttemptIntent.__struct_fields__ if name != "holds"}
+    return AttemptIntent(**plain, holds=holds_in(row.holds))
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else value  # an intent has no number that may be absent, only text (see `rows`)
 
 
 def _unknown(request: RequestIntent, attempt: AttemptIntent | None, now: int, *, ends: bool) -> Settlement:
     started_at = attempt.started_at if attempt else request.started_at
+    holds = attempt.holds if attempt else ()
+    charges = [hold.on_unknown for hold in holds if hold.kind == "credits"]
     return Settlement(
         request=request,
         attempt=attempt,
@@ -112,6 +126,8 @@ def _unknown(request: RequestIntent, attempt: AttemptIntent | None, now: int, *,
         error_code="gateway_stopped",
         fault=Fault.GATEWAY,
         cost=Cost(state=CostState.UNKNOWN),
+        charge_pico=sum(charges) if charges else None,
+        posts=tuple(hold.on_unknown for hold in holds),
         ends_request=ends,
     )
 

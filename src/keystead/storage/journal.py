@@ -15,11 +15,12 @@ import structlog
 
 from keystead.domain.clock import Clock
 from keystead.domain.errors import NotRecordedError
+from keystead.domain.means import Hold, HoldRefusedError
 from keystead.domain.records import FREE, AttemptIntent, RequestIntent, Settlement
 from keystead.domain.traffic import Fault, State
 from keystead.storage import rows
 from keystead.storage.batch import Ending, Intent, Record
-from keystead.storage.sink import Sink, StorageAwayError
+from keystead.storage.sink import Outcome, Sink, StorageAwayError
 
 QUEUE: Final = 20_000
 """Records that may wait before intents are refused: seconds of work at full speed, and some 50 MB of memory."""
@@ -161,17 +162,19 @@ class GroupJournal:
     def _take(self) -> list[Record]:
         """Take what waits, up to a batch; intents that nobody waits for any more are left out."""
         batch: list[Record] = []
-        ending: set[str] = set()
+        concerned: set[str] = set()
         while self._waiting and len(batch) < self._sink.most_at_once:
             record = self._waiting[0]
             if isinstance(record, Ending):
                 request_id = record.settlement.request.id
-                if request_id in ending:
-                    break  # two ends of one request: the first must be written before the second can come too late
-                ending.add(request_id)
-            self._waiting.popleft()
-            if isinstance(record, Ending) or not record.done.done():
+                if request_id in concerned:
+                    break  # what is written of a request before must be there when the sink writes the batch's ends
+                concerned.add(request_id)
                 batch.append(record)
+            elif not record.done.done():
+                concerned.add(record.request.id)
+                batch.append(record)
+            self._waiting.popleft()
         return batch
 
     async def _write(self, batch: Sequence[Record]) -> list[Record]:
@@ -179,7 +182,7 @@ class GroupJournal:
         if not batch:
             return []
         try:
-            outcome = await self._sink.write(batch)
+            outcomes = await self._sink.write(batch)
         except StorageAwayError as error:
             self._broke(error)
             return self._endings_of(batch)
@@ -190,19 +193,21 @@ class GroupJournal:
             left = await self._write(batch[:half])
             return [*left, *self._endings_of(batch[half:])] if left else await self._write(batch[half:])
         self._works()
-        for record, took_effect in zip(batch, outcome, strict=True):
-            self._resolve(record, took_effect=took_effect)
+        for record, outcome in zip(batch, outcomes, strict=True):
+            self._resolve(record, outcome)
         return []
 
-    def _resolve(self, record: Record, *, took_effect: bool) -> None:
+    def _resolve(self, record: Record, outcome: Outcome) -> None:
         if isinstance(record, Ending):
             if record.done is not None and not record.done.done():
-                record.done.set_result(took_effect)
+                record.done.set_result(outcome is True)
         elif record.done.done():
-            if took_effect:
+            if outcome is True:
                 self._submit(self._void(record))
-        elif took_effect:
+        elif outcome is True:
             record.done.set_result(None)
+        elif isinstance(outcome, Hold):
+            record.done.set_exception(HoldRefusedError(outcome))
         else:
             record.done.set_exception(NotRecordedError("The request has already ended."))
 

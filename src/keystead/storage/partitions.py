@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.storage.database import Database
 from keystead.storage.migrate import lock_schema
+from keystead.storage.row_security import protection
 
 PARTITIONED: Final = (("requests", "started_at"), ("attempts", "request_started_at"))
 """Each partitioned table and its partition key (Unix µs)."""
@@ -64,6 +65,7 @@ async def _create(connection: AsyncConnection, name: str, partition: _Partition)
     month = f"{key} >= {first} AND {key} < {end}"
     for statement in (
         f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)",
+        *protection(name),
         f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE",
         f"INSERT INTO {name} SELECT * FROM {table}_default WHERE {month}",  # noqa: S608 - as said above
         f"DELETE FROM {table}_default WHERE {month}",  # noqa: S608

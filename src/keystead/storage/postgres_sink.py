@@ -1,20 +1,22 @@
 """The journal's writes on PostgreSQL: one connection of its own, one transaction per batch.
 
 Each statement is sent with the rows of the whole batch at once (`executemany`, `fetchmany`), so that a batch costs the
-same few round trips whatever its size. A batch of nothing but new intents is one statement over its rows, which is a
-transaction by itself: one round trip.
+same few round trips whatever its size. A batch of nothing but new intents that hold nothing is one statement over its
+rows, which is a transaction by itself: one round trip. Holds cost three to five more.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
 
+from keystead.domain.means import Hold
 from keystead.domain.records import RequestIntent, Settlement
 from keystead.storage.batch import Ending, Intent, Record, added
+from keystead.storage.holds import Holding
 from keystead.storage.rows import Row, attempt_end, attempt_row, request_end, request_row, request_totals, tallied
-from keystead.storage.sink import BatchRefusedError, StorageAwayError
-from keystead.storage.statements import POSTGRES
+from keystead.storage.sink import BatchRefusedError, Outcome, StorageAwayError
+from keystead.storage.statements import POSTGRES, POSTGRES_HOLDS
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 _COMMAND_TIMEOUT_S: Final = 10.0
@@ -22,6 +24,8 @@ _COMMAND_TIMEOUT_S: Final = 10.0
 _SESSION: Final = {
     "application_name": "keystead journal",
     "synchronous_commit": "on",  # durable before anything is answered, whatever the server's default
+    # A worker that is frozen or cut off in the middle of a batch keeps counters and roll-ups locked for all others.
+    "idle_in_transaction_session_timeout": "5s",
     # Each statement finds its row by key. A partition that is new has no statistics, and a plan made then and kept would
     # read it from end to end when it has grown.
     "enable_seqscan": "off",
@@ -46,9 +50,9 @@ class PostgresSink:
         self._url = url
         self._connection: asyncpg.Connection | None = None
 
-    async def write(self, batch: Sequence[Record]) -> Sequence[bool]:
+    async def write(self, batch: Sequence[Record]) -> Sequence[Outcome]:
         """Write all records or none (see `Sink`)."""
-        outcome: Sequence[bool] = await self._attempt(lambda connection: _store_where_it_belongs(connection, batch))
+        outcome: Sequence[Outcome] = await self._attempt(lambda connection: _store_where_it_belongs(connection, batch))
         return outcome
 
     async def probe(self) -> None:
@@ -102,33 +106,37 @@ async def _touch(connection: asyncpg.Connection) -> None:
     )
 
 
-async def _store_where_it_belongs(connection: asyncpg.Connection, batch: Sequence[Record]) -> Sequence[bool]:
+async def _store_where_it_belongs(connection: asyncpg.Connection, batch: Sequence[Record]) -> Sequence[Outcome]:
     try:
         return await _store(connection, batch)
     except asyncpg.CheckViolationError:
-        # These tables have no checks but their partitions' bounds: while an insert waited on the default partition,
-        # the row's own month was attached. It is there now.
+        # Most likely the bounds of a partition: while an insert waited on the default one, the row's own month was
+        # attached. It is there now; whatever else it was happens again.
         return await _store(connection, batch)
 
 
-async def _store(connection: asyncpg.Connection, batch: Sequence[Record]) -> Sequence[bool]:
+async def _store(connection: asyncpg.Connection, batch: Sequence[Record]) -> Sequence[Outcome]:
     intents = [record for record in batch if isinstance(record, Intent)]
-    further = [intent for intent in intents if intent.attempt.number > 1]
     ends = [record.settlement for record in batch if isinstance(record, Ending)]
-    if not (further or ends):
+    if not ends and all(intent.attempt.number == 1 and not intent.attempt.holds for intent in intents):
         await _open(connection, intents)
         return [True] * len(batch)
+    # Everybody takes locks in one order, so that no two workers wait for each other: rows of their own requests, then
+    # counters, then roll-ups, each sorted. The roll-ups are last because all workers share them.
     async with connection.transaction():
-        await _open(connection, [intent for intent in intents if intent.attempt.number == 1])
-        opened = await _open_further(connection, further)
-        ended = await _end(connection, ends)
-    return [_took_effect(record, opened, ended) for record in batch]
+        ended, closed = await _end(connection, ends)
+        gone = await _count(connection, [intent for intent in intents if intent.attempt.number > 1])
+        asking = [intent for intent in intents if intent not in gone]
+        refused = await _hold(connection, [end for end in ends if _key(end) in ended], asking)
+        await _open(connection, [intent for intent in asking if intent not in refused])
+        await _add(connection, ends, ended, closed)
+    return [_outcome(record, gone, refused, ended) for record in batch]
 
 
-def _took_effect(record: Record, opened: set[str], ended: set[_Key]) -> bool:
-    if isinstance(record, Intent):
-        return record.attempt.number == 1 or record.request.id in opened
-    return _key(record.settlement) in ended
+def _outcome(record: Record, gone: set[Intent], refused: Mapping[Intent, Hold], ended: set[_Key]) -> Outcome:
+    if isinstance(record, Ending):
+        return _key(record.settlement) in ended
+    return refused.get(record, record not in gone)
 
 
 def _key(settlement: Settlement) -> _Key:
@@ -136,21 +144,43 @@ def _key(settlement: Settlement) -> _Key:
 
 
 async def _open(connection: asyncpg.Connection, intents: Sequence[Intent]) -> None:
-    rows = [(*request_row(intent.request), *attempt_row(intent.request, intent.attempt)) for intent in intents]
-    if rows:
-        await connection.executemany(POSTGRES.open_both, rows)
+    first = [
+        (*request_row(intent.request), *attempt_row(intent.request, intent.attempt))
+        for intent in intents
+        if intent.attempt.number == 1
+    ]
+    await _each(connection, POSTGRES.open_both, first)
+    further = [attempt_row(intent.request, intent.attempt) for intent in intents if intent.attempt.number > 1]
+    await _each(connection, POSTGRES.open_attempt, further)
 
 
-async def _open_further(connection: asyncpg.Connection, intents: Sequence[Intent]) -> set[str]:
-    taken = await _ids(connection, POSTGRES.count_attempt, [_request_key(intent.request) for intent in intents])
-    rows = [attempt_row(intent.request, intent.attempt) for intent in intents if intent.request.id in taken]
-    if rows:
-        await connection.executemany(POSTGRES.open_attempt, rows)
-    return taken
+async def _count(connection: asyncpg.Connection, further: Sequence[Intent]) -> set[Intent]:
+    """Count further attempts in their requests; return those whose request has ended."""
+    there = await _ids(connection, POSTGRES.count_attempt, [_request_key(intent.request) for intent in further])
+    return {intent for intent in further if intent.request.id not in there}
 
 
-async def _end(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> set[_Key]:
-    """End attempts, then the requests that end with them, then add up what really ended."""
+async def _hold(
+    connection: asyncpg.Connection, ended: Sequence[Settlement], intents: Sequence[Intent]
+) -> Mapping[Intent, Hold]:
+    """Let go of what ended and hold what the intents ask for; return those for which there is no room."""
+    holding = Holding(ended, intents)
+    if not holding.concerns:
+        return {}
+    await _each(connection, POSTGRES_HOLDS.end_transfer, holding.ended_transfers())
+    await connection.executemany(POSTGRES_HOLDS.lock_counter, holding.counters())
+    # In a statement of its own, which sees all that was written before the locks were given.
+    read = await connection.fetchmany(POSTGRES_HOLDS.standing, holding.windows) if holding.windows else []
+    decision = holding.decide(read)
+    await _each(connection, POSTGRES_HOLDS.count, decision.counted)
+    await _each(connection, POSTGRES_HOLDS.open_transfer, decision.opened)
+    further = [intent.request for intent in decision.refused if intent.attempt.number > 1]
+    await _each(connection, POSTGRES.uncount_attempt, [_request_key(request) for request in further])
+    return decision.refused
+
+
+async def _end(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> tuple[set[_Key], set[str]]:
+    """End attempts, then the requests that end with them; return both."""
     ended = await _end_attempts(connection, ends)
     without = [end for end in ends if not end.attempt]
     closed = await _refuse_requests(connection, without)
@@ -158,10 +188,13 @@ async def _end(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> se
     closed |= await _end_requests(connection, finals)
     closed |= await _close_requests(connection, [end for end in (*finals, *without) if end.request.id not in closed])
     ended |= {_key(end) for end in without if end.request.id in closed}
+    return ended, closed
+
+
+async def _add(connection: asyncpg.Connection, ends: Sequence[Settlement], ended: set[_Key], closed: set[str]) -> None:
+    """Add up what really ended."""
     sums = added((end, end.request.id in closed) for end in ends if _key(end) in ended)
-    if sums:
-        await connection.executemany(POSTGRES.add, [key + values for key, values in sums])
-    return ended
+    await _each(connection, POSTGRES.add, [key + values for key, values in sums])
 
 
 async def _end_attempts(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> set[_Key]:
@@ -207,6 +240,11 @@ async def _refuse_requests(connection: asyncpg.Connection, ends: Sequence[Settle
 
 def _request_key(request: RequestIntent) -> Row:
     return request.id, request.started_at
+
+
+async def _each(connection: asyncpg.Connection, statement: str, rows: Sequence[Row]) -> None:
+    if rows:  # asyncpg makes the round trip for no rows as well
+        await connection.executemany(statement, rows)
 
 
 async def _ids(connection: asyncpg.Connection, statement: str, rows: Sequence[Row]) -> set[str]:

@@ -59,6 +59,10 @@ class RelationalDatabase:
         """Say that this process lives. Must be called before the process's first intent."""
         await instances.heartbeat(self, instance_id, self._clock.now_us())
 
+    async def living(self, since: int) -> int:
+        """Return how many processes have said since `since` (Unix µs) that they live."""
+        return await instances.living(self, since)
+
     async def recover(self, instance_id: str, dead_before: int) -> int:
         """End as `unknown` the intents of processes without a heartbeat since `dead_before` (Unix µs)."""
         return await instances.recover(self, instance_id, dead_before=dead_before, now=self._clock.now_us())

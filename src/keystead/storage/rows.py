@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead.domain.clock import hour_of
+from keystead.domain.means import Hold
 from keystead.domain.money import MAX_PICO
 from keystead.domain.records import AttemptIntent, Cost, RequestIntent, Settlement
 from keystead.domain.traffic import CostState
@@ -32,6 +33,7 @@ REQUEST_TOTALS: Final = ("input_total", "output_total", "usage_source", "cost_st
 
 ATTEMPT_KEY: Final = ("request_id", "number", "request_started_at")
 ATTEMPT_INTENT: Final = ("request_id", "request_started_at", "organization_id", *AttemptIntent.__struct_fields__)
+"""With `holds` at the end, as JSON."""
 ATTEMPT_END: Final = (
     "state",
     "finished_at",
@@ -56,6 +58,7 @@ ATTEMPT_END: Final = (
     "cost_pico",
     "computed_pico",
     "currency",
+    "charge_pico",
     "price_version",
     "cost_lines",
     "on_disconnect",
@@ -78,6 +81,7 @@ _NO_USAGE: Final = UsageSource.NONE  # looking a member up in its class is slow,
 _NO_COUNTS: Final = (None,) * len(COUNTS)
 _ZEROS: Final = (0,) * len(COUNTS)
 _ENCODE: Final = msgspec.json.encode
+_DECODE_HOLDS: Final = msgspec.json.Decoder(tuple[Hold, ...]).decode
 # Bounds of text that is part of an index: PostgreSQL takes at most 2,704 bytes in one entry, and the widest
 # character has four.
 _MODEL_LENGTH: Final = 160
@@ -120,7 +124,14 @@ def attempt_row(request: RequestIntent, attempt: AttemptIntent) -> Row:
     model = storable(attempt.model_sent)
     if model is not attempt.model_sent:
         attempt = msgspec.structs.replace(attempt, model_sent=model)
-    return (request.id, request.started_at, request.organization_id, *msgspec.structs.astuple(attempt))
+    plain = msgspec.structs.astuple(attempt)[:-1]
+    holds = _ENCODE(attempt.holds).decode() if attempt.holds else ""
+    return (request.id, request.started_at, request.organization_id, *plain, holds)
+
+
+def holds_in(column: str | None) -> tuple[Hold, ...]:
+    """Return the holds that an attempt's row keeps."""
+    return _DECODE_HOLDS(column) if column else ()
 
 
 def attempt_end(settlement: Settlement, attempt: AttemptIntent) -> Row:
@@ -150,6 +161,7 @@ def attempt_end(settlement: Settlement, attempt: AttemptIntent) -> Row:
         cost.pico,
         cost.computed_pico,
         cost.currency,
+        _charge(settlement),
         cost.price_version,
         _ENCODE(cost.lines).decode() if cost.lines else "",
         settlement.on_disconnect,
@@ -237,6 +249,7 @@ def rollup_sums(settlement: Settlement, *, ends_request: bool) -> RollupSums:
         1 if attempted else 0,
         *(_counts(reading) if reading.source is not _NO_USAGE else _ZEROS),
         cost.pico or 0,
+        _charge(settlement) or 0,
         *(_COST_COUNTS[cost.state] if attempted else (0, 0, 0, 0)),
         settlement.duration_us,
     )
@@ -255,8 +268,15 @@ def reduced(settlement: Settlement) -> Settlement:
         fault=settlement.fault,
         reading=Reading(usage=Usage(), source=_NO_USAGE, anomalies=("unrecordable",)),
         cost=Cost(state=CostState.UNKNOWN),
+        charge_pico=settlement.charge_pico,  # what is posted is posted, also without the usage that explains it
+        posts=settlement.posts,
         ends_request=settlement.ends_request,
     )
+
+
+def _charge(settlement: Settlement) -> int | None:
+    charge = settlement.charge_pico
+    return charge if charge is None or charge <= MAX_COUNT else MAX_COUNT
 
 
 def _counts(reading: Reading) -> Row:

@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from keystead.domain.means import Hold
 from keystead.storage.batch import Record
+
+Outcome = bool | Hold
+"""Whether a record took effect; for an intent also the hold that found no room, for which nothing of it was written."""
 
 
 class StorageAwayError(Exception):
@@ -20,11 +24,12 @@ class Sink(Protocol):
     most_at_once: int
     """Records per batch: enough to share one fsync among many, few enough to last milliseconds."""
 
-    async def write(self, batch: Sequence[Record]) -> Sequence[bool]:
+    async def write(self, batch: Sequence[Record]) -> Sequence[Outcome]:
         """Write all records or none; return, for each, whether it took effect.
 
-        An intent takes no effect when its request has ended, a settlement when its attempt or request has.
-        A batch holds at most one settlement of a request.
+        An intent takes no effect when its request has ended or when there is no room for what it holds, a settlement
+        when its attempt or request has ended. Settlements are written before intents, so that what they let go is
+        there for the intents. A batch holds at most one settlement of a request, and none behind an intent of it.
 
         Raises:
             StorageAwayError: the storage cannot be written to.

@@ -8,13 +8,15 @@ other is written record by record.
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, Literal
 
+from keystead.domain.means import Hold
 from keystead.domain.records import Settlement
 from keystead.storage.batch import Ending, Intent, Record, added
+from keystead.storage.holds import Holding
 from keystead.storage.rows import (
     attempt_end,
     attempt_row,
@@ -23,8 +25,8 @@ from keystead.storage.rows import (
     request_totals,
     tallied,
 )
-from keystead.storage.sink import BatchRefusedError, StorageAwayError
-from keystead.storage.statements import SQLITE
+from keystead.storage.sink import BatchRefusedError, Outcome, StorageAwayError
+from keystead.storage.statements import SQLITE, SQLITE_HOLDS
 from keystead.storage.turn import turn
 
 BUSY_TIMEOUT_S: Final = 30.0
@@ -55,9 +57,9 @@ class SqliteSink:
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
-    async def write(self, batch: Sequence[Record]) -> Sequence[bool]:
+    async def write(self, batch: Sequence[Record]) -> Sequence[Outcome]:
         """Write all records or none (see `Sink`)."""
-        outcome: Sequence[bool] = await self._in_thread(lambda: self._transaction(lambda c: _store(c, batch)))
+        outcome: Sequence[Outcome] = await self._in_thread(lambda: self._transaction(lambda c: _store(c, batch)))
         return outcome
 
     async def probe(self) -> None:
@@ -150,7 +152,7 @@ def _touch(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE snapshot_revision SET revision = revision")
 
 
-def _store(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[bool]:
+def _store(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[Outcome]:
     outcome = _store_in_bulk(connection, batch)
     if outcome is None:
         connection.execute("ROLLBACK")
@@ -159,53 +161,94 @@ def _store(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[
     return outcome
 
 
-def _store_in_bulk(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[bool] | None:
+def _store_in_bulk(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[Outcome] | None:
     """Write the batch by kind, or return None, with the transaction to be rolled back, if it is not plain."""
-    intents: list[Intent] = []
-    ends: list[Settlement] = []
-    for record in batch:
-        if isinstance(record, Intent) and record.attempt.number == 1:
-            intents.append(record)
-        elif isinstance(record, Ending) and _is_plain(record.settlement):
-            ends.append(record.settlement)
-        else:
-            return None
-    if intents:
-        connection.executemany(SQLITE.open_request, [request_row(intent.request) for intent in intents])
-        connection.executemany(SQLITE.open_attempt, [attempt_row(intent.request, intent.attempt) for intent in intents])
+    sorted_out = _plain(batch)
+    if sorted_out is None:
+        return None
+    intents, ends = sorted_out
     if ends:
         ended = connection.executemany(SQLITE.end_attempt, [_end_attempt(end) for end in ends]).rowcount
         if ended != len(ends):
             return None
         if connection.executemany(SQLITE.end_request, [_end_request(end) for end in ends]).rowcount != len(ends):
             return None
+    refused = _hold(connection, ends, intents)
+    if refused:
+        intents = [intent for intent in intents if intent not in refused]
+    if intents:
+        connection.executemany(SQLITE.open_request, [request_row(intent.request) for intent in intents])
+        connection.executemany(SQLITE.open_attempt, [attempt_row(intent.request, intent.attempt) for intent in intents])
+    if ends:
         _add(connection, [(end, True) for end in ends])
+    if refused:
+        return [refused.get(record, True) if isinstance(record, Intent) else True for record in batch]
     return [True] * len(batch)
 
 
-def _is_plain(settlement: Settlement) -> bool:
-    attempt = settlement.attempt
-    return attempt is not None and attempt.number == 1 and settlement.ends_request
+def _plain(batch: Sequence[Record]) -> tuple[list[Intent], list[Settlement]] | None:
+    """Return intents and ends, or None if one of them is not of a request's first and only attempt."""
+    intents: list[Intent] = []
+    ends: list[Settlement] = []
+    for record in batch:
+        if isinstance(record, Intent):
+            if record.attempt.number != 1:
+                return None
+            intents.append(record)
+        else:
+            settlement = record.settlement
+            if settlement.attempt is None or settlement.attempt.number != 1 or not settlement.ends_request:
+                return None
+            ends.append(settlement)
+    return intents, ends
 
 
-def _store_one_by_one(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[bool]:
+def _store_one_by_one(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[Outcome]:
+    outcome: dict[Record, Outcome] = {}
     ended: _Ended = []
-    outcome = [
-        _open(connection, record) if isinstance(record, Intent) else _end(connection, record.settlement, ended)
-        for record in batch
-    ]
+    for record in batch:
+        if isinstance(record, Ending):
+            outcome[record] = _end(connection, record.settlement, ended)
+    intents = [record for record in batch if isinstance(record, Intent)]
+    for intent in intents:
+        outcome[intent] = intent.attempt.number == 1 or _count(connection, intent)
+    intents = [intent for intent in intents if outcome[intent]]
+    refused = _hold(connection, [settlement for settlement, _ in ended], intents)
+    for intent in intents:
+        if intent not in refused:
+            _open(connection, intent)
+            continue
+        outcome[intent] = refused[intent]
+        if intent.attempt.number > 1:
+            connection.execute(SQLITE.uncount_attempt, (intent.request.id, intent.request.started_at))
     _add(connection, ended)
-    return outcome
+    return [outcome[record] for record in batch]
 
 
-def _open(connection: sqlite3.Connection, intent: Intent) -> bool:
-    request = intent.request
+def _hold(
+    connection: sqlite3.Connection, ended: Iterable[Settlement], intents: Iterable[Intent]
+) -> Mapping[Intent, Hold]:
+    """Let go of what ended and hold what the intents ask for; return those for which there is no room."""
+    holding = Holding(ended, intents)
+    if not holding.concerns:
+        return {}
+    read = [connection.execute(SQLITE_HOLDS.standing, window).fetchone() for window in holding.windows]
+    decision = holding.decide(read)
+    connection.executemany(SQLITE_HOLDS.count, decision.counted)
+    connection.executemany(SQLITE_HOLDS.end_transfer, holding.ended_transfers())
+    connection.executemany(SQLITE_HOLDS.open_transfer, decision.opened)
+    return decision.refused
+
+
+def _count(connection: sqlite3.Connection, intent: Intent) -> bool:
+    key = (intent.request.id, intent.request.started_at)
+    return connection.execute(SQLITE.count_attempt, key).rowcount == 1
+
+
+def _open(connection: sqlite3.Connection, intent: Intent) -> None:
     if intent.attempt.number == 1:
-        connection.execute(SQLITE.open_request, request_row(request))
-    elif connection.execute(SQLITE.count_attempt, (request.id, request.started_at)).rowcount == 0:
-        return False
-    connection.execute(SQLITE.open_attempt, attempt_row(request, intent.attempt))
-    return True
+        connection.execute(SQLITE.open_request, request_row(intent.request))
+    connection.execute(SQLITE.open_attempt, attempt_row(intent.request, intent.attempt))
 
 
 def _end(connection: sqlite3.Connection, settlement: Settlement, ended: _Ended) -> bool:

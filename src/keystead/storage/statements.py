@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 from sqlalchemy import String, Table
 
+from keystead.storage.governance import counters, ledger_transfers
+from keystead.storage.holds import COUNTED, COUNTER, TRANSFER_END, TRANSFER_INTENT, WINDOW
 from keystead.storage.rows import (
     ATTEMPT_END,
     ATTEMPT_INTENT,
@@ -26,6 +28,7 @@ from keystead.storage.rows import (
     TALLY,
 )
 from keystead.storage.schema import ROLLUP_DIMENSIONS, ROLLUP_SUMS, attempts, requests, rollups
+from keystead.storage.sums import SPLIT
 
 
 class Statements(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,8 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """REQUEST_INTENT, ATTEMPT_INTENT. Both rows in one statement (PostgreSQL)."""
     count_attempt: str
     """REQUEST_KEY. If the request is open: a further attempt is about to be opened."""
+    uncount_attempt: str
+    """REQUEST_KEY. Undo `count_attempt`: there is no room for the attempt."""
     end_attempt: str
     """ATTEMPT_END, ATTEMPT_KEY. If the attempt is open."""
     end_request: str
@@ -51,6 +56,21 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """REQUEST_INTENT, REQUEST_END, REQUEST_TOTALS. If the request is not there: insert it, ended."""
     add: str
     """ROLLUP_DIMENSIONS, ROLLUP_SUMS."""
+
+
+class HoldStatements(msgspec.Struct, frozen=True, kw_only=True):
+    """The same for the counters and the ledger, in the words and the order of `holds`."""
+
+    lock_counter: str
+    """COUNTER. Keep others from deciding about the counter (PostgreSQL)."""
+    standing: str
+    """WINDOW. Return what `holds.standing_of` reads."""
+    count: str
+    """COUNTED."""
+    open_transfer: str
+    """TRANSFER_INTENT."""
+    end_transfer: str
+    """TRANSFER_END, the id. If the transfer is pending."""
 
 
 class _Values:
@@ -98,6 +118,7 @@ def _statements(mark: str, *, returning: bool) -> Statements:
         open_both=f"WITH opened AS ({open_request}) {open_beside}",
         count_attempt=f"UPDATE requests SET attempts = attempts + 1"
         f" WHERE {key.equal(REQUEST_KEY)} AND finished_at IS NULL{the_request}",
+        uncount_attempt=f"UPDATE requests SET attempts = attempts - 1 WHERE {key.equal(REQUEST_KEY)}",
         end_attempt=f"UPDATE attempts SET {ended_attempt.assigned(ATTEMPT_END)}"
         f" WHERE {ended_attempt.equal(ATTEMPT_KEY)} AND finished_at IS NULL{the_attempt}",
         end_request=f"UPDATE requests SET {ended.assigned((*REQUEST_END, *REQUEST_TOTALS))}"
@@ -107,17 +128,43 @@ def _statements(mark: str, *, returning: bool) -> Statements:
         f" WHERE {of_request.equal(('request_id', 'request_started_at'))}",
         refuse_request=f"{refused.inserted(attempts='0')} ON CONFLICT DO NOTHING{the_request}",
         add=f"{summed.inserted()} ON CONFLICT ({', '.join(ROLLUP_DIMENSIONS)})"
-        f" DO UPDATE SET {', '.join(map(_added, ROLLUP_SUMS))}",
+        f" DO UPDATE SET {', '.join(_added(rollups, column) for column in ROLLUP_SUMS)}",
     )
 
 
-def _added(column: str) -> str:
+def _hold_statements(mark: str) -> HoldStatements:
+    counted = _Values(mark, counters, COUNTED)
+    locked = _Values(mark, counters, COUNTER)
+    counter_id, bucket_at, since_at = (f"{mark}{number}" for number in range(1, len(WINDOW) + 1))
+    of_bucket = ", ".join(
+        f"max({column}) FILTER (WHERE bucket_at = {bucket_at})" for column in ("ceiling", "spent", "held")
+    )
+    charged = _Values(mark, ledger_transfers, TRANSFER_INTENT)
+    ended_transfer = _Values(mark, ledger_transfers, (*TRANSFER_END, "id"))
+    return HoldStatements(
+        # The counter's first row stands for all of it, also for buckets that are not there yet. It is made if it is not
+        # there, and locked in any case: PostgreSQL locks the row of a conflict before it looks at the condition.
+        lock_counter=f"{locked.inserted(bucket_at='0', spent='0', held='0')} ON CONFLICT (counter_id, bucket_at)"
+        " DO UPDATE SET held = counters.held WHERE false",
+        standing=f"SELECT sum(spent / {SPLIT} + held / {SPLIT}), sum(spent % {SPLIT} + held % {SPLIT}),"
+        f" {of_bucket} FROM counters WHERE counter_id = {counter_id} AND bucket_at >= {since_at}",
+        count=f"{counted.inserted()} ON CONFLICT (counter_id, bucket_at)"
+        f" DO UPDATE SET {_added(counters, 'spent')}, held = counters.held + excluded.held",
+        open_transfer=charged.inserted(kind="'charge'", state="'pending'", note="''", created_by="'gateway'"),
+        end_transfer=f"UPDATE ledger_transfers SET {ended_transfer.assigned(TRANSFER_END)}"
+        f" WHERE {ended_transfer.equal(('id',))} AND state = 'pending'",
+    )
+
+
+def _added(table: Table, column: str) -> str:
     # A sum that would not fit stays at the largest number instead of turning into a float (SQLite) or an error.
     return (
-        f"{column} = CASE WHEN excluded.{column} > {MAX_COUNT} - rollups.{column} THEN {MAX_COUNT}"
-        f" ELSE rollups.{column} + excluded.{column} END"
+        f"{column} = CASE WHEN excluded.{column} > {MAX_COUNT} - {table.name}.{column} THEN {MAX_COUNT}"
+        f" ELSE {table.name}.{column} + excluded.{column} END"
     )
 
 
 SQLITE: Final = _statements("?", returning=False)
 POSTGRES: Final = _statements("$", returning=True)
+SQLITE_HOLDS: Final = _hold_statements("?")
+POSTGRES_HOLDS: Final = _hold_statements("$")

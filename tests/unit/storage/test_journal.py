@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 import pytest
 
 from keystead.domain.errors import NotRecordedError
+from keystead.domain.means import HoldRefusedError
 from keystead.domain.traffic import CostState, State
 from keystead.storage import journal as journal_module
 from keystead.storage.batch import Ending, Intent, Record
 from keystead.storage.journal import GroupJournal
 from tests.fakes.clock import FakeClock
-from tests.fakes.records import attempt_intent, request_intent, settlement
+from tests.fakes.records import attempt_intent, budget_hold, request_intent, settlement
 from tests.fakes.sink import FakeSink
 
 QUEUE = 10
@@ -301,16 +302,44 @@ async def test_a_settlement_that_cannot_be_written_even_so_is_dropped_and_counte
 
 
 async def test_an_intent_of_an_ended_request_fails(journal: GroupJournal, sink: FakeSink, clock: FakeClock) -> None:
-    sink.takes_effect = lambda record: False
+    sink.outcome = lambda record: False
     with pytest.raises(NotRecordedError):
         await journal.intend(request_intent(clock), attempt_intent(clock, number=2))
     assert journal.healthy()
 
 
+async def test_an_intent_without_room_fails_with_the_hold_and_is_not_ended(
+    journal: GroupJournal, sink: FakeSink, clock: FakeClock
+) -> None:
+    sink.outcome = lambda record: budget_hold()
+    with pytest.raises(HoldRefusedError) as refused:
+        await journal.intend(request_intent(clock), attempt_intent(clock, holds=(budget_hold(),)))
+    assert refused.value.hold == budget_hold()
+    sink.hold()
+    given_up = start(journal.intend(request_intent(clock), attempt_intent(clock)))
+    sink.entered.clear()
+    await sink.entered.wait()
+    given_up.cancel()
+    sink.release()
+    await settled_down()
+    assert endings(sink.written) == []
+    assert journal.healthy()
+
+
+async def test_an_end_is_never_in_one_batch_with_an_intent_of_its_request_before_it(
+    journal: GroupJournal, sink: FakeSink, clock: FakeClock
+) -> None:
+    request = request_intent(clock)
+    other = journal.settle(settlement(clock, request_intent(clock), attempt_intent(clock)))
+    records = [journal.intend(request, attempt_intent(clock)), journal.settle(settlement(clock, request, None)), other]
+    await asyncio.gather(*[start(record) for record in records])
+    assert [len(batch) for batch in sink.batches] == [1, 2]
+
+
 async def test_settle_says_when_something_else_came_first(
     journal: GroupJournal, sink: FakeSink, clock: FakeClock
 ) -> None:
-    sink.takes_effect = lambda record: False
+    sink.outcome = lambda record: False
     assert not await journal.settle(settlement(clock, request_intent(clock), attempt_intent(clock)))
 
 

@@ -12,7 +12,7 @@ from keystead.domain.usage import COUNTS, NOTHING, Reading, Usage, UsageSource
 from keystead.storage import rows
 from keystead.storage.schema import ROLLUP_DIMENSIONS, ROLLUP_SUMS, attempts, requests, rollups
 from tests.fakes.clock import START_US, FakeClock
-from tests.fakes.records import USAGE, attempt_intent, request_intent, settlement
+from tests.fakes.records import USAGE, attempt_intent, budget_hold, credit_hold, request_intent, settlement
 
 CLOCK = FakeClock()
 
@@ -31,13 +31,19 @@ def test_the_counts_are_the_first_fields_of_a_usage() -> None:
 
 
 def test_an_intents_values_stand_under_their_names() -> None:
-    request, attempt = request_intent(CLOCK), attempt_intent(CLOCK)
+    request, attempt = request_intent(CLOCK), attempt_intent(CLOCK, holds=(budget_hold(), credit_hold()))
     request_row = dict(zip(rows.REQUEST_INTENT, rows.request_row(request), strict=True))
     assert RequestIntent(**request_row) == request
     attempt_row = dict(zip(rows.ATTEMPT_INTENT, rows.attempt_row(request, attempt), strict=True))
     assert (attempt_row.pop("request_id"), attempt_row.pop("request_started_at")) == (request.id, request.started_at)
     assert attempt_row.pop("organization_id") == request.organization_id
-    assert AttemptIntent(**attempt_row) == attempt
+    assert AttemptIntent(**attempt_row | {"holds": rows.holds_in(attempt_row["holds"])}) == attempt
+
+
+def test_an_attempt_without_holds_keeps_none() -> None:
+    row = dict(zip(rows.ATTEMPT_INTENT, rows.attempt_row(request_intent(CLOCK), attempt_intent(CLOCK)), strict=True))
+    assert row["holds"] == ""
+    assert rows.holds_in("") == rows.holds_in(None) == ()
 
 
 def test_an_ends_values_stand_under_their_names() -> None:
@@ -140,7 +146,15 @@ def test_what_a_provider_sends_always_fits_its_columns(text: str, count: int, ra
         speed=text,
         region=text,
     )
-    end = settlement(CLOCK, request_intent(CLOCK), attempt, reading=reading, error_code=text, upstream_request_id=text)
+    end = settlement(
+        CLOCK,
+        request_intent(CLOCK),
+        attempt,
+        reading=reading,
+        error_code=text,
+        upstream_request_id=text,
+        charge_pico=count,
+    )
     row = dict(zip(rows.ATTEMPT_END, rows.attempt_end(end, attempt), strict=True))
     for name, value in row.items():
         if isinstance(value, int):
@@ -151,6 +165,7 @@ def test_what_a_provider_sends_always_fits_its_columns(text: str, count: int, ra
             assert "\x00" not in value, name
             value.encode("utf-8")
     assert max(value for value in rows.request_totals(end) if isinstance(value, int)) <= MAX_PICO
+    assert max(rows.rollup_sums(end, ends_request=True)) <= MAX_PICO
     # PostgreSQL takes at most 2,704 bytes in one entry of an index.
     assert sum(len(str(part).encode()) for part in rows.rollup_key(end)) < 2_000
     assert len(row["response_id"].encode()) < 2_000
