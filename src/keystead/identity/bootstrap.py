@@ -1,17 +1,19 @@
-"""The first start of a deployment: an organization, a team, an administrator, and the first two secrets."""
+"""The first start of a deployment: an organization, a team, an owner, the first two secrets, and a first grant."""
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.access import Role
 from keystead.domain.clock import Clock
 from keystead.domain.ids import OrganizationId, new_id
 from keystead.domain.money import USD
 from keystead.domain.secret import Secret
 from keystead.identity.audit import record_event
-from keystead.identity.directory import Directory, Member, Organization, Team
-from keystead.identity.issuer import Issuer
+from keystead.identity.issuer import insert_virtual_key
+from keystead.identity.narrowing import Narrowing
+from keystead.identity.organizations import found, grant_everything
+from keystead.identity.service_accounts import insert_service_account
+from keystead.identity.views import Member, Organization, Principal, Team
 from keystead.storage import revision, schema
 
 
@@ -21,6 +23,7 @@ class Bootstrap(msgspec.Struct, frozen=True, kw_only=True):
     organization: Organization
     team: Team
     member: Member
+    """An owner of the organization, and the operator of the installation."""
     admin_token: Secret
     virtual_key: Secret
 
@@ -37,51 +40,56 @@ async def bootstrap(conn: AsyncConnection, *, clock: Clock, pepper: bytes) -> Bo
     if await _exists(conn):
         return None
     now = clock.now_us()
-    organization = Organization(
-        id=OrganizationId(new_id("org", now)), name="Default organization", currency=USD, created_at=now
-    )
-    await conn.execute(insert(schema.organizations).values(**msgspec.structs.asdict(organization)))
-    directory, issuer = Directory(clock), Issuer(clock)
-    team = await directory.create_team(
-        conn, organization_id=organization.id, name="Default team", cost_center="default"
-    )
-    member = await directory.create_member(
-        conn, organization_id=organization.id, team_id=team.id, name="administrator", role=Role.ADMINISTRATOR
-    )
-    token, admin_token = await issuer.create_admin_token(
+    founded = await found(
         conn,
         pepper=pepper,
-        organization_id=organization.id,
-        member_id=member.id,
-        name="first token",
-        expires_at=None,
+        organization_id=OrganizationId(new_id("org", now)),
+        name="Default organization",
+        currency=USD,
+        time_zone="UTC",
+        owner="administrator",
+        operator=True,
+        now=now,
     )
-    key, virtual_key = await issuer.create_virtual_key(
+    organization_id, member = founded.organization.id, founded.owner
+    account = await insert_service_account(
+        conn, organization_id, team_id=founded.team.id, name="first key", actor_id=member.id, now=now
+    )
+    key, virtual_key = await insert_virtual_key(
         conn,
+        organization_id,
         pepper=pepper,
-        organization_id=organization.id,
-        actor_id=member.id,
-        team_id=team.id,
-        principal_kind="service_account",
-        principal_id=None,
+        team_id=founded.team.id,
+        principal=Principal(kind="service_account", id=account.id, team_id=account.team_id, disabled=False),
         name="first key",
-        models=None,
-        credential_ids=None,
-        expires_at=None,
+        narrowing=Narrowing(),
+        actor_id=member.id,
+        now=now,
     )
+    grant_id = await grant_everything(conn, organization_id, actor_id=member.id, now=now)
     await record_event(
         conn,
-        organization_id=organization.id,
+        organization_id=organization_id,
         at=now,
         actor_kind="system",
         actor_id="bootstrap",
         action="organization.created",
         object_kind="organization",
-        object_id=organization.id,
-        details={"team": team.id, "member": member.id, "admin_token": token.id, "virtual_key": key.id},
+        object_id=organization_id,
+        details={
+            "team": founded.team.id,
+            "member": member.id,
+            "admin_token": founded.token.id,
+            "virtual_key": key.id,
+            "grant": grant_id,
+        },
     )
     return Bootstrap(
-        organization=organization, team=team, member=member, admin_token=admin_token, virtual_key=virtual_key
+        organization=founded.organization,
+        team=founded.team,
+        member=member,
+        admin_token=founded.admin_token,
+        virtual_key=virtual_key,
     )
 
 

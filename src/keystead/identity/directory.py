@@ -1,51 +1,44 @@
-"""Organizations, teams and members, and what the data plane must know of the keys and tokens they hold.
+"""Who is who: organizations, teams, members, service accounts, their roles and what follows from them. Reads only.
 
-Every method takes the connection first: the caller owns the transaction, writes its audit event in it, and touches
-the snapshot's revision.
+`Directory` looks into one organization at a time, for those who administer it. The functions below it read every
+organization's, for the snapshot that the data plane decides by.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.access import Administrator, Role, VirtualKey
-from keystead.domain.clock import Clock
-from keystead.domain.ids import CredentialId, OrganizationId, TeamId, VirtualKeyId, new_id
-from keystead.identity.lookup import find, insert_row, names, page
-from keystead.storage import schema
-
-
-class Organization(msgspec.Struct, frozen=True, kw_only=True):
-    """The tenant. Instants here and below are Unix microseconds."""
-
-    id: OrganizationId
-    name: str
-    currency: str
-    created_at: int
-
-
-class Team(msgspec.Struct, frozen=True, kw_only=True):
-    """A department; its cost goes to `cost_center`."""
-
-    id: TeamId
-    name: str
-    cost_center: str
-    created_at: int
-
-
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A person."""
-
-    id: str
-    team_id: TeamId
-    name: str
-    role: Role
-    created_at: int
-    disabled_at: int | None
+from keystead.domain.access import Administrator, Permission, VirtualKey
+from keystead.domain.ids import OrganizationId, TeamId, VirtualKeyId
+from keystead.identity.authority import Assigned, Holding, holding
+from keystead.identity.lookup import find, names, page
+from keystead.identity.rows import (
+    assignment_of,
+    credential_ids,
+    endpoints,
+    member_of,
+    organization_of,
+    own_role_of,
+    service_account_of,
+    texts,
+)
+from keystead.identity.tree import TeamTree
+from keystead.identity.views import (
+    Assignment,
+    CostCenter,
+    Member,
+    Organization,
+    OrganizationFacts,
+    OwnRole,
+    ServiceAccount,
+    Team,
+    TeamFacts,
+)
+from keystead.storage import governance, schema
 
 
 class AdminToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,20 +52,33 @@ class AdminToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Directory:
-    """Reads and changes who is who, in one organization at a time."""
-
-    def __init__(self, clock: Clock) -> None:
-        """Take the times of creation and disabling from `clock`."""
-        self._clock = clock
+    """Looks up who is who, in one organization at a time."""
 
     async def organization(self, conn: AsyncConnection, organization_id: str) -> Organization:
         """Return the organization, which exists: its id comes from a verified key or token."""
         found = await conn.execute(select(schema.organizations).where(schema.organizations.c.id == organization_id))
-        return Organization(**found.mappings().one())
+        return organization_of(found.mappings().one())
 
-    async def teams(self, conn: AsyncConnection, organization_id: str, *, before: str | None, limit: int) -> list[Team]:
-        """Return up to `limit` teams, newest first; `before` is the last id of the page before."""
-        return [_team(row) for row in await page(conn, schema.teams, organization_id, before=before, limit=limit)]
+    async def organizations(self, conn: AsyncConnection, *, before: str | None, limit: int) -> list[Organization]:
+        """Return up to `limit` organizations of the installation, newest first. For its operator."""
+        table = schema.organizations
+        older = [] if before is None else [table.c.id < before]
+        found = await conn.execute(select(table).where(*older).order_by(table.c.id.desc()).limit(limit))
+        return [organization_of(row) for row in found.mappings()]
+
+    async def teams(
+        self,
+        conn: AsyncConnection,
+        organization_id: str,
+        *,
+        within: Collection[TeamId] | None = None,
+        before: str | None,
+        limit: int,
+    ) -> list[Team]:
+        """Return up to `limit` teams, newest first, of those in `within`; `before` is the last id of the page before."""
+        narrowed = _within(schema.teams.c.id, within)
+        rows = await page(conn, schema.teams, organization_id, *narrowed, before=before, limit=limit)
+        return await _teams(conn, rows)
 
     async def team(self, conn: AsyncConnection, organization_id: str, id_or_name: str) -> Team:
         """Return a team.
@@ -80,28 +86,35 @@ class Directory:
         Raises:
             NotFoundError: the organization has none of that id or name.
         """
-        return _team(await find(conn, schema.teams, organization_id, id_or_name, noun="team"))
+        row = await find(conn, schema.teams, organization_id, id_or_name, noun="team")
+        [team] = await _teams(conn, [row])
+        return team
 
     async def team_names(self, conn: AsyncConnection, organization_id: str, ids: Iterable[str]) -> dict[str, str]:
         """Return id → name of the organization's teams among `ids`."""
         return await names(conn, schema.teams, organization_id, ids)
 
-    async def create_team(self, conn: AsyncConnection, *, organization_id: str, name: str, cost_center: str) -> Team:
-        """Create a team.
-
-        Raises:
-            ConflictError: the name is taken.
-        """
-        now = self._clock.now_us()
-        team = Team(id=TeamId(new_id("team", now)), name=name, cost_center=cost_center, created_at=now)
-        await insert_row(conn, schema.teams, organization_id, msgspec.structs.asdict(team), noun="team")
-        return team
+    async def team_tree(self, conn: AsyncConnection, organization_id: str) -> TeamTree:
+        """Return how the organization's teams stand."""
+        columns = schema.teams.c
+        found = await conn.execute(
+            select(columns.id, columns.parent_id).where(columns.organization_id == organization_id)
+        )
+        return TeamTree({row.id: row.parent_id for row in found})
 
     async def members(
-        self, conn: AsyncConnection, organization_id: str, *, before: str | None, limit: int
+        self,
+        conn: AsyncConnection,
+        organization_id: str,
+        *,
+        within: Collection[TeamId] | None = None,
+        before: str | None,
+        limit: int,
     ) -> list[Member]:
-        """Return up to `limit` members, newest first; `before` is the last id of the page before."""
-        return [_member(row) for row in await page(conn, schema.members, organization_id, before=before, limit=limit)]
+        """Return up to `limit` members, newest first, of the teams in `within`; `before` as in `teams`."""
+        narrowed = _within(schema.members.c.team_id, within)
+        rows = await page(conn, schema.members, organization_id, *narrowed, before=before, limit=limit)
+        return [member_of(row) for row in rows]
 
     async def member(self, conn: AsyncConnection, organization_id: str, id_or_name: str) -> Member:
         """Return a member.
@@ -109,49 +122,92 @@ class Directory:
         Raises:
             NotFoundError: the organization has none of that id or name.
         """
-        return _member(await find(conn, schema.members, organization_id, id_or_name, noun="member"))
+        return member_of(await find(conn, schema.members, organization_id, id_or_name, noun="member"))
 
     async def member_names(self, conn: AsyncConnection, organization_id: str, ids: Iterable[str]) -> dict[str, str]:
         """Return id → name of the organization's members among `ids`."""
         return await names(conn, schema.members, organization_id, ids)
 
-    async def create_member(
-        self, conn: AsyncConnection, *, organization_id: str, team_id: TeamId, name: str, role: Role
-    ) -> Member:
-        """Create a member, who can act once an admin token or a virtual key is issued to them.
+    async def service_accounts(
+        self,
+        conn: AsyncConnection,
+        organization_id: str,
+        *,
+        within: Collection[TeamId] | None = None,
+        before: str | None,
+        limit: int,
+    ) -> list[ServiceAccount]:
+        """Return up to `limit` service accounts, newest first, of the teams in `within`; `before` as in `teams`."""
+        table = governance.service_accounts
+        narrowed = _within(table.c.team_id, within)
+        rows = await page(conn, table, organization_id, *narrowed, before=before, limit=limit)
+        return [service_account_of(row) for row in rows]
 
-        Raises:
-            ConflictError: the name is taken.
-        """
-        now = self._clock.now_us()
-        member = Member(id=new_id("mem", now), team_id=team_id, name=name, role=role, created_at=now, disabled_at=None)
-        await insert_row(conn, schema.members, organization_id, msgspec.structs.asdict(member), noun="member")
-        return member
-
-    async def disable_member(self, conn: AsyncConnection, *, organization_id: str, member: str) -> Member:
-        """Disable a member (id or name), and with them their tokens and keys. Twice is once: the first time stands.
+    async def service_account(self, conn: AsyncConnection, organization_id: str, id_or_name: str) -> ServiceAccount:
+        """Return a service account.
 
         Raises:
             NotFoundError: the organization has none of that id or name.
         """
-        found = await self.member(conn, organization_id, member)
-        if found.disabled_at is not None:
-            return found
-        now = self._clock.now_us()
-        await conn.execute(update(schema.members).where(schema.members.c.id == found.id).values(disabled_at=now))
-        return msgspec.structs.replace(found, disabled_at=now)
+        table = governance.service_accounts
+        return service_account_of(await find(conn, table, organization_id, id_or_name, noun="service account"))
+
+    async def principal_names(self, conn: AsyncConnection, organization_id: str, ids: Iterable[str]) -> dict[str, str]:
+        """Return id → name of the organization's members and service accounts among `ids`."""
+        wanted = set(ids)
+        members = await names(conn, schema.members, organization_id, wanted)
+        return members | await names(conn, governance.service_accounts, organization_id, wanted)
+
+    async def own_roles(self, conn: AsyncConnection, organization_id: str) -> list[OwnRole]:
+        """Return the roles that the organization made, newest first."""
+        table = governance.roles
+        found = await conn.execute(
+            select(table).where(table.c.organization_id == organization_id).order_by(table.c.id.desc())
+        )
+        return [own_role_of(row) for row in found.mappings()]
+
+    async def own_role(self, conn: AsyncConnection, organization_id: str, id_or_name: str) -> OwnRole:
+        """Return one of the organization's own roles.
+
+        Raises:
+            NotFoundError: it has none of that id or name.
+        """
+        return own_role_of(await find(conn, governance.roles, organization_id, id_or_name, noun="role"))
+
+    async def assignments(
+        self, conn: AsyncConnection, organization_id: str, member_ids: Collection[str]
+    ) -> list[Assignment]:
+        """Return the roles of these members, oldest first, then by name."""
+        table = governance.role_assignments
+        found = await conn.execute(
+            select(table)
+            .where(table.c.organization_id == organization_id, table.c.member_id.in_(set(member_ids)))
+            .order_by(table.c.created_at, table.c.role, table.c.team_id)
+        )
+        return [assignment_of(row) for row in found.mappings()]
+
+    async def holding(self, conn: AsyncConnection, organization_id: str, member: Member) -> Holding:
+        """Return what a member holds."""
+        own = {role.id: role.permissions for role in await self.own_roles(conn, organization_id)}
+        tree = await self.team_tree(conn, organization_id)
+        assigned = await self.assignments(conn, organization_id, [member.id])
+        return holding(assigned, own_roles=own, tree=tree, operator=member.operator)
 
 
 _KEYS: Final = schema.virtual_keys
 _TOKENS: Final = schema.admin_tokens
 _MEMBERS: Final = schema.members
+_ACCOUNTS: Final = governance.service_accounts
 
 
 async def virtual_keys(conn: AsyncConnection) -> list[VirtualKey]:
-    """Return every organization's virtual keys for the snapshot; a disabled member's count as revoked then."""
-    holder = and_(_KEYS.c.principal_kind == "member", _KEYS.c.principal_id == _MEMBERS.c.id)
-    revoked_at = func.coalesce(_KEYS.c.revoked_at, _MEMBERS.c.disabled_at).label("stopped_at")
-    found = await conn.execute(select(_KEYS, revoked_at).select_from(_KEYS.outerjoin(_MEMBERS, holder)))
+    """Return every organization's virtual keys for the snapshot; those of a disabled principal count as revoked."""
+    of_member = and_(_KEYS.c.principal_kind == "member", _KEYS.c.principal_id == _MEMBERS.c.id)
+    of_account = and_(_KEYS.c.principal_kind == "service_account", _KEYS.c.principal_id == _ACCOUNTS.c.id)
+    stopped_at = func.coalesce(_KEYS.c.revoked_at, _MEMBERS.c.disabled_at, _ACCOUNTS.c.disabled_at).label("stopped_at")
+    found = await conn.execute(
+        select(_KEYS, stopped_at).select_from(_KEYS.outerjoin(_MEMBERS, of_member).outerjoin(_ACCOUNTS, of_account))
+    )
     return [
         VirtualKey(
             id=VirtualKeyId(row["id"]),
@@ -161,8 +217,12 @@ async def virtual_keys(conn: AsyncConnection) -> list[VirtualKey]:
             principal_id=row["principal_id"],
             name=row["name"],
             digest=row["digest"],
-            models=patterns(row["models"]),
+            models=texts(row["models"]),
             credential_ids=credential_ids(row["credential_ids"]),
+            endpoints=endpoints(row["endpoints"]),
+            networks=texts(row["networks"]),
+            data_class=row["data_class"],
+            max_output_tokens=row["max_output_tokens"],
             expires_at=row["expires_at"],
             revoked_at=row["stopped_at"],
         )
@@ -171,11 +231,13 @@ async def virtual_keys(conn: AsyncConnection) -> list[VirtualKey]:
 
 
 async def admin_tokens(conn: AsyncConnection) -> list[AdminToken]:
-    """Return every organization's admin tokens for the snapshot; a disabled member's count as revoked then."""
-    revoked_at = func.coalesce(_TOKENS.c.revoked_at, _MEMBERS.c.disabled_at).label("stopped_at")
+    """Return every organization's admin tokens for the snapshot; a disabled member's count as revoked."""
+    stopped_at = func.coalesce(_TOKENS.c.revoked_at, _MEMBERS.c.disabled_at).label("stopped_at")
     found = await conn.execute(
-        select(_TOKENS, _MEMBERS.c.role, revoked_at).join(_MEMBERS, _TOKENS.c.member_id == _MEMBERS.c.id)
+        select(_TOKENS, _MEMBERS.c.operator, stopped_at).join(_MEMBERS, _TOKENS.c.member_id == _MEMBERS.c.id)
     )
+    rows = found.mappings().all()
+    held = await _holdings(conn, {row["member_id"]: row for row in rows})
     return [
         AdminToken(
             id=row["id"],
@@ -183,36 +245,89 @@ async def admin_tokens(conn: AsyncConnection) -> list[AdminToken]:
                 organization_id=OrganizationId(row["organization_id"]),
                 member_id=row["member_id"],
                 token_id=row["id"],
-                role=Role(row["role"]),
+                operator=row["operator"],
+                everywhere=held[row["member_id"]].everywhere,
+                in_teams=held[row["member_id"]].in_teams,
             ),
             digest=row["digest"],
             expires_at=row["expires_at"],
             revoked_at=row["stopped_at"],
         )
-        for row in found.mappings()
+        for row in rows
     ]
 
 
-def patterns(text: str | None) -> tuple[str, ...] | None:
-    """Read a JSON list of model patterns from its column."""
-    return None if text is None else msgspec.json.decode(text, type=tuple[str, ...])
+async def organization_facts(conn: AsyncConnection) -> list[OrganizationFacts]:
+    """Return every organization for the snapshot."""
+    table = schema.organizations.c
+    found = await conn.execute(select(table.id, table.currency, table.time_zone))
+    return [OrganizationFacts(id=row.id, currency=row.currency, time_zone=row.time_zone) for row in found]
 
 
-def credential_ids(text: str | None) -> tuple[CredentialId, ...] | None:
-    """Read a JSON list of credential ids from its column."""
-    return None if text is None else tuple(CredentialId(value) for value in msgspec.json.decode(text, type=list[str]))
+async def team_facts(conn: AsyncConnection) -> list[TeamFacts]:
+    """Return every organization's teams for the snapshot."""
+    rows = (await conn.execute(select(schema.teams))).mappings().all()
+    centers = await _cost_centers(conn, None)
+    return [
+        TeamFacts(
+            id=TeamId(row["id"]),
+            organization_id=OrganizationId(row["organization_id"]),
+            parent_id=row["parent_id"],
+            data_class=row["data_class"],
+            cost_centers=tuple((entry.valid_from, entry.cost_center) for entry in centers.get(row["id"], [])),
+        )
+        for row in rows
+    ]
 
 
-def _team(row: RowMapping) -> Team:
-    return Team(id=TeamId(row["id"]), name=row["name"], cost_center=row["cost_center"], created_at=row["created_at"])
+async def _holdings(conn: AsyncConnection, members: Mapping[str, RowMapping]) -> dict[str, Holding]:
+    """Return what these members (id → row, of any organization) hold."""
+    own: dict[str, dict[str, frozenset[Permission]]] = {}
+    for row in (await conn.execute(select(governance.roles))).mappings():
+        own.setdefault(row["organization_id"], {})[row["id"]] = own_role_of(row).permissions
+    parents: dict[str, dict[TeamId, TeamId | None]] = {}
+    for team in await conn.execute(select(schema.teams.c.id, schema.teams.c.organization_id, schema.teams.c.parent_id)):
+        parents.setdefault(team.organization_id, {})[team.id] = team.parent_id
+    trees = {organization_id: TeamTree(of_one) for organization_id, of_one in parents.items()}
+    assigned: dict[str, list[Assigned]] = {}
+    for row in (await conn.execute(select(governance.role_assignments))).mappings():
+        assigned.setdefault(row["member_id"], []).append(assignment_of(row))
+    return {
+        member_id: holding(
+            assigned.get(member_id, ()),
+            own_roles=own.get(row["organization_id"], {}),
+            tree=trees.get(row["organization_id"], TeamTree({})),
+            operator=row["operator"],
+        )
+        for member_id, row in members.items()
+    }
 
 
-def _member(row: RowMapping) -> Member:
-    return Member(
-        id=row["id"],
-        team_id=TeamId(row["team_id"]),
-        name=row["name"],
-        role=Role(row["role"]),
-        created_at=row["created_at"],
-        disabled_at=row["disabled_at"],
-    )
+async def _teams(conn: AsyncConnection, rows: Sequence[RowMapping]) -> list[Team]:
+    centers = await _cost_centers(conn, [row["id"] for row in rows])
+    return [
+        Team(
+            id=TeamId(row["id"]),
+            name=row["name"],
+            parent_id=row["parent_id"],
+            data_class=row["data_class"],
+            cost_centers=tuple(centers.get(row["id"], ())),
+            created_at=row["created_at"],
+        )
+        for row in rows
+    ]
+
+
+async def _cost_centers(conn: AsyncConnection, team_ids: Collection[str] | None) -> dict[str, list[CostCenter]]:
+    """Return the cost centres by team, oldest first; None for every team's."""
+    table = governance.team_cost_centers
+    chosen = [] if team_ids is None else [table.c.team_id.in_(team_ids)]
+    found = await conn.execute(select(table).where(*chosen).order_by(table.c.team_id, table.c.valid_from))
+    centers: dict[str, list[CostCenter]] = {}
+    for row in found:
+        centers.setdefault(row.team_id, []).append(CostCenter(valid_from=row.valid_from, cost_center=row.cost_center))
+    return centers
+
+
+def _within(column: ColumnElement[str], team_ids: Collection[TeamId] | None) -> list[ColumnElement[bool]]:
+    return [] if team_ids is None else [column.in_(team_ids)]

@@ -5,25 +5,31 @@ transaction, writes its audit event in it, and touches the snapshot's revision.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.access import PrincipalKind
+from keystead.domain.access import Administrator, Permission, PrincipalKind
 from keystead.domain.clock import Clock
-from keystead.domain.errors import NotFoundError
-from keystead.domain.ids import CredentialId, TeamId, VirtualKeyId, new_id
+from keystead.domain.errors import ConflictError, NotFoundError
+from keystead.domain.ids import TeamId, VirtualKeyId, new_id
 from keystead.domain.secret import Secret
-from keystead.identity.directory import credential_ids as read_credential_ids
-from keystead.identity.directory import patterns
+from keystead.identity.authority import Holding, require_covering, require_held, require_issuing
 from keystead.identity.lookup import find, insert_row, page
+from keystead.identity.narrowing import Narrowing
+from keystead.identity.rows import credential_ids, endpoints, texts
+from keystead.identity.views import Member, Principal
 from keystead.identity.virtual_keys import ID_PREFIXES, KeyKind, digest_of_key, mint
 from keystead.storage import schema
 
+_LISTS: Final = ("models", "credential_ids", "endpoints", "networks")
+"""Columns that hold JSON lists."""
 
-class VirtualKeyView(msgspec.Struct, frozen=True, kw_only=True):
+
+class VirtualKeyView(Narrowing, frozen=True, kw_only=True):
     """A virtual key as administrators see it: neither secret nor digest. Instants are Unix microseconds."""
 
     id: VirtualKeyId
@@ -31,12 +37,21 @@ class VirtualKeyView(msgspec.Struct, frozen=True, kw_only=True):
     principal_kind: PrincipalKind
     principal_id: str
     name: str
-    models: tuple[str, ...] | None
-    credential_ids: tuple[CredentialId, ...] | None
     created_at: int
     created_by: str
-    expires_at: int | None
     revoked_at: int | None
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which virtual keys somebody may see who may not see all: those of some teams, and a member's own."""
+
+    team_ids: frozenset[TeamId]
+    member_id: str
+
+    def holds(self, virtual_key: VirtualKeyView) -> bool:
+        """Say whether they may see this one."""
+        mine = (virtual_key.principal_kind, virtual_key.principal_id) == ("member", self.member_id)
+        return mine or virtual_key.team_id in self.team_ids
 
 
 class AdminTokenView(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +73,27 @@ class Issuer:
         self._clock = clock
 
     async def virtual_keys(
-        self, conn: AsyncConnection, organization_id: str, *, team_id: TeamId | None, before: str | None, limit: int
+        self,
+        conn: AsyncConnection,
+        organization_id: str,
+        *,
+        team_id: TeamId | None = None,
+        seen: Seen | None = None,
+        before: str | None,
+        limit: int,
     ) -> list[VirtualKeyView]:
-        """Return up to `limit` virtual keys, newest first, ended ones included; `before` is the last id seen."""
-        table = schema.virtual_keys
-        narrowed = [] if team_id is None else [table.c.team_id == team_id]
-        rows = await page(conn, table, organization_id, *narrowed, before=before, limit=limit)
+        """Return up to `limit` virtual keys, newest first, ended ones included; `before` is the last id seen.
+
+        Of one team, or (None) of all; of those that are `seen`, or (None) of all.
+        """
+        columns = schema.virtual_keys.c
+        narrowed: list[ColumnElement[bool]] = []
+        if team_id is not None:
+            narrowed.append(columns.team_id == team_id)
+        if seen is not None:
+            mine = and_(columns.principal_kind == "member", columns.principal_id == seen.member_id)
+            narrowed.append(or_(columns.team_id.in_(seen.team_ids), mine))
+        rows = await page(conn, schema.virtual_keys, organization_id, *narrowed, before=before, limit=limit)
         return [_virtual_key(row) for row in rows]
 
     async def virtual_key(self, conn: AsyncConnection, organization_id: str, id_or_name: str) -> VirtualKeyView:
@@ -74,80 +104,60 @@ class Issuer:
         """
         return _virtual_key(await find(conn, schema.virtual_keys, organization_id, id_or_name, noun="virtual key"))
 
-    async def check_service_account(self, conn: AsyncConnection, *, organization_id: str, principal_id: str) -> None:
-        """Make sure that a virtual key was issued to this service account before.
-
-        Raises:
-            NotFoundError: the organization has no such service account.
-        """
-        columns = schema.virtual_keys.c
-        found = await conn.execute(
-            select(columns.id)
-            .where(columns.organization_id == organization_id, columns.principal_id == principal_id)
-            .where(columns.principal_kind == "service_account")
-            .limit(1)
-        )
-        if found.first() is None:
-            raise NotFoundError(f"There is no service account {principal_id!r}.")
-
     async def create_virtual_key(
         self,
         conn: AsyncConnection,
+        who: Administrator,
         *,
         pepper: bytes,
-        organization_id: str,
-        actor_id: str,
         team_id: TeamId,
-        principal_kind: PrincipalKind,
-        principal_id: str | None,
+        principal: Principal,
         name: str,
-        models: Sequence[str] | None,
-        credential_ids: Sequence[CredentialId] | None,
-        expires_at: int | None,
+        narrowing: Narrowing,
     ) -> tuple[VirtualKeyView, Secret]:
-        """Issue a virtual key and return it with its text. `principal_id` None makes a new service account.
+        """Issue a virtual key and return it with its text.
 
         Raises:
-            ConflictError: the name is taken.
+            PolicyDenied: the actor may not, in that team or to that principal.
+            ConflictError: the name is taken, or the principal disabled.
         """
-        now = self._clock.now_us()
-        identifier, key, stored = _mint("virtual_key", now, pepper)
-        view = VirtualKeyView(
-            id=VirtualKeyId(identifier),
-            team_id=team_id,
-            principal_kind=principal_kind,
-            principal_id=principal_id or new_id("sa", now),
-            name=name,
-            models=None if models is None else tuple(models),
-            credential_ids=None if credential_ids is None else tuple(credential_ids),
-            created_at=now,
-            created_by=actor_id,
-            expires_at=expires_at,
-            revoked_at=None,
+        require_issuing(
+            who,
+            team_id,
+            kind=principal.kind,
+            principal_id=principal.id,
+            principal_team_id=principal.team_id,
         )
-        values = msgspec.structs.asdict(view) | {
-            "digest": stored,
-            "models": _json(view.models),
-            "credential_ids": _json(view.credential_ids),
-        }
-        await insert_row(conn, schema.virtual_keys, organization_id, values, noun="virtual key")
-        return view, key
+        if principal.disabled:
+            raise _disabled(principal.kind)
+        return await insert_virtual_key(
+            conn,
+            who.organization_id,
+            pepper=pepper,
+            team_id=team_id,
+            principal=principal,
+            name=name,
+            narrowing=narrowing,
+            actor_id=who.member_id,
+            now=self._clock.now_us(),
+        )
 
     async def revoke_virtual_key(
-        self, conn: AsyncConnection, *, organization_id: str, virtual_key: str
+        self, conn: AsyncConnection, who: Administrator, virtual_key: VirtualKeyView
     ) -> VirtualKeyView:
-        """Revoke a virtual key (id or name) for good. Twice is once: the first time stands.
+        """Revoke a virtual key for good. Twice is once: the first time stands.
 
         Raises:
-            NotFoundError: the organization has none of that id or name.
+            PolicyDenied: it is not the actor's, and they may not issue keys in its team.
         """
-        found = await self.virtual_key(conn, organization_id, virtual_key)
-        if found.revoked_at is not None:
-            return found
+        if (virtual_key.principal_kind, virtual_key.principal_id) != ("member", who.member_id):
+            require_held(who, Permission.KEY_WRITE, virtual_key.team_id)
+        if virtual_key.revoked_at is not None:
+            return virtual_key
         now = self._clock.now_us()
         table = schema.virtual_keys
-        await conn.execute(update(table).where(table.c.id == found.id).values(revoked_at=now))
-        return msgspec.structs.replace(found, revoked_at=now)
+        await conn.execute(update(table).where(table.c.id == virtual_key.id).values(revoked_at=now))
+        return msgspec.structs.replace(virtual_key, revoked_at=now)
 
     async def admin_tokens(
         self, conn: AsyncConnection, organization_id: str, *, before: str | None, limit: int
@@ -156,45 +166,127 @@ class Issuer:
         rows = await page(conn, schema.admin_tokens, organization_id, before=before, limit=limit)
         return [_admin_token(row) for row in rows]
 
-    async def create_admin_token(
-        self,
-        conn: AsyncConnection,
-        *,
-        pepper: bytes,
-        organization_id: str,
-        member_id: str,
-        name: str,
-        expires_at: int | None,
-    ) -> tuple[AdminTokenView, Secret]:
-        """Issue an admin token to a member and return it with its text."""
-        now = self._clock.now_us()
-        identifier, token, stored = _mint("admin_token", now, pepper)
-        view = AdminTokenView(
-            id=identifier, member_id=member_id, name=name, created_at=now, expires_at=expires_at, revoked_at=None
-        )
-        values = msgspec.structs.asdict(view) | {"digest": stored}
-        await insert_row(conn, schema.admin_tokens, organization_id, values, noun="admin token")
-        return view, token
-
-    async def revoke_admin_token(
-        self, conn: AsyncConnection, *, organization_id: str, admin_token: str
-    ) -> AdminTokenView:
-        """Revoke an admin token (id) for good. Twice is once: the first time stands.
+    async def admin_token(self, conn: AsyncConnection, organization_id: str, identifier: str) -> AdminTokenView:
+        """Return an admin token.
 
         Raises:
             NotFoundError: the organization has none of that id.
         """
         table = schema.admin_tokens
-        mine = and_(table.c.organization_id == organization_id, table.c.id == admin_token)
+        mine = and_(table.c.organization_id == organization_id, table.c.id == identifier)
         row = (await conn.execute(select(table).where(mine))).mappings().first()
         if row is None:
-            raise NotFoundError(f"There is no admin token {admin_token!r}.")
-        found = _admin_token(row)
-        if found.revoked_at is not None:
-            return found
+            raise NotFoundError(f"There is no admin token {identifier!r}.")
+        return _admin_token(row)
+
+    async def create_admin_token(
+        self,
+        conn: AsyncConnection,
+        who: Administrator,
+        *,
+        pepper: bytes,
+        member: Member,
+        held: Holding,
+        name: str,
+        expires_at: int | None,
+    ) -> tuple[AdminTokenView, Secret]:
+        """Issue an admin token to a member, who holds `held`, and return it with its text.
+
+        A token signs in as its member, so whoever has it made must hold as much.
+
+        Raises:
+            PolicyDenied: the actor may not, or the member holds more.
+            ConflictError: the member is disabled.
+        """
+        require_held(who, Permission.MEMBER_WRITE, member.team_id)
+        require_covering(who, held)
+        if member.disabled_at is not None:
+            raise _disabled("member")
+        return await insert_admin_token(
+            conn,
+            who.organization_id,
+            pepper=pepper,
+            member_id=member.id,
+            name=name,
+            expires_at=expires_at,
+            now=self._clock.now_us(),
+        )
+
+    async def revoke_admin_token(
+        self, conn: AsyncConnection, who: Administrator, admin_token: AdminTokenView, *, member: Member, held: Holding
+    ) -> AdminTokenView:
+        """Revoke a token of `member`, who holds `held`, for good. Twice is once: the first time stands.
+
+        Raises:
+            PolicyDenied: the actor may not, or the member holds more.
+        """
+        require_held(who, Permission.MEMBER_WRITE, member.team_id)
+        require_covering(who, held)
+        if admin_token.revoked_at is not None:
+            return admin_token
         now = self._clock.now_us()
-        await conn.execute(update(table).where(mine).values(revoked_at=now))
-        return msgspec.structs.replace(found, revoked_at=now)
+        table = schema.admin_tokens
+        await conn.execute(update(table).where(table.c.id == admin_token.id).values(revoked_at=now))
+        return msgspec.structs.replace(admin_token, revoked_at=now)
+
+
+async def insert_virtual_key(
+    conn: AsyncConnection,
+    organization_id: str,
+    *,
+    pepper: bytes,
+    team_id: TeamId,
+    principal: Principal,
+    name: str,
+    narrowing: Narrowing,
+    actor_id: str,
+    now: int,
+) -> tuple[VirtualKeyView, Secret]:
+    """Write a new virtual key, unasked whether anybody may: for the room itself.
+
+    Raises:
+        ConflictError: the name is taken.
+    """
+    identifier, key, stored = _mint("virtual_key", now, pepper)
+    view = VirtualKeyView(
+        id=VirtualKeyId(identifier),
+        team_id=team_id,
+        principal_kind=principal.kind,
+        principal_id=principal.id,
+        name=name,
+        created_at=now,
+        created_by=actor_id,
+        revoked_at=None,
+        **msgspec.structs.asdict(narrowing),
+    )
+    lists = {column: _json(getattr(view, column)) for column in _LISTS}
+    values = msgspec.structs.asdict(view) | lists | {"digest": stored}
+    await insert_row(conn, schema.virtual_keys, organization_id, values, noun="virtual key")
+    return view, key
+
+
+async def insert_admin_token(
+    conn: AsyncConnection,
+    organization_id: str,
+    *,
+    pepper: bytes,
+    member_id: str,
+    name: str,
+    expires_at: int | None,
+    now: int,
+) -> tuple[AdminTokenView, Secret]:
+    """Write a new admin token, unasked whether anybody may: for the room itself."""
+    identifier, token, stored = _mint("admin_token", now, pepper)
+    view = AdminTokenView(
+        id=identifier, member_id=member_id, name=name, created_at=now, expires_at=expires_at, revoked_at=None
+    )
+    values = msgspec.structs.asdict(view) | {"digest": stored}
+    await insert_row(conn, schema.admin_tokens, organization_id, values, noun="admin token")
+    return view, token
+
+
+def _disabled(kind: PrincipalKind) -> ConflictError:
+    return ConflictError(f"The {kind.replace('_', ' ')} is disabled.", code=f"{kind}_disabled", param=kind)
 
 
 def _mint(kind: KeyKind, now_us: int, pepper: bytes) -> tuple[str, Secret, bytes]:
@@ -215,8 +307,12 @@ def _virtual_key(row: RowMapping) -> VirtualKeyView:
         principal_kind=row["principal_kind"],
         principal_id=row["principal_id"],
         name=row["name"],
-        models=patterns(row["models"]),
-        credential_ids=read_credential_ids(row["credential_ids"]),
+        models=texts(row["models"]),
+        credential_ids=credential_ids(row["credential_ids"]),
+        endpoints=endpoints(row["endpoints"]),
+        networks=texts(row["networks"]),
+        data_class=row["data_class"],
+        max_output_tokens=row["max_output_tokens"],
         created_at=row["created_at"],
         created_by=row["created_by"],
         expires_at=row["expires_at"],

@@ -6,7 +6,7 @@ What belongs to another organization is not found, in the same words as what nev
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, insert, or_, select
+from sqlalchemy import ColumnElement, Table, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -69,9 +69,25 @@ async def insert_row(
     try:
         await conn.execute(insert(table).values(organization_id=organization_id, **values))
     except IntegrityError as error:
-        raise ConflictError(
-            f"There is a {noun} named {values['name']!r} already.",
-            code="name_taken",
-            param="name",
-            next_step="Choose another name.",
-        ) from error
+        raise _name_taken(noun, values["name"]) from error
+
+
+async def rename_row(conn: AsyncConnection, table: Table, identifier: str, name: str, *, noun: str) -> None:
+    """Give a row another name.
+
+    Raises:
+        ConflictError: it is taken.
+    """
+    try:
+        await conn.execute(update(table).where(table.c.id == identifier).values(name=name))
+    except IntegrityError as error:
+        raise _name_taken(noun, name) from error
+
+
+def _name_taken(noun: str, name: str) -> ConflictError:
+    return ConflictError(
+        f"There is a {noun} named {name!r} already.",
+        code="name_taken",
+        param="name",
+        next_step="Choose another name.",
+    )
