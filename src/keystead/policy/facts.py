@@ -1,0 +1,45 @@
+"""What a condition can look at: the request, who makes it, and when. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts about one request. `team` and `principal` are ids: names can change hands."""
+
+    model: str
+    endpoint: str
+    dialect: str
+    stream: bool
+    tags: Mapping[str, str]
+    team: str
+    principal: str
+    data_class: str
+    time_us: int
+    """When it came, Unix microseconds."""
+    time_zone: str = "UTC"
+    """The organization's (IANA name), in which `hour` and `weekday` are told."""
+
+    def variables(self) -> dict[str, object]:
+        """Return the facts under the names that conditions use (`conditions.VARIABLES`)."""
+        time = _EPOCH + timedelta(microseconds=self.time_us)
+        there = time.astimezone(ZoneInfo(self.time_zone))
+        return {
+            "request.model": self.model,
+            "request.endpoint": str(self.endpoint),
+            "request.dialect": str(self.dialect),
+            "request.stream": self.stream,
+            "tags": self.tags,
+            "team": self.team,
+            "principal": self.principal,
+            "data_class": self.data_class,
+            "time": time,
+            "hour": there.hour,
+            "weekday": there.isoweekday(),
+        }
