@@ -8,12 +8,12 @@ vendors' error pages (November 2026).
 
 import re
 from collections.abc import Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
 
 from keystead.domain.traffic import ErrorClass
+from keystead.providers import waits
 from keystead.providers.headers import first
 
 _MAX_MESSAGE: Final = 1000
@@ -231,11 +231,6 @@ _STATUS_OF_TYPE: Final = {
 }
 """For errors inside an answer that began with 200, where there is no status to go by."""
 
-_RETRY_DELAY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
-_SPOKEN_DELAY: Final = re.compile(r"(?:try again|retry) (?:in|after) ((?:[0-9.]+ ?(?:h|ms|m|s)[a-z]* ?)+)")
-_DELAY_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(h|ms|m|s)")
-_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-
 
 class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the body says."""
@@ -245,6 +240,8 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
     """A status inside the body (Google, OpenRouter), for errors without one outside."""
     retry_delay_s: float | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    """OpenRouter's: the rate-limit headers of the provider behind it, kept in the body."""
 
 
 def classify(
@@ -260,10 +257,11 @@ def classify(
         now_us: Unix microseconds, to read a `retry-after` that is a date; without it such a date is ignored.
     """
     facts = _facts(body)
+    error_class = _class_of(provider, status, facts)
     said = first(headers, "x-should-retry").lower()
     return Refusal(
-        error_class=_class_of(provider, status, facts),
-        retry_after_s=_retry_after(headers, facts, now_us),
+        error_class=error_class,
+        retry_after_s=_retry_after(error_class, headers, facts, now_us),
         message=facts.message[:_MAX_MESSAGE],
         should_retry={"true": True, "false": False}.get(said),
     )
@@ -310,7 +308,8 @@ def _facts(body: bytes) -> _Facts:
         message=_message(error, value),
         codes=frozenset(code.lower() for code in codes if isinstance(code, str)),
         status=next((code for code in codes if isinstance(code, int) and 400 <= code <= 599), None),
-        retry_delay_s=_retry_info(details),
+        retry_delay_s=waits.of_retry_info(details),
+        headers=_headers(error.get("metadata")),
     )
 
 
@@ -330,48 +329,27 @@ def _message(error: dict[str, Any], value: dict[str, Any]) -> str:
     return f"{said} ({raw})" if isinstance(raw, str) else said
 
 
-def _retry_after(headers: Sequence[tuple[str, str]], facts: _Facts, now_us: int | None) -> float | None:
-    """Return the wait in the SDKs' own order: milliseconds, seconds, a date; then what the body says."""
-    milliseconds = _number(first(headers, "retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    header = first(headers, "retry-after")
-    seconds = _number(header)
-    if seconds is not None:
-        return seconds
-    if header and now_us is not None:
-        at = _date_us(header)
-        if at is not None:
-            return max(0, at - now_us) / 1_000_000
-    return facts.retry_delay_s if facts.retry_delay_s is not None else _spoken_delay(facts.message)
+def _retry_after(
+    error_class: ErrorClass, headers: Sequence[tuple[str, str]], facts: _Facts, now_us: int | None
+) -> float | None:
+    """Return the wait: what the headers ask for, else what the body says, else when a used-up limit is renewed."""
+    asked = waits.of_headers(headers, now_us)
+    if asked is None:
+        asked = facts.retry_delay_s
+    if asked is None:
+        asked = waits.of_words(facts.message, now_us)
+    if asked is None and error_class is ErrorClass.THROTTLED:
+        asked = waits.of_limits([*headers, *facts.headers], now_us)
+    if asked is None and "enforced_spend_limit_reached" in facts.codes and now_us is not None:
+        asked = waits.until_next_month(now_us)
+    return asked
 
 
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text) else None
-
-
-def _date_us(text: str) -> int | None:
-    try:
-        return int(parsedate_to_datetime(text).timestamp() * 1_000_000)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _retry_info(details: Any) -> float | None:
-    """Read google.rpc.RetryInfo: Google sends no retry-after header."""
-    for item in _dicts(details):
-        delay = item.get("retryDelay")
-        if isinstance(delay, str) and (match := _RETRY_DELAY.fullmatch(delay)):
-            return float(match[1])
-    return None
-
-
-def _spoken_delay(message: str) -> float | None:
-    """Read "Please try again in 1m12.5s", "Please retry after 9 seconds"."""
-    match = _SPOKEN_DELAY.search(message)
-    if match is None:
-        return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in _DELAY_PART.findall(match[1]))
+def _headers(metadata: Any) -> tuple[tuple[str, str], ...]:
+    kept = metadata.get("headers") if isinstance(metadata, dict) else None
+    if not isinstance(kept, dict):
+        return ()
+    return tuple((name.lower(), value) for name, value in kept.items() if isinstance(value, str))
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

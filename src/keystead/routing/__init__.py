@@ -1,1 +1,4 @@
-"""Routing: from the model a caller named to the one credential that serves it. Pure; owns no table yet."""
+"""Routing: which credential serves a model, what is tried in which order, and what follows a failure.
+
+Pure but for `store`, which owns the table of routes.
+"""

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from keystead.domain.credential import Credential
-from keystead.domain.errors import InvalidRequestError, NotFoundError, PolicyDenied
+from keystead.domain.errors import InvalidRequestError, NotFoundError
 from keystead.domain.traffic import Owner
 
 _NAMES_SHOWN: Final = 8
@@ -92,29 +92,13 @@ def resolve(asked: str, candidates: Sequence[Candidate], *, preferred: bool) -> 
     return Choice(credential=pool[0].credential, model=model, rule=rule)
 
 
-def check_narrowing(asked: str, choice: Choice, patterns: tuple[str, ...] | None) -> None:
-    """Refuse a model that the virtual key is not narrowed to.
+def is_within(asked: str, credential: Credential, model: str, patterns: tuple[str, ...]) -> bool:
+    """Say whether patterns that something is narrowed to let `model` on `credential` through.
 
     A pattern may name the model alone (`gpt-5*`), with its provider or credential (`openai/*`), or as asked.
-
-    Raises:
-        PolicyDenied: no pattern fits.
     """
-    if patterns is None:
-        return
-    names = {
-        asked,
-        choice.model,
-        f"{choice.credential.provider}/{choice.model}",
-        f"{choice.credential.name}/{choice.model}",
-    }
-    if not any(fnmatchcase(name, pattern) for pattern in patterns for name in names):
-        raise PolicyDenied(
-            f"This virtual key may not use the model {asked!r}.",
-            code="model_not_allowed",
-            param="model",
-            next_step="Use one of the models the key is narrowed to, or ask for another key.",
-        )
+    names = {asked, model, f"{credential.provider}/{model}", f"{credential.name}/{model}"}
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
 def _serves(candidate: Candidate, model: str) -> bool:
