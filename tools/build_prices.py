@@ -149,7 +149,11 @@ def convert(provider: str, model: Any) -> dict[str, Any] | None:
     match, exclude = patterns(model.match)
     names = [pattern for pattern in match if (provider, pattern) not in GUESSED_PATTERNS]
     entry: dict[str, Any] = {"id": model.id, "match": names, "rows": rows}
-    return {**entry, "exclude": exclude} if exclude else entry
+    if exclude:
+        entry["exclude"] = exclude
+    if model.context_window:
+        entry["context"] = model.context_window
+    return entry
 
 
 def base_rows(provider: str, model: Any) -> list[dict[str, Any]]:

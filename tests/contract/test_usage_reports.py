@@ -88,6 +88,8 @@ class Writer:
             stream=False,
             decision='{"rule": "only_credential"}',
             client="openai-python/3.54.0",
+            data_class="internal",
+            cost_center="4711",
         )
         return with_changes(request, changes), with_changes(attempt_of(now), changes)
 
@@ -128,8 +130,8 @@ def with_changes(record: Any, changes: dict[str, Any]) -> Any:
 @pytest.fixture
 async def writer(database: Database, clock: FakeClock) -> Writer:
     named = (
-        (schema.teams, {"id": "team_1", "name": "Research", "cost_center": "42"}),
-        (schema.members, {"id": "mem_1", "team_id": "team_1", "name": "Ada", "role": "developer"}),
+        (schema.teams, {"id": "team_1", "name": "Research", "data_class": ""}),
+        (schema.members, {"id": "mem_1", "team_id": "team_1", "name": "Ada", "operator": False}),
         (
             schema.virtual_keys,
             {
@@ -213,6 +215,9 @@ async def test_a_request_is_listed_with_the_names_people_know(database: Database
         cost_state="priced",
         cost="0.0122525",
         currency="USD",
+        charge=None,
+        data_class="internal",
+        cost_center="4711",
     )
 
 
@@ -272,6 +277,28 @@ async def test_every_attempt_is_shown_in_order(database: Database, writer: Write
         None,
     )
     assert await ids(database, provider="openai") == await ids(database, provider="azure") == [request.id]
+
+
+async def test_a_charge_stands_beside_the_cost_in_requests_and_in_sums(
+    database: Database, writer: Writer, clock: FakeClock
+) -> None:
+    await writer.request()  # on an own credential
+    request, first = writer.records({"owner": "platform"})
+    second = msgspec.structs.replace(first, number=2)
+    await database.journal.intend(request, first)
+    await writer.settle(request, first, {"charge_pico": 1_000_000_000_000, "ends_request": False})
+    await database.journal.intend(request, second)
+    await writer.settle(request, second, {"charge_pico": 476_000_000_000})
+    async with database.read() as conn:
+        detail = await show_request(conn, organization_id="org_1", request_id=request.id)
+        report = await usage_by(
+            conn, organization_id="org_1", dimensions=["owner"], from_at=0, to_at=clock.now_us() + HOUR_US
+        )
+    assert [attempt.charge for attempt in detail.attempts] == ["1", "0.476"]
+    assert (detail.request.charge, detail.request.cost) == ("1.476", "0.024505")
+    charged = {line.keys[0].id: (line.charge, line.cost) for line in report.lines}
+    assert charged == {"own": ("0", "0.0122525"), "platform": ("1.476", "0.024505")}
+    assert report.totals[0].charge == "1.476"
 
 
 async def test_a_request_refused_before_any_attempt_has_none(database: Database, writer: Writer) -> None:

@@ -5,6 +5,7 @@ price that changes (or is announced to change) applies from its day on, and an o
 """
 
 import re
+from collections.abc import Iterator
 from fnmatch import translate
 from typing import Final
 
@@ -59,6 +60,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     match: tuple[str, ...]
     exclude: tuple[str, ...] = ()
+    context: int | None = None
+    """The context window in tokens, as the source rounds it (1,000,000 also stands for 1,048,576); None if unknown."""
     rows: tuple[Row, ...]
 
 
@@ -113,6 +116,12 @@ class Catalogue:
             if model is not None:
                 return Found(provider=owner, model=model, borrowed=owner != provider)
         return None
+
+    def names(self, provider: str) -> Iterator[str]:
+        """Yield the names that are written out, a provider's own and those it borrows."""
+        for owner in (provider, *_BORROWED.get(provider, ())):
+            for model in self.price_list.providers.get(owner, ()):
+                yield from (name for name in model.match if not _WILDCARDS.search(name))
 
     def _index(self, provider: str) -> "_Index":
         index = self._indexes.get(provider)

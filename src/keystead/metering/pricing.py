@@ -5,7 +5,8 @@ decimal unit prices times whole counts, rounded once, to 10⁻¹² of the curren
 not known; it is never zero.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, InvalidOperation, localcontext
 from fnmatch import fnmatchcase
 from typing import Final
@@ -18,7 +19,16 @@ from keystead.domain.traffic import CostState, Endpoint
 from keystead.domain.usage import COUNTS, Reading, Usage, UsageSource
 from keystead.metering.price_list import Catalogue, Found, is_fine_tuned
 from keystead.metering.regions import region_factor
-from keystead.metering.tariff import ALWAYS, Price, Rates, Tariff, decimal_text, list_tariff, make_rates
+from keystead.metering.tariff import (
+    ALWAYS,
+    Dearest,
+    Price,
+    Rates,
+    Tariff,
+    decimal_text,
+    list_tariff,
+    make_rates,
+)
 
 FREE_ENDPOINTS: Final = frozenset(
     {Endpoint.MODELS, Endpoint.COUNT_TOKENS, Endpoint.MODERATIONS, Endpoint.RESPONSE_STATE}
@@ -44,6 +54,9 @@ _MEASURES: Final = frozenset({"images", "characters", "audio_seconds", "pages"})
 are billed. Any other unit (a search, a tool call) is billed on top."""
 
 _MAX_DIGITS: Final = 24
+_DATED: Final = re.compile(r"[-@]\d[\d.-]*(?:-preview)?")
+"""What follows an alias in the name of a snapshot: `-2024-05-13`, `-0613`, `@20250929`."""
+
 _ZERO: Final = Decimal(0)
 _BILLED_BY_TIME: Final = (_ZERO, "0")
 """The price of audio tokens where the list prices the seconds, and they are known (Mistral's Voxtral reports both)."""
@@ -110,6 +123,7 @@ class PriceBook:
         for override in overrides:
             self._overrides.setdefault((override.organization_id, override.provider), []).append(override)
         self._tariffs: dict[tuple[str, ...], Tariff] = {}
+        self._dearest: dict[tuple[str, ...], Dearest] = {}
 
     def with_overrides(self, overrides: Iterable[Override]) -> "PriceBook":
         """Return a book with the same list and these overrides, in place of any others."""
@@ -132,6 +146,31 @@ class PriceBook:
             self._tariffs.clear()
         made = self._tariffs[key] = self._work_out(terms)
         return made
+
+    def dearest(self, key: tuple[str, ...], at: int, work_out: Callable[[], Dearest]) -> Dearest:
+        """Return what `metering.ceiling` found out about a model: remembered while it holds, or worked out."""
+        known = self._dearest.get(key)
+        if known is not None and known.span[0] <= at < known.span[1]:
+            return known
+        if len(self._dearest) >= _MAX_TARIFFS:
+            self._dearest.clear()
+        made = self._dearest[key] = work_out()
+        return made
+
+    def snapshots_of(self, organization_id: str, provider: str, alias: str) -> tuple[str, ...]:
+        """Return the names with prices of their own that are dated snapshots of `alias` (`gpt-4o-2024-05-13`)."""
+        alias = alias.lower()
+        own = (override.model.lower() for override in self._overrides.get((organization_id, provider), ()))
+        names = {*self.catalogue.names(provider), *own}
+        return tuple(sorted(n for n in names if n.startswith(alias) and _DATED.fullmatch(n, len(alias))))
+
+    def tiers_of(self, organization_id: str, provider: str, names: Iterable[str]) -> frozenset[str]:
+        """Return the service tiers that one of a model's names has prices for, the standard one (empty) included."""
+        names = tuple(names)
+        overrides = self.overrides_for(organization_id, provider, names)
+        own = {unit.rpartition(".")[0] for override in overrides for unit in override.prices}
+        found = (self.catalogue.find(provider, name) for name in names)
+        return frozenset({"", *own, *(row.tier for each in found if each for row in each.model.rows)})
 
     def providers(self, organization_id: str) -> list[str]:
         """Return the providers with list prices, or with overrides of the organization's."""

@@ -83,6 +83,24 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True):
         return chosen
 
 
+class Dearest(msgspec.Struct, frozen=True, kw_only=True):
+    """The highest prices that an attempt may turn out to have, over tiers, regions and snapshots of its model."""
+
+    span: tuple[int, int]
+    """As in `Tariff`."""
+    steps: tuple[tuple[int, dict[str, Decimal]], ...]
+    """(input tokens that must be exceeded, unit → price), ascending, each with the prices before it taken in."""
+    currency: str
+    version: str
+    """Of the rates that apply if nothing special happens."""
+    context: int | None
+    """The model's context window in tokens; None if it is not known, or disagrees with the prices."""
+
+    def prices_for(self, input_most: int) -> dict[str, Decimal]:
+        """Return the highest prices of a request that reads up to `input_most` tokens; empty without a price."""
+        return next((prices for over, prices in reversed(self.steps) if over < input_most), {})
+
+
 def list_tariff(found: Found, *, snapshot: str, at: int, tier: str, region: str, factor: Decimal | None) -> Tariff:
     """Return a listed model's tariff; without rates if the tier or the region has no listed price.
 

@@ -7,11 +7,10 @@ that never was.
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, localcontext
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, func, literal_column, or_, select, tuple_
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,10 +19,8 @@ from keystead.domain.errors import InvalidRequestError, NotFoundError
 from keystead.domain.ids import id_time_ms
 from keystead.domain.money import to_text
 from keystead.domain.usage import COUNTS, INPUT_COUNTS, OUTPUT_COUNTS
-from keystead.metering.tariff import decimal_text
+from keystead.metering.usage_rows import attempt_view, json_value, request_row
 from keystead.metering.usage_views import (
-    AttemptView,
-    CostLine,
     RequestDetail,
     RequestFilter,
     RequestPage,
@@ -32,6 +29,7 @@ from keystead.metering.usage_views import (
     UsageLine,
     UsageReport,
 )
+from keystead.storage.governance import service_accounts
 from keystead.storage.schema import ROLLUP_SUMS, attempts, credentials, members, requests, rollups, teams, virtual_keys
 from keystead.storage.sums import exact_sum, whole
 
@@ -56,15 +54,25 @@ _DIMENSIONS: Final[dict[str, ColumnElement[Any]]] = {
 DIMENSIONS: Final = tuple(_DIMENSIONS)
 """What a usage report can be by."""
 
-_NAMED: Final[dict[str, Table]] = {
+_PRINCIPALS: Final = (
+    select(members.c.id, members.c.name)
+    .union_all(select(service_accounts.c.id, service_accounts.c.name))
+    .subquery("principals")
+)
+_NAMED: Final[dict[str, FromClause]] = {
     "team": teams,
-    "principal": members,
+    "principal": _PRINCIPALS,
     "virtual_key": virtual_keys,
     "credential": credentials,
 }
 _TIME_FORMATS: Final = {"hour": "%Y-%m-%dT%H:00Z", "day": "%Y-%m-%d"}
 
 _LAST_ATTEMPT: Final = attempts.alias("last_attempt")
+_CHARGED: Final = (
+    select(func.sum(attempts.c.charge_pico))
+    .where(attempts.c.request_id == requests.c.id, attempts.c.request_started_at == requests.c.started_at)
+    .scalar_subquery()
+)
 
 
 async def list_requests(
@@ -85,7 +93,7 @@ async def list_requests(
             requests.c.started_at <= position[0], tuple_(requests.c.started_at, requests.c.id) < tuple_(*position)
         )
     query = query.order_by(requests.c.started_at.desc(), requests.c.id.desc()).limit(limit + 1)
-    rows = [_request(row) for row in (await conn.execute(query)).mappings()]
+    rows = [request_row(row) for row in (await conn.execute(query)).mappings()]
     more = len(rows) > limit
     return RequestPage(requests=tuple(rows[:limit]), next_cursor=_cursor(rows[limit - 1]) if more else None)
 
@@ -99,7 +107,7 @@ async def show_request(conn: AsyncConnection, *, organization_id: str, request_i
     millisecond = id_time_ms(request_id)
     if millisecond is None:
         raise NotFoundError("There is no such request.")
-    query = _request_rows(requests.c.instance_id, requests.c.consent_id, requests.c.client, requests.c.decision).where(
+    query = _request_rows(requests.c.instance_id, requests.c.client, requests.c.decision).where(
         requests.c.organization_id == organization_id,
         requests.c.id == request_id,
         # The id holds the time to the millisecond: enough to look into one partition only.
@@ -116,19 +124,24 @@ async def show_request(conn: AsyncConnection, *, organization_id: str, request_i
     )
     found = await conn.execute(of_request)
     return RequestDetail(
-        request=_request(row),
+        request=request_row(row),
         instance_id=row["instance_id"],
-        consent_id=row["consent_id"],
         client=row["client"],
-        decision=_json(row["decision"], row["decision"]),
-        attempts=tuple(_attempt(attempt) for attempt in found.mappings()),
+        decision=json_value(row["decision"], row["decision"]),
+        attempts=tuple(attempt_view(attempt) for attempt in found.mappings()),
     )
 
 
 async def usage_by(
-    conn: AsyncConnection, *, organization_id: str, dimensions: Sequence[str], from_at: int, to_at: int
+    conn: AsyncConnection,
+    *,
+    organization_id: str,
+    dimensions: Sequence[str],
+    from_at: int,
+    to_at: int,
+    team_ids: frozenset[str] | None = None,
 ) -> UsageReport:
-    """Return usage summed by `dimensions` (see `DIMENSIONS`), always split by currency too.
+    """Return usage summed by `dimensions` (see `DIMENSIONS`), always split by currency too; of some teams, or of all.
 
     Raises:
         InvalidRequestError: an unknown or repeated dimension, an empty span, or too many lines.
@@ -142,6 +155,7 @@ async def usage_by(
     sums = (
         select(*groups, rollups.c.currency, *halves)
         .where(rollups.c.organization_id == organization_id, rollups.c.hour_at >= begin, rollups.c.hour_at < end)
+        .where(*([] if team_ids is None else [rollups.c.team_id.in_(team_ids)]))
         .group_by(*(_DIMENSIONS[name] for name in dimensions), rollups.c.currency)
         .limit(MAX_LINES + 1)
         .subquery()
@@ -179,8 +193,9 @@ def _request_rows(*more: ColumnElement[Any]) -> Select[Any]:
         select(
             *shown,
             requests.c.cost_pico,
+            _CHARGED.label("charge_pico"),
             teams.c.name.label("team"),
-            members.c.name.label("principal"),
+            _PRINCIPALS.c.name.label("principal"),
             virtual_keys.c.name.label("virtual_key"),
             credentials.c.name.label("credential"),
             last.provider,
@@ -200,14 +215,14 @@ def _request_rows(*more: ColumnElement[Any]) -> Select[Any]:
             ),
         )
         .outerjoin(teams, teams.c.id == requests.c.team_id)
-        .outerjoin(members, members.c.id == requests.c.principal_id)
+        .outerjoin(_PRINCIPALS, _PRINCIPALS.c.id == requests.c.principal_id)
         .outerjoin(virtual_keys, virtual_keys.c.id == requests.c.virtual_key_id)
         .outerjoin(credentials, credentials.c.id == last.credential_id)
     )
 
 
 def _conditions(filters: RequestFilter) -> list[ColumnElement[bool]]:
-    table, tried = requests.c, attempts.c
+    table = requests.c
     conditions: list[ColumnElement[bool]] = []
     if filters.from_at is not None:
         conditions.append(table.started_at >= filters.from_at)
@@ -220,17 +235,27 @@ def _conditions(filters: RequestFilter) -> list[ColumnElement[bool]]:
     ):
         if value is not None:
             conditions.append(column == value)
-    if filters.team is not None:
-        conditions.append(_called(table.team_id, teams, filters.team))
-    if filters.virtual_key is not None:
-        conditions.append(_called(table.virtual_key_id, virtual_keys, filters.virtual_key))
+    if filters.team_ids is not None:
+        conditions.append(table.team_id.in_(filters.team_ids))
+    for column, named, value in (
+        (table.team_id, teams, filters.team),
+        (table.virtual_key_id, virtual_keys, filters.virtual_key),
+    ):
+        if value is not None:
+            conditions.append(_called(column, named, value))
+    return conditions + _tried_with(filters)
+
+
+def _tried_with(filters: RequestFilter) -> list[ColumnElement[bool]]:
+    tried = attempts.c
+    conditions: list[ColumnElement[bool]] = []
     if filters.credential is not None:
         conditions.append(_tried(_called(tried.credential_id, credentials, filters.credential)))
     if filters.provider is not None:
         conditions.append(_tried(tried.provider == filters.provider))
     if filters.model is not None:
         served = or_(tried.model_sent == filters.model, tried.model_served == filters.model)
-        conditions.append(or_(table.model_asked == filters.model, _tried(served)))
+        conditions.append(or_(requests.c.model_asked == filters.model, _tried(served)))
     return conditions
 
 
@@ -269,44 +294,6 @@ def _bad_cursor() -> InvalidRequestError:
         param="cursor",
         next_step="Use next_cursor of the page before.",
     )
-
-
-def _request(row: RowMapping) -> RequestRow[int]:
-    values = {name: row[name] for name in RequestRow.__struct_fields__ if name in row}
-    return RequestRow(**values, cost=_amount(row["cost_pico"]), model=row["model_served"] or row["model_sent"])
-
-
-def _attempt(row: RowMapping) -> AttemptView[int]:
-    computed = {
-        "usage": {name: row[name] for name in COUNTS if row[name]},
-        "units": _json(row["units"], {}),
-        "anomalies": tuple(_json(row["anomalies"], ())),
-        "cost": _amount(row["cost_pico"]),
-        "computed_cost": _amount(row["computed_pico"]),
-        "lines": tuple(_cost_line(*line) for line in _json(row["cost_lines"], ())),
-    }
-    values = {name: row[name] for name in AttemptView.__struct_fields__ if name not in computed}
-    return AttemptView(**values, **computed)
-
-
-def _cost_line(unit: str, count: str, price: str) -> CostLine:
-    if not price:
-        return CostLine(unit=unit, count=count, price=None, amount=None)
-    with localcontext(prec=60):
-        amount = Decimal(count) * Decimal(price)
-    return CostLine(unit=unit, count=count, price=price, amount=decimal_text(amount))
-
-
-def _amount(pico: int | None) -> str | None:
-    return None if pico is None else to_text(pico)
-
-
-def _json(text: str | None, otherwise: Any) -> Any:
-    """Return what we wrote as JSON; what cannot be read is shown as `otherwise` and does not hide the rest."""
-    try:
-        return msgspec.json.decode(text) if text else otherwise
-    except msgspec.DecodeError:
-        return otherwise
 
 
 def _check_dimensions(dimensions: Sequence[str]) -> None:
@@ -365,6 +352,7 @@ def _line(keys: tuple[UsageKey, ...], currency: str, sums: Mapping[str, int]) ->
         output_total=sum(sums[name] for name in OUTPUT_COUNTS),
         tokens={name: sums[name] for name in COUNTS if sums[name]},
         cost=to_text(sums["cost_pico"]),
+        charge=to_text(sums["charge_pico"]),
         priced=sums["priced"],
         estimated=sums["estimated"],
         unpriced=sums["unpriced"],

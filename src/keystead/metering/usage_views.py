@@ -20,6 +20,8 @@ class RequestFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Begun before this instant."""
     state: str | None = None
     team: str | None = None
+    team_ids: frozenset[str] | None = None
+    """Of these teams only: those whose requests the reader may see."""
     virtual_key: str | None = None
     credential: str | None = None
     """Tried by any of the request's attempts; so are `provider` and `model`."""
@@ -68,6 +70,11 @@ class RequestRow(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
     cost: str | None
     """Exact decimal text of `currency`; None where it is not known."""
     currency: str | None
+    charge: str | None
+    """Credits that the platform bills for all its attempts."""
+    data_class: str | None
+    cost_center: str | None
+    """Of the team, at that time."""
 
 
 class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +110,10 @@ class AttemptView(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
     provider: str
     destination: str
     region: str
+    reason: str | None
+    """Why it followed another attempt."""
+    consent_id: str | None
+    """The consent on which a platform credential stepped in."""
     model_sent: str
     model_served: str | None
     service_tier: str | None
@@ -125,6 +136,8 @@ class AttemptView(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
     computed_cost: str | None
     """Usage times price, beside a cost the provider itself reported."""
     currency: str | None
+    charge: str | None
+    """Credits that the platform bills for it."""
     price_version: str | None
     lines: tuple[CostLine, ...]
     on_disconnect: str | None
@@ -137,7 +150,6 @@ class RequestDetail(msgspec.Struct, frozen=True, kw_only=True):
 
     request: RequestRow[int]
     instance_id: str
-    consent_id: str | None
     client: str
     decision: Any
     """Which rule chose the credential, as the gateway wrote it."""
@@ -167,6 +179,8 @@ class UsageLine(msgspec.Struct, frozen=True, kw_only=True):
     """Token counts that are not zero, by name; disjoint."""
     cost: str
     """What is known. The attempts counted in `unpriced` and `unknown` are not in it."""
+    charge: str
+    """Credits that the platform bills: for its own credentials' work alone, and beside the cost."""
     priced: int
     """Attempts with an exact cost: priced, reported by the provider, or free."""
     estimated: int
