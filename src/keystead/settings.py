@@ -4,7 +4,9 @@ The table `SETTINGS` is the single source: reading, validation and `docs/referen
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -42,6 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout_s: float
     disconnect_drain_s: float
     ca_file: str
+    credit_value: Decimal
+    topup_webhook_secret_file: str
+    redis_url: str
+    redis_password_file: str
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +80,16 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
         if not low <= value <= high:
             raise ValueError(f"takes seconds from {low:g} to {high:g}")
         return value
+
+    return parse
+
+
+def _decimal(low: str, high: str) -> Callable[[str], Decimal]:
+    def parse(text: str) -> Decimal:
+        plain = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,12})?", text)
+        if not plain or not Decimal(low) <= Decimal(text) <= Decimal(high):
+            raise ValueError(f"takes a plain decimal number from {low} to {high}")
+        return Decimal(text)
 
     return parse
 
@@ -205,6 +221,33 @@ SETTINGS: Final = (
         default="",
         parse=str,
         help="PEM file of certificate authorities for providers; empty for the system's.",
+    ),
+    Setting(
+        name="credit_value",
+        default="0.01",
+        parse=_decimal("0.000001", "1000"),
+        help="What a credit is worth, in USD. Set it once: what accounts hold is credits, and would be worth more or less. "
+        "An account takes 9.2 million credits over its life.",
+    ),
+    Setting(
+        name="topup_webhook_secret_file",
+        default="",
+        parse=str,
+        help="File (mode 600) with the secret that payment notices are signed with, or two during a change, one a line; "
+        "empty for no webhook.",
+    ),
+    Setting(
+        name="redis_url",
+        default="",
+        parse=str,
+        help="Redis or Valkey that counts rate limits for all processes: `redis://host:6379/0`, `rediss://…` (TLS) or "
+        "`unix:///path`. Empty: each process takes its share of every limit. Budgets never need it.",
+    ),
+    Setting(
+        name="redis_password_file",
+        default="",
+        parse=str,
+        help="File (mode 600) with the password for `KEYSTEAD_REDIS_URL`, so that no variable and no URL holds it.",
     ),
 )
 

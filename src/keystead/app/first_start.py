@@ -4,19 +4,18 @@ Runs in the parent process at every start, does only what is missing, and is saf
 """
 
 import os
-import secrets
 from pathlib import Path
 
 import msgspec
 from sqlalchemy import select
 
+from keystead.app.payment_secrets import load_payment_secrets
 from keystead.domain.clock import Clock
-from keystead.domain.errors import InvalidRequestError, NotFoundError, VaultError
+from keystead.domain.errors import InvalidRequestError, VaultError
 from keystead.domain.ids import OrganizationId
 from keystead.domain.secret import Secret
-from keystead.domain.traffic import OnDisconnect, Owner
 from keystead.identity.bootstrap import bootstrap
-from keystead.providers.table import PROVIDERS
+from keystead.ledger.store import Ledger
 from keystead.settings import Settings
 from keystead.storage import schema
 from keystead.storage.database import Database
@@ -24,6 +23,7 @@ from keystead.storage.engine import open_database
 from keystead.vault.credentials import Credentials
 from keystead.vault.kek.local import LocalKek
 from keystead.vault.keyring import DEPLOYMENT, Keyring
+from keystead.web.sandbox import ensure_sandbox
 
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file's name
 
@@ -40,10 +40,12 @@ async def prepare(settings: Settings, clock: Clock) -> FirstStart | None:
     """Make what is missing; return the first secrets if this was the first start.
 
     Raises:
+        GatewayError: the secret of the webhook is not one (see `payment_secrets`).
         InvalidRequestError: the data folder cannot be made.
         VaultError: the root key file is missing although keys are sealed with it, is readable by others, or is not
             the one the keys were sealed with.
     """
+    load_payment_secrets(settings.topup_webhook_secret_file)
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -61,7 +63,10 @@ async def prepare(settings: Settings, clock: Clock) -> FirstStart | None:
         first = await _bootstrap(settings, database, keyring, clock)
         for organization_id in await _organizations(database):
             await keyring.ensure(organization_id)
-            await _ensure_sandbox(database, Credentials(keyring, clock), organization_id)
+            async with database.write() as conn:
+                await ensure_sandbox(conn, Credentials(keyring, clock), organization_id)
+        async with database.write() as conn:
+            await Ledger(clock).ensure_accounts(conn)
     finally:
         await database.close()
     return first
@@ -97,31 +102,6 @@ async def _organizations(database: Database) -> list[OrganizationId]:
     async with database.read() as conn:
         rows = await conn.execute(select(schema.organizations.c.id).order_by(schema.organizations.c.id))
         return [OrganizationId(row.id) for row in rows]
-
-
-async def _ensure_sandbox(database: Database, credentials: Credentials, organization_id: OrganizationId) -> None:
-    """Give the organization its sandbox credential, so that the first call takes the same way as every later one."""
-    origin = PROVIDERS["sandbox"].origin
-    assert origin is not None, "the sandbox has its own origin"
-    async with database.write() as conn:
-        try:
-            await credentials.get(conn, organization_id, "sandbox")
-        except NotFoundError:
-            await credentials.add(
-                conn,
-                organization_id=organization_id,
-                actor_id="bootstrap",
-                name="sandbox",
-                provider="sandbox",
-                origin=origin,
-                settings={},
-                owner=Owner.SANDBOX,
-                region="",
-                models=None,
-                on_disconnect=OnDisconnect.DRAIN,
-                key=Secret(f"sandbox-{secrets.token_hex(16)}"),
-                activate=True,
-            )
 
 
 def _write_private(path: Path, text: str) -> None:

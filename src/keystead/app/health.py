@@ -4,24 +4,26 @@ import stat
 from typing import Final
 
 from keystead.domain.clock import Clock
+from keystead.domain.errors import KeysteadError
 from keystead.gateway.snapshot import Snapshot
 from keystead.settings import Settings
-from keystead.storage.database import Journal
+from keystead.storage import row_security
+from keystead.storage.database import Database, Journal
 from keystead.web.admin.rooms import Check, Health
 
 _BACKLOG_WARNING: Final = 1_000
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def check_health(
-    *, version: str, settings: Settings, engine: str, journal: Journal, snapshot: Snapshot, clock: Clock
+async def check_health(
+    *, version: str, settings: Settings, database: Database, snapshot: Snapshot, clock: Clock
 ) -> Health:
     """Look at everything that can be wrong with a deployment."""
     return Health(
         version=version,
         checks=(
-            _journal(journal),
-            Check(name="database", state="ok", message=f"{engine}, schema current"),
+            _journal(database.journal),
+            *await _database(database),
             _root_key(settings),
             _listening(settings),
             _egress(settings),
@@ -43,6 +45,29 @@ def _journal(journal: Journal) -> Check:
     if backlog > _BACKLOG_WARNING:
         return Check(name="record", state="warning", message=f"{backlog} records wait to be written.")
     return Check(name="record", state="ok", message="Every request is recorded before it is sent.")
+
+
+async def _database(database: Database) -> tuple[Check, ...]:
+    try:
+        async with database.read() as conn:
+            enforced = database.engine_name != "postgresql" or await row_security.is_enforced(conn)
+    except KeysteadError as error:
+        return (Check(name="database", state="failure", message=error.message, next_step=error.next_step),)
+    answers = Check(name="database", state="ok", message=f"{database.engine_name}, schema current")
+    return (answers, _isolation(database.engine_name, enforced=enforced))
+
+
+def _isolation(engine: str, *, enforced: bool) -> Check:
+    if not enforced:
+        return Check(
+            name="isolation",
+            state="warning",
+            message="The database role bypasses row-level security: every statement names its organization, and nothing "
+            "stands behind that.",
+            next_step="Connect as the owner of the schema, a role that is neither superuser nor has BYPASSRLS.",
+        )
+    behind = ", and row-level security stands behind that" if engine == "postgresql" else ""
+    return Check(name="isolation", state="ok", message=f"Every statement names its organization{behind}.")
 
 
 def _root_key(settings: Settings) -> Check:

@@ -9,20 +9,17 @@ import structlog
 
 from keystead import __version__
 from keystead.app.health import check_health
+from keystead.app.wiring import Foundation, shared_counters, wire
 from keystead.domain.clock import SystemClock
 from keystead.domain.errors import KeysteadError
 from keystead.domain.ids import InstanceId, new_id
-from keystead.gateway.dispatch import Dispatch
-from keystead.gateway.pipeline import Pipeline
-from keystead.gateway.snapshot import POLL_S, Snapshots
+from keystead.domain.money import to_pico
+from keystead.gateway.snapshots import POLL_S, Snapshots
 from keystead.gateway.tasks import Tasks
-from keystead.identity.directory import Directory
-from keystead.identity.issuer import Issuer
-from keystead.metering.prices import Overrides
+from keystead.limits.rates import RENEW_S, Rates
 from keystead.providers.egress import EgressGuard
-from keystead.providers.sandbox import SandboxTransport
 from keystead.providers.sandbox.script import MODELS as SANDBOX_MODELS
-from keystead.providers.transport import AiohttpTransport, Transport
+from keystead.providers.transport import AiohttpTransport
 from keystead.settings import Settings
 from keystead.storage.database import Database
 from keystead.storage.engine import open_database
@@ -30,17 +27,14 @@ from keystead.telemetry import Metrics
 from keystead.vault.credentials import Credentials
 from keystead.vault.kek.local import LocalKek
 from keystead.vault.keyring import Keyring
-from keystead.vault.lease import LeaseDoor
-from keystead.web.admin.application import AdminApplication
-from keystead.web.admin.rooms import AdminRooms, Health
+from keystead.web.admin.rooms import Health
 from keystead.web.edge import read_head
 from keystead.web.errors import error_body, error_headers
-from keystead.web.inference import Inference, Limits
-from keystead.web.models import ModelList
 from keystead.web.operations import PATHS, Operations, Readiness
+from keystead.web.payments import PATH as PAYMENTS_PATH
 from keystead.web.presented import error_dialect
 from keystead.web.receive import Receive, Send
-from keystead.web.relay import Relay, send_whole
+from keystead.web.relay import send_whole
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +60,7 @@ class Process:
         self._tasks = Tasks()
         self._instance_id = InstanceId(new_id("ins", self._clock.now_us()))
         self._hosts = _host_names(settings)
+        self._processes = 1
         self._started = False
         self._draining = False
 
@@ -83,6 +78,8 @@ class Process:
         path = scope["raw_path"].decode("ascii")
         if path.startswith("/admin/") or path == "/openapi.json":
             await self._admin(scope, receive, send)
+        elif path == PAYMENTS_PATH:
+            await self._payments.serve(scope, headers, receive, send)
         elif path in PATHS:
             await self._operations.serve(scope, headers, send)
         else:
@@ -99,14 +96,19 @@ class Process:
         keyring = Keyring(self._database, LocalKek.load(settings.kek_file), clock)
         credentials = Credentials(keyring, clock)
         self._snapshots = Snapshots(
-            database=self._database, credentials=credentials, pepper=await keyring.pepper(), clock=clock
+            database=self._database,
+            credentials=credentials,
+            pepper=await keyring.pepper(),
+            credit_value_pico=to_pico(settings.credit_value),
+            clock=clock,
         )
         await self._snapshots.refresh()
-        await self._database.heartbeat(self._instance_id)
+        await self._beat()
         self._wire(keyring, credentials)
         await self._recover()
         self._tasks.every("snapshot_poll", POLL_S, self._snapshots.poll)
-        self._tasks.every("heartbeat", HEARTBEAT_S, lambda: self._database.heartbeat(self._instance_id))
+        self._tasks.every("heartbeat", HEARTBEAT_S, self._beat)
+        self._tasks.every("rates", RENEW_S, self._rates.renew)
         self._tasks.every("gauges", GAUGES_S, self._measure_soon)
         self._tasks.every("recovery", RECOVERY_S, self._recover)
         self._tasks.every("housekeeping", HOUSEKEEPING_S, lambda: self._housekeep(credentials))
@@ -118,6 +120,7 @@ class Process:
         self._draining = True
         await self._tasks.stop()
         await self._network.close()
+        await self._rates.close()
         try:
             # Removed last: while it stands, nobody recovers what this process may still write.
             if self._database.journal.backlog() == 0:
@@ -130,55 +133,27 @@ class Process:
 
     def _wire(self, keyring: Keyring, credentials: Credentials) -> None:
         settings, clock = self._settings, self._clock
+        self._rates = Rates(clock=clock, strict=shared_counters(settings, clock), processes=lambda: self._processes)
         guard = EgressGuard(settings.egress_allow)
         self._network = AiohttpTransport(settings=settings, guard=guard)
-        sandbox = SandboxTransport()
-
-        def transport_for(provider: str) -> Transport:
-            return sandbox if provider == "sandbox" else self._network
-
-        lease_door = LeaseDoor(keyring)
-        pipeline = Pipeline(
-            snapshot=lambda: self._snapshots.current,
-            database=self._database,
-            dispatch=Dispatch(lease_door=lease_door, transport_for=transport_for),
-            clock=clock,
-            instance_id=self._instance_id,
-            metrics=self._metrics,
-            drain_s=settings.disconnect_drain_s,
-        )
-        self._inference = Inference(
-            pipeline=pipeline,
-            snapshots=self._snapshots,
-            relay=Relay(total_timeout_s=settings.total_timeout_s),
-            models=ModelList(pipeline=pipeline, catalogued=self._catalogued),
-            metrics=self._metrics,
-            clock=clock,
-            limits=Limits(
-                max_body_bytes=settings.max_body_bytes,
-                body_timeout_s=settings.body_timeout_s,
-                max_in_flight=settings.max_in_flight,
-            ),
-        )
-        self._admin = AdminApplication(
-            AdminRooms(
-                database=self._database,
-                administrators=self._snapshots,
-                directory=Directory(clock),
-                issuer=Issuer(clock),
-                pepper=keyring.pepper,
-                credentials=credentials,
-                overrides=Overrides(clock),
-                lease_door=lease_door,
-                transport_for=transport_for,
-                egress_guard=guard,
-                price_book=lambda: self._snapshots.current.price_book,
+        outside = wire(
+            Foundation(
+                settings=settings,
                 clock=clock,
-                refresh_snapshot=self._snapshots.refresh,
-                health=self._health,
-                body_timeout_s=settings.body_timeout_s,
-            )
+                database=self._database,
+                keyring=keyring,
+                credentials=credentials,
+                snapshots=self._snapshots,
+                metrics=self._metrics,
+                rates=self._rates,
+                instance_id=self._instance_id,
+                network=self._network,
+                guard=guard,
+            ),
+            catalogued=self._catalogued,
+            health=self._health,
         )
+        self._inference, self._admin, self._payments = outside.inference, outside.admin, outside.payments
         self._operations = Operations(
             readiness=self._readiness,
             administrator=self._snapshots.administrator,
@@ -202,6 +177,11 @@ class Process:
                 return
 
     # -- background work ----------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """Say that this process lives, and hear how many do: each takes its share of limits that nobody else counts."""
+        await self._database.heartbeat(self._instance_id)
+        self._processes = await self._database.living(self._clock.now_us() - DEAD_AFTER_US)
 
     async def _recover(self) -> None:
         dead_before = self._clock.now_us() - DEAD_AFTER_US
@@ -236,11 +216,10 @@ class Process:
         return Readiness(ready=True, reason="ready")
 
     async def _health(self) -> Health:
-        return check_health(
+        return await check_health(
             version=__version__,
             settings=self._settings,
-            engine=self._database.engine_name,
-            journal=self._database.journal,
+            database=self._database,
             snapshot=self._snapshots.current,
             clock=self._clock,
         )

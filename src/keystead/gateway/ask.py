@@ -29,6 +29,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     json: JsonBody | None = None
     """The body one level deep, when it is JSON."""
+    address: str = ""
+    """Where the caller's connection comes from."""
     object_id: str | None = None
     """The stored response that a call follows up or continues."""
 

@@ -1,14 +1,14 @@
 """Walk the attempt: lease the key, build the request, open the upstream. The only importer of the vault's lease."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from keystead.domain.errors import KeysteadError
 from keystead.gateway.departure import ClientLeftError
 from keystead.gateway.flight import Flight
 from keystead.gateway.outgoing import outgoing
 from keystead.providers import request
-from keystead.providers.transport import Transport
+from keystead.providers.failures import FIRST_BYTE_TIMEOUT
+from keystead.providers.transport import Transport, UpstreamResponse
 from keystead.vault.lease import LeaseDoor
 
 
@@ -24,32 +24,42 @@ class Dispatch:
         """Ask the provider and hand the response's head to the flight.
 
         Raises:
-            KeysteadError: the vault, the request or the provider failed; the flight has ended and is recorded.
-            ClientLeftError: the client left while the provider had not answered; the same holds.
+            KeysteadError: the vault, the request or the provider failed; the flight is for the caller to end.
+            ClientLeftError: the client left while the provider had not answered; the flight has ended.
         """
-        plan, ask = flight.plan, flight.ask
+        step, ask = flight.step, flight.ask
         try:
-            out = outgoing(ask, plan)
+            out = outgoing(ask, step)
             upstream = request.build(
-                plan.provider,
-                plan.credential,
+                step.provider,
+                step.credential,
                 dialect=ask.dialect,
                 endpoint=ask.endpoint,
                 path_tail=ask.tail,
                 method=ask.method,
-                model=plan.model,
+                model=step.model,
                 query=ask.query.decode("latin-1"),
                 client_headers=ask.headers.items(),
                 body=out.body,
             )
-            secret = await self._lease_door.lease(plan.credential, plan.version)
-            response = await self._transport_for(plan.provider.name).open(upstream, secret)
-        except KeysteadError as error:
-            await flight.fail(error)
-            raise
+            secret = await self._lease_door.lease(step.credential, step.version)
+            response = await _in_time(
+                self._transport_for(step.provider.name).open(upstream, secret), step.first_byte_timeout_s
+            )
         except asyncio.CancelledError:
             await flight.cancel()
             if flight.client_left and flight.gave_up_waiting():
                 raise ClientLeftError from None
             raise
         flight.answered(response, withhold_usage=out.withhold_usage)
+
+
+async def _in_time(opening: Awaitable[UpstreamResponse], seconds: float | None) -> UpstreamResponse:
+    """Wait for the answer's head, with less patience than the transport's own where a route has less."""
+    if seconds is None:
+        return await opening
+    try:
+        async with asyncio.timeout(seconds):
+            return await opening
+    except TimeoutError:
+        raise FIRST_BYTE_TIMEOUT.error() from None

@@ -19,10 +19,11 @@ from keystead.domain.traffic import CostState, ErrorClass, Fault, OnDisconnect, 
 from keystead.domain.usage import NOTHING
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
-from keystead.gateway.plan import Plan
+from keystead.gateway.means import Means, posts
+from keystead.gateway.plan import Step
 from keystead.metering.meter import Meter, meter_for
-from keystead.metering.pricing import PriceBook, cost_of
-from keystead.providers.classify import classify
+from keystead.metering.pricing import cost_of
+from keystead.providers.classify import Refusal, classify
 from keystead.providers.transport import UpstreamResponse
 from keystead.storage.database import Journal
 from keystead.telemetry import Metrics
@@ -67,33 +68,42 @@ class Flight:
         self,
         *,
         ask: Ask,
-        plan: Plan,
+        step: Step,
         request: RequestIntent,
         attempt: AttemptIntent,
+        means: Means,
         journal: Journal,
         clock: Clock,
-        price_book: PriceBook,
         metrics: Metrics,
         departure: Departure,
         drain_s: float,
     ) -> None:
         """Begin: the intent is durable, nothing has been sent."""
         self.ask = ask
-        self.plan = plan
+        self.step = step
         self.request = request
         self.attempt = attempt
         self.response: UpstreamResponse | None = None
+        self.refusal_body = b""
+        """What the provider said when it refused."""
+        self.error: KeysteadError | None = None
+        """What went wrong on our side of the provider's answer, if the attempt broke."""
         self.error_class: ErrorClass | None = None
+        self.first_byte_us: int | None = None
+        self.status_code = 0
+        """What the caller was told, once it has ended."""
+        self.fault: Fault | None = None
+        self.charge_pico: int | None = None
+        """Credits that the platform bills, once it has ended."""
         self.client_left = False
         self.state = State.INTENT
         self._journal = journal
         self._clock = clock
-        self._price_book = price_book
+        self._means = means
         self._metrics = metrics
         self._drain_s = drain_s
         self._meter: Meter | None = None
         self._filter: UsageChunkFilter | None = None
-        self._first_byte_us: int | None = None
         self._received = 0
         self._sent = 0
         self._aborted = False
@@ -102,6 +112,7 @@ class Flight:
         self._deadline: asyncio.TimerHandle | None = None
         self._waiting = asyncio.current_task()
         self._departure = departure
+        self._departed_us = ask.started_us if attempt.number == 1 else clock.monotonic_us()
         departure.watch(self.leave)
 
     # -- the answer ---------------------------------------------------------------------------------------------
@@ -109,33 +120,50 @@ class Flight:
     def answered(self, response: UpstreamResponse, *, withhold_usage: bool) -> None:
         """Take the provider's response head."""
         self.response = response
-        self._first_byte_us = self._clock.monotonic_us() - self.ask.started_us
+        self.first_byte_us = self._clock.monotonic_us() - self._departed_us
         if response.status < 400:
             self._meter = meter_for(
-                self.plan.provider.name,
+                self.step.provider.name,
                 self.ask.dialect,
                 self.ask.endpoint,
                 stream=self.ask.stream,
                 content_type=response.content_type,
-                request_model=self.plan.model,
+                request_model=self.step.model,
             )
             if withhold_usage and response.content_type.startswith("text/event-stream"):
                 self._filter = UsageChunkFilter()
 
-    async def error_body(self) -> bytes:
-        """Read a provider's refusal (status ≥ 400), classify it and end: nothing is billed."""
+    @property
+    def answers(self) -> bool:
+        """Say whether the provider answers, instead of refusing."""
+        return self._response().status < 400
+
+    async def read_refusal(self) -> Refusal:
+        """Read and classify a provider's refusal (status ≥ 400): nothing is billed."""
         response = self._response()
         try:
             body = await response.body(MAX_ERROR_BODY)
         except ProviderError:
             body = b""
         self._received = len(body)
+        self.refusal_body = body
         refusal = classify(
-            self.plan.provider.name, response.status, response.headers, body, now_us=self._clock.now_us()
+            self.step.provider.name, response.status, response.headers, body, now_us=self._clock.now_us()
         )
         self.error_class = refusal.error_class
-        await self.end(State.REJECTED, status_code=response.status, error_class=refusal.error_class)
-        return body
+        return refusal
+
+    async def close(self, *, ends_request: bool) -> None:
+        """End an attempt that did not answer; with `ends_request` its refusal is what the caller gets."""
+        if self.error is not None:
+            await self.fail(self.error, ends_request=ends_request)
+        else:
+            await self.end(
+                State.REJECTED,
+                status_code=self._response().status,
+                error_class=self.error_class,
+                ends_request=ends_request,
+            )
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the answer's bytes for the client as they come, the meter watching them pass.
@@ -170,7 +198,7 @@ class Flight:
         if self.client_left or self.ended:
             return
         self.client_left = True
-        if self.plan.credential.on_disconnect is OnDisconnect.CANCEL:
+        if self.step.credential.on_disconnect is OnDisconnect.CANCEL:
             self.abort()
         else:
             self._deadline = asyncio.get_running_loop().call_later(self._drain_s, self.abort)
@@ -196,11 +224,11 @@ class Flight:
             return self._cost
         self._reading = self._meter.finish(complete=complete)
         self._cost = cost_of(
-            self._price_book,
-            organization_id=self.request.organization_id,
-            provider=self.plan.provider.name,
+            self._means.price_book,
+            organization_id=self.step.credential.organization_id,  # whose contract it is, not whose request
+            provider=self.step.provider.name,
             endpoint=self.ask.endpoint,
-            model_sent=self.plan.model,
+            model_sent=self.step.model,
             region=self.attempt.region,
             at=self.attempt.started_at,
             reading=self._reading,
@@ -222,7 +250,7 @@ class Flight:
             return
         await self.end(State.SETTLED, status_code=status)
 
-    async def fail(self, error: KeysteadError) -> None:
+    async def fail(self, error: KeysteadError, *, ends_request: bool = True) -> None:
         """End an attempt that broke: before anything was sent, or after, when it may be billed."""
         sent = not isinstance(error, ProviderError) or error.sent
         reached = self.response is not None or (isinstance(error, ProviderError) and sent)
@@ -238,6 +266,7 @@ class Flight:
             error_class=error_class,
             error_code=error.code,
             fault=error.fault,
+            ends_request=ends_request,
         )
 
     async def cancel(self) -> None:
@@ -257,6 +286,7 @@ class Flight:
         error_class: ErrorClass | None = None,
         error_code: str = "",
         fault: Fault | None = None,
+        ends_request: bool = True,
     ) -> None:
         """Hand the one settlement to the journal; a second call does nothing."""
         if self.ended:
@@ -267,30 +297,43 @@ class Flight:
             self._deadline.cancel()
         if self.response is not None:
             self.response.close()
+        if self.client_left and not self._sent:
+            status_code = _CLIENT_CLOSED_REQUEST
+        self.status_code = status_code
+        self.fault = fault or (fault_of(error_class) if error_class else None)
+        self.charge_pico = self._means.charge(self.step, self._cost, self.attempt.holds)
         settlement = Settlement(
             request=self.request,
             attempt=self.attempt,
             state=state,
             finished_at=self._clock.now_us(),
-            duration_us=self._clock.monotonic_us() - self.ask.started_us,
-            first_byte_us=self._first_byte_us,
-            status_code=_CLIENT_CLOSED_REQUEST if self.client_left and not self._sent else status_code,
+            duration_us=self._clock.monotonic_us() - self._departed_us,
+            first_byte_us=self.first_byte_us,
+            status_code=status_code,
             upstream_status=self.response.status if self.response is not None else None,
             error_class=error_class.value if error_class else "",
             error_code=error_code,
-            fault=fault or (fault_of(error_class) if error_class else None),
+            fault=self.fault,
             upstream_request_id=self.response.upstream_request_id if self.response is not None else "",
             reading=self._reading,
             cost=self._cost,
+            charge_pico=self.charge_pico,
+            posts=posts(self.attempt.holds, cost=self._cost, charged=self.charge_pico),
             on_disconnect=("cancelled" if self._aborted else "drained") if self.client_left else "",
             bytes_received=self._received,
             bytes_sent=self._sent,
+            ends_request=ends_request,
         )
         ask = self.ask
         self._metrics.answered(ask.dialect.value, ask.endpoint.value, state.value, settlement.duration_us)
         if error_class is not None:
-            self._metrics.provider_errors.labels(self.plan.provider.name, error_class.value).inc()
+            self._metrics.provider_errors.labels(self.step.provider.name, error_class.value).inc()
         await settle(self._journal, settlement)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in and out, once it was measured; for limits per minute."""
+        return self._reading.usage.input_total + self._reading.usage.output_total
 
     @property
     def ended(self) -> bool:

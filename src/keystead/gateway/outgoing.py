@@ -1,4 +1,4 @@
-"""What goes upstream: the caller's bytes, or as little changed as the plan needs. Pure."""
+"""What goes upstream: the caller's bytes, or as little changed as the step needs. Pure."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from keystead.dialects.body import rewrite
 from keystead.dialects.multipart import replace_field
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
-from keystead.gateway.plan import Plan
+from keystead.gateway.plan import Step
 
 _STREAMED_CHATS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 
@@ -20,28 +20,28 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     withhold_usage: bool
 
 
-def outgoing(ask: Ask, plan: Plan) -> Outgoing:
-    """Return the upstream body for `ask` under `plan`.
+def outgoing(ask: Ask, step: Step) -> Outgoing:
+    """Return the upstream body for `ask` for `step`.
 
     The caller's bytes pass untouched unless the model's name differs from what the provider calls it, or the usage
     chunk has to be asked for: without `stream_options.include_usage` an OpenAI chat stream carries no usage at all
     (127 of 127 recorded streams).
     """
     if ask.json is None:
-        return Outgoing(body=_with_model(ask, plan), withhold_usage=False)
+        return Outgoing(body=_with_model(ask, step), withhold_usage=False)
     inject = (
         ask.stream
         and ask.dialect is Dialect.OPENAI
         and ask.endpoint in _STREAMED_CHATS
         and not ask.json.wants_usage
-        and plan.provider.quirks.stream_usage_option
+        and step.provider.quirks.stream_usage_option
     )
     # In Gemini's dialect the model stands in the path, and a `model` member (embeddings) is the caller's own.
-    model = plan.model if ask.json.model is not None and ask.dialect is not Dialect.GEMINI else None
+    model = step.model if ask.json.model is not None and ask.dialect is not Dialect.GEMINI else None
     return Outgoing(body=rewrite(ask.json, model=model, include_usage=inject), withhold_usage=inject)
 
 
-def _with_model(ask: Ask, plan: Plan) -> bytes:
-    if not ask.body or not ask.model or ask.model == plan.model:
+def _with_model(ask: Ask, step: Step) -> bytes:
+    if not ask.body or not ask.model or ask.model == step.model:
         return ask.body
-    return replace_field(ask.body, ask.headers.get(b"content-type", b""), "model", plan.model)
+    return replace_field(ask.body, ask.headers.get(b"content-type", b""), "model", step.model)

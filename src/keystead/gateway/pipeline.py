@@ -1,22 +1,32 @@
 """The trip of one request, in order, on one page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
 
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.credential import Credential
-from keystead.domain.errors import KeysteadError, NotFoundError
+from keystead.domain.errors import KeysteadError, NotFoundError, NotRecordedError
+from keystead.domain.grants import DataClass
 from keystead.domain.ids import InstanceId
-from keystead.domain.records import FREE, AttemptIntent, RequestIntent, Settlement
+from keystead.domain.records import FREE, RequestIntent, Settlement
 from keystead.domain.traffic import Fault, State
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
-from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.flight import Flight, settle
-from keystead.gateway.plan import Plan, candidates_for, check_alternatives, plan_follow_up, plan_for
+from keystead.gateway.inspect import inspect, tags_of
+from keystead.gateway.pace import Pace
+from keystead.gateway.plan import Plan, Question, candidates_for, check_alternatives, judge, plan_follow_up, plan_for
+from keystead.gateway.rules import Caller
 from keystead.gateway.snapshot import Snapshot
+from keystead.gateway.walk import Case, Trip, Walk
 from keystead.metering import stored
+from keystead.policy.facts import Facts
+from keystead.routing.resolve import Candidate
 from keystead.storage.database import Database
+from keystead.storage.row_security import OrganizationView
 from keystead.telemetry import Metrics
 
 
@@ -28,52 +38,59 @@ class Pipeline:
         *,
         snapshot: Callable[[], Snapshot],
         database: Database,
-        dispatch: Dispatch,
+        walk: Walk,
+        pace: Pace,
         clock: Clock,
         instance_id: InstanceId,
         metrics: Metrics,
-        drain_s: float,
     ) -> None:
         """Wire the rooms; `snapshot` returns the current one."""
         self._snapshot = snapshot
         self._database = database
         self._journal = database.journal
-        self._dispatch = dispatch
+        self._walk = walk
+        self._pace = pace
         self._clock = clock
         self._instance_id = instance_id
         self._metrics = metrics
-        self._drain_s = drain_s
 
-    async def open(self, key: VirtualKey, ask: Ask, departure: Departure) -> Flight:
-        """Decide, record the intent, ask the provider; return the flight with the response's head.
+    @asynccontextmanager
+    async def open(self, key: VirtualKey, ask: Ask, departure: Departure) -> AsyncIterator[Flight]:
+        """Decide, hold, record the intent, ask the provider; lend the flight with the response's head.
 
         Raises:
             KeysteadError: refused or failed; it is recorded.
             ClientLeftError: the client left before the provider answered; it is recorded.
         """
         snapshot = self._snapshot()
+        caller = snapshot.caller(key)
         try:
-            plan = await self._plan(snapshot, key, ask)
+            caller.check_network(ask.address)
+            ask, data_class = inspect(caller, ask)
+            plan = await self._plan(snapshot, caller, ask, data_class)
+            admission = await self._pace.admit(caller, plan, ask)
         except KeysteadError as error:
             await self.refuse(key, ask, error)
             raise
-        request = self._request(key, ask, plan.decision)
-        attempt = _attempt(plan, ask)
-        await self._journal.intend(request, attempt)  # durable from here on: no record, no request
-        flight = Flight(
-            ask=ask,
-            plan=plan,
-            request=request,
-            attempt=attempt,
-            journal=self._journal,
-            clock=self._clock,
-            price_book=snapshot.price_book,
-            metrics=self._metrics,
+        trip = Trip(
+            case=Case(caller=caller, ask=ask, plan=plan, means=snapshot.means),
+            request=self._request(caller, ask, plan.decision, data_class.name),
             departure=departure,
-            drain_s=self._drain_s,
         )
-        await self._dispatch.launch(flight)
-        return flight
+        tokens = 0
+        try:
+            try:
+                flight = await self._walk.begin(trip)
+            except NotRecordedError:
+                raise  # the journal ends what may have been written of it
+            except KeysteadError as error:
+                if trip.number == 0:
+                    await self.refuse(key, ask, error)
+                raise
+            yield flight
+            tokens = flight.tokens
+        finally:
+            await self._pace.done(admission, tokens)
 
     async def refuse(self, key: VirtualKey, ask: Ask, error: KeysteadError) -> None:
         """Record a request that ends before any attempt."""
@@ -87,7 +104,7 @@ class Pipeline:
         self, key: VirtualKey, ask: Ask, state: State, *, status: int, code: str, fault: Fault | None
     ) -> None:
         settlement = Settlement(
-            request=self._request(key, ask, "{}"),
+            request=self._request(self._snapshot().caller(key), ask, "{}", ""),
             attempt=None,
             state=state,
             finished_at=self._clock.now_us(),
@@ -102,25 +119,37 @@ class Pipeline:
 
     def usable(self, key: VirtualKey, ask: Ask) -> Sequence[Credential]:
         """Return the credentials that could serve `ask`, for the gateway's own list of models."""
-        credentials = self._snapshot().credentials.get(key.organization_id, ())
+        credentials = self._snapshot().caller(key).rules.credentials
         candidates = candidates_for(key, credentials, dialect=ask.dialect, endpoint=ask.endpoint)
         return [candidate.credential for candidate in candidates]
 
-    async def _plan(self, snapshot: Snapshot, key: VirtualKey, ask: Ask) -> Plan:
-        credentials = snapshot.credentials.get(key.organization_id, ())
-        memo = (key.id, ask.dialect.value, ask.endpoint.value, ask.model)
-        plan: Plan | None
+    def may_use(self, key: VirtualKey, ask: Ask, credential: Credential, *, name: str, model: str) -> bool:
+        """Say whether `key` may call `model` on `credential` under the name `name`, as far as can be said beforehand."""
+        caller = self._snapshot().caller(key)
+        data_class = caller.rules.classes.highest(caller.data_classes)
+        question = question_of(caller, ask, data_class, self._clock.now_us())
+        question = msgspec.structs.replace(question, model=name)
+        return judge(question, Candidate(credential=credential), model)[1] is not None
+
+    def routes(self, key: VirtualKey) -> Sequence[str]:
+        """Return the names of the organization's routes."""
+        return list(self._snapshot().caller(key).rules.routes)
+
+    async def _plan(self, snapshot: Snapshot, caller: Caller, ask: Ask, data_class: DataClass) -> Plan:
+        now_us = self._clock.now_us()
+        question = question_of(caller, ask, data_class, now_us)
         if ask.object_id is not None:
-            credential_id = await self._stored_with(key, ask.object_id)
-            plan = plan_follow_up(key, credentials, credential_id=credential_id, ask=ask)
-        elif (plan := snapshot.plans.get(memo)) is None:
-            plan = plan_for(key, credentials, dialect=ask.dialect, endpoint=ask.endpoint, model=ask.model)
-            snapshot.remember(memo, plan)
-        check_alternatives(key, plan, ask)
+            credential_id = await self._stored_with(caller.key, ask.object_id)
+            plan = plan_follow_up(question, credential_id=credential_id)
+        else:
+            plan = snapshot.plan(question, plan_for)
+        for group in plan.groups:
+            for step in group:
+                check_alternatives(caller.key, step, ask)
         return plan
 
     async def _stored_with(self, key: VirtualKey, response_id: str) -> str:
-        async with self._database.read() as conn:
+        async with OrganizationView(self._database, key.organization_id).read() as conn:
             credential_id = await stored.credential_of_response(
                 conn,
                 organization_id=key.organization_id,
@@ -131,7 +160,8 @@ class Pipeline:
             raise NotFoundError("There is no such response.", code="response_not_found")
         return credential_id
 
-    def _request(self, key: VirtualKey, ask: Ask, decision: str) -> RequestIntent:
+    def _request(self, caller: Caller, ask: Ask, decision: str, data_class: str) -> RequestIntent:
+        key = caller.key
         return RequestIntent(
             id=ask.request_id,
             organization_id=key.organization_id,
@@ -147,18 +177,34 @@ class Pipeline:
             stream=ask.stream,
             decision=decision,
             client=ask.client,
+            data_class=data_class,
+            cost_center=caller.cost_center(ask.started_at),
         )
 
 
-def _attempt(plan: Plan, ask: Ask) -> AttemptIntent:
-    return AttemptIntent(
-        number=1,
-        started_at=ask.started_at,
-        credential_id=plan.credential.id,
-        credential_version=plan.version.version,
-        owner=plan.credential.owner.value,
-        provider=plan.provider.name,
-        model_sent=plan.model,
-        destination=plan.credential.origin,
-        region=plan.credential.region,
+def question_of(caller: Caller, ask: Ask, data_class: DataClass, now_us: int) -> Question:
+    """Return what is decided about.
+
+    Raises:
+        InvalidRequestError: the tags are malformed.
+    """
+    return Question(
+        caller=caller,
+        dialect=ask.dialect,
+        endpoint=ask.endpoint,
+        model=ask.model,
+        data_class=data_class,
+        facts=Facts(
+            model=ask.model,
+            endpoint=ask.endpoint,
+            dialect=ask.dialect,
+            stream=ask.stream,
+            tags=tags_of(ask),
+            team=caller.key.team_id,
+            principal=caller.key.principal_id,
+            data_class=data_class.name,
+            time_us=now_us,
+            time_zone=caller.rules.time_zone,
+        ),
+        now_us=now_us,
     )

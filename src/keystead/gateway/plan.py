@@ -1,33 +1,98 @@
-"""From a virtual key and an ask to the one attempt that will be made. Pure."""
+"""From a caller and an ask to the attempts that may be made, each with the rule that allows it. Pure.
 
-from collections.abc import Sequence
+A plan is what a request may do; in which order, and whether a later attempt is needed, is seen when it is walked.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
 
 from keystead.domain.access import VirtualKey
 from keystead.domain.credential import Credential, SealedVersion
 from keystead.domain.errors import NotFoundError, PolicyDenied
-from keystead.domain.traffic import Dialect, Endpoint
+from keystead.domain.grants import DataClass
+from keystead.domain.routes import ModelRoute, RouteAttempt
+from keystead.domain.traffic import Dialect, Endpoint, Owner
 from keystead.gateway.ask import Ask
+from keystead.gateway.rules import Caller
+from keystead.policy.facts import Facts
 from keystead.providers.table import PROVIDERS, Provider
-from keystead.routing.resolve import Candidate, check_narrowing, resolve
+from keystead.routing.resolve import Candidate, is_within, resolve, split_name
+
+_REFUSALS_KEPT: Final = 8
+"""Credentials whose refusal is kept in a record; `explain` shows all of them."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision: which credential and version, which provider, which name of the model, and why."""
+_NEARNESS: Final = ("model_not_allowed", "not_granted", "data_class_refused")
+"""Refusals by how little is missing: the nearest to being allowed is the one that is told."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt that may be made: which credential and version, which provider, which name of the model."""
 
     credential: Credential
     version: SealedVersion
     provider: Provider
     model: str
+    grant_id: str | None
+    """The grant that allows it; None for what only a consent can allow."""
+    first_byte_timeout_s: float | None = None
+
+    @property
+    def lane(self) -> str:
+        """What breakers and retries are counted for: a new version of the key starts with a clean sheet."""
+        return f"{self.credential.id}@{self.version.version}"
+
+    @property
+    def is_platform(self) -> bool:
+        """Say whether it runs on the platform's money."""
+        return self.credential.owner is Owner.PLATFORM
+
+
+class Considered(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential that was looked at, and what was decided about it."""
+
+    credential: str
+    model: str
+    allowed: bool
+    reason: str
+    code: str = ""
+    """For a refusal: which kind it is."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be tried for a request."""
+
+    rule: str
+    """How the model's name was understood."""
+    groups: tuple[tuple[Step, ...], ...]
+    """For a route: the steps of each of its attempts, in the route's order. Else one group of one step."""
+    reserve: tuple[Step, ...] = ()
+    """Platform steps that nobody named, for a fallback under a consent."""
+    route: ModelRoute | None = None
+    considered: tuple[Considered, ...]
+    data_class: str
     decision: str
     """JSON for the record, so that "why this key" has an answer afterwards."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is decided about: everything a decision may look at."""
+
+    caller: Caller
+    dialect: Dialect
+    endpoint: Endpoint
+    model: str
+    data_class: DataClass
+    facts: Facts
+    now_us: int
 
 
 def candidates_for(
     key: VirtualKey, credentials: Sequence[Credential], *, dialect: Dialect, endpoint: Endpoint
 ) -> list[Candidate]:
-    """Return the usable credentials that `key` may use and whose provider serves `endpoint` in `dialect`.
+    """Return the usable credentials that `key` is not narrowed from and whose provider serves the endpoint.
 
     In the key's own order of preference when it is narrowed to credentials.
     """
@@ -41,50 +106,64 @@ def candidates_for(
     return [able[identifier] for identifier in key.credential_ids if identifier in able]
 
 
-def plan_for(
-    key: VirtualKey, credentials: Sequence[Credential], *, dialect: Dialect, endpoint: Endpoint, model: str
-) -> Plan:
-    """Decide the attempt for `model`.
+def plan_for(question: Question) -> Plan:
+    """Decide what may be tried for the model asked for.
 
     Raises:
         NotFoundError, InvalidRequestError: see routing.resolve.
-        PolicyDenied: the virtual key is not narrowed to that model.
+        PolicyDenied: a credential serves the model and a grant, the data class or the key's narrowing forbids it.
     """
-    candidates = candidates_for(key, credentials, dialect=dialect, endpoint=endpoint)
-    _refuse_unusable_name(model, credentials, candidates)
-    choice = resolve(model, candidates, preferred=key.credential_ids is not None)
-    check_narrowing(model, choice, key.models)
-    decision = {"rule": choice.rule, "credential": choice.credential.name, "candidates": len(candidates)}
-    return _plan(choice.credential, choice.model, decision)
+    caller = question.caller
+    rules = caller.rules
+    _check_endpoint(caller.key, question.endpoint)
+    candidates = candidates_for(caller.key, rules.credentials, dialect=question.dialect, endpoint=question.endpoint)
+    route = rules.routes.get(question.model)
+    if route is not None:
+        return _routed(question, route, candidates)
+    _refuse_unusable_name(question.model, rules.credentials, candidates)
+    judged = [judge(question, candidate, _model_on(question.model, candidate)) for candidate in candidates]
+    choice, step = _resolved(question, candidates, judged)
+    return _plan(
+        question,
+        rule=choice,
+        groups=((step,),),
+        reserve=_reserve(question, step, candidates),
+        considered=tuple(considered for considered, _ in judged),
+    )
 
 
-def plan_follow_up(key: VirtualKey, credentials: Sequence[Credential], *, credential_id: str, ask: Ask) -> Plan:
+def plan_follow_up(question: Question, *, credential_id: str) -> Plan:
     """Decide the attempt for a call about, or on top of, what is stored under one credential: that or nothing.
 
     Raises:
-        NotFoundError: the credential is gone, or the virtual key may not use it (the same answer as for an id that
-            never was).
+        NotFoundError: the credential is gone, or the caller may not use it (the same answer as for an id that never
+            was).
         PolicyDenied: as `plan_for`.
     """
-    held = [credential for credential in credentials if credential.id == credential_id]
-    candidates = candidates_for(key, held, dialect=ask.dialect, endpoint=ask.endpoint)
+    caller = question.caller
+    held = [credential for credential in caller.rules.credentials if credential.id == credential_id]
+    candidates = candidates_for(caller.key, held, dialect=question.dialect, endpoint=question.endpoint)
     if not candidates:
         raise NotFoundError("There is no such response.", code="response_not_found")
-    if ask.endpoint is Endpoint.RESPONSE_STATE:
-        return _plan(candidates[0].credential, "", {"rule": "stored_with_credential"})
-    _refuse_unusable_name(ask.model, credentials, candidates)
-    choice = resolve(ask.model, candidates, preferred=True)
-    check_narrowing(ask.model, choice, key.models)
-    return _plan(choice.credential, choice.model, {"rule": "continued_with_credential"})
+    rule = "stored_with_credential"
+    model = ""
+    if question.endpoint is not Endpoint.RESPONSE_STATE:
+        _refuse_unusable_name(question.model, caller.rules.credentials, candidates)
+        model = resolve(question.model, candidates, preferred=True).model
+        rule = "continued_with_credential"
+    considered, step = judge(question, candidates[0], model)
+    if step is None:
+        raise _denied(considered)
+    return _plan(question, rule=rule, groups=((step,),), considered=(considered,))
 
 
-def check_alternatives(key: VirtualKey, plan: Plan, ask: Ask) -> None:
+def check_alternatives(key: VirtualKey, step: Step, ask: Ask) -> None:
     """Refuse a list of other models to fall back on (OpenRouter's `models`) where not every model is allowed.
 
     Raises:
         PolicyDenied: the key or the credential is narrowed to models, and the body names more than the one checked.
     """
-    narrowed = key.models is not None or plan.credential.models is not None
+    narrowed = key.models is not None or step.credential.models is not None
     if narrowed and ask.json is not None and "models" in ask.json.members:
         raise PolicyDenied(
             "This virtual key may not let the provider choose among `models`.",
@@ -92,6 +171,210 @@ def check_alternatives(key: VirtualKey, plan: Plan, ask: Ask) -> None:
             param="models",
             next_step="Name the one model in `model`, and leave `models` out.",
         )
+
+
+def _plan(
+    question: Question,
+    *,
+    rule: str,
+    groups: tuple[tuple[Step, ...], ...],
+    considered: tuple[Considered, ...],
+    reserve: tuple[Step, ...] = (),
+    route: ModelRoute | None = None,
+) -> Plan:
+    first = next(step for group in groups for step in group)
+    decision: dict[str, Any] = {
+        "rule": rule,
+        "credential": first.credential.name,
+        "grant": first.grant_id,
+        "data_class": question.data_class.name,
+        "candidates": len(considered),
+    }
+    if route is not None:
+        decision["route"] = route.id
+        decision["strategy"] = route.strategy
+    refused = {c.credential: c.reason for c in considered if not c.allowed}
+    if refused:
+        decision["refused"] = dict(list(refused.items())[:_REFUSALS_KEPT])
+    return Plan(
+        rule=rule,
+        groups=groups,
+        reserve=reserve,
+        route=route,
+        considered=considered,
+        data_class=question.data_class.name,
+        decision=msgspec.json.encode(decision).decode(),
+    )
+
+
+def _check_endpoint(key: VirtualKey, endpoint: Endpoint) -> None:
+    if key.endpoints is not None and endpoint not in key.endpoints:
+        raise PolicyDenied(f"This virtual key may not use {endpoint.value}.", code="endpoint_not_allowed")
+
+
+def judge(question: Question, candidate: Candidate, model: str) -> tuple[Considered, Step | None]:
+    """Decide about `model` on one credential: the key's narrowing, the grants, then the data class."""
+    caller, credential = question.caller, candidate.credential
+
+    def refused(code: str, reason: str) -> tuple[Considered, None]:
+        return Considered(credential=credential.name, model=model, allowed=False, reason=reason, code=code), None
+
+    if caller.key.models is not None and not is_within(question.model, credential, model, caller.key.models):
+        return refused("model_not_allowed", f"This virtual key may not use the model {question.model!r}.")
+    verdict = caller.rules.access.decide(caller.subject, credential, model, question.endpoint, question.facts)
+    if not verdict.allowed:
+        return refused("not_granted", verdict.reason)
+    unfit = caller.rules.classes.why_not(question.data_class, credential, question.now_us)
+    if unfit is not None:
+        return refused("data_class_refused", unfit)
+    allowed = Considered(credential=credential.name, model=model, allowed=True, reason=verdict.reason)
+    return allowed, _step(credential, model, verdict.grant_id)
+
+
+def _step(credential: Credential, model: str, grant_id: str | None, first_byte_timeout_s: float | None = None) -> Step:
+    assert credential.active is not None, "candidates are usable"
+    return Step(
+        credential=credential,
+        version=credential.active,
+        provider=PROVIDERS[credential.provider],
+        model=model,
+        grant_id=grant_id,
+        first_byte_timeout_s=first_byte_timeout_s,
+    )
+
+
+def _resolved(
+    question: Question, candidates: Sequence[Candidate], judged: Sequence[tuple[Considered, Step | None]]
+) -> tuple[str, Step]:
+    """Choose among the allowed: own credentials first, the platform's only where no own one serves the model."""
+    preferred = question.caller.key.credential_ids is not None
+    steps = {step.credential.id: step for _, step in judged if step is not None}
+    allowed = [candidate for candidate in candidates if candidate.credential.id in steps]
+    # `name/model` means that name also when nobody of that name may serve: it is no other credential's model.
+    named, _ = split_name(question.model, candidates)
+    if named is not None:
+        allowed = [c for c in allowed if named in {c.credential.name, c.credential.provider}]
+    own = [candidate for candidate in allowed if candidate.credential.owner is not Owner.PLATFORM]
+    for pool in (own, allowed):
+        try:
+            choice = resolve(question.model, pool, preferred=preferred)
+        except NotFoundError:
+            continue
+        return choice.rule, steps[choice.credential.id]
+    # Nothing allowed serves it. If something forbidden does, that is the answer; else there is no such model here.
+    resolve(question.model, candidates, preferred=True)
+    forbidden = [
+        considered
+        for candidate, (considered, _) in zip(candidates, judged, strict=True)
+        if not considered.allowed
+        and named in {None, candidate.credential.name, candidate.credential.provider}
+        and _serves(question.model, candidate)
+    ]
+    raise _denied(max(forbidden, key=lambda considered: _NEARNESS.index(considered.code)))
+
+
+def _serves(model: str, candidate: Candidate) -> bool:
+    try:
+        resolve(model, [candidate], preferred=True)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _routed(question: Question, route: ModelRoute, candidates: Sequence[Candidate]) -> Plan:
+    """Expand a route: each of its attempts to the credentials that may make it."""
+    key = question.caller.key
+    if key.models is not None and not any(
+        is_within(route.name, c.credential, route.name, key.models) for c in candidates
+    ):
+        raise PolicyDenied(f"This virtual key may not use the model {route.name!r}.", code="model_not_allowed")
+    groups: list[tuple[Step, ...]] = []
+    considered: list[Considered] = []
+    for attempt in route.attempts:
+        steps: list[Step] = []
+        for candidate in candidates:
+            if not _meant(attempt, candidate.credential):
+                continue
+            seen, step = judge(_behind(question, route), candidate, attempt.model)
+            considered.append(seen)
+            if step is not None:
+                steps.append(msgspec.structs.replace(step, first_byte_timeout_s=attempt.first_byte_timeout_s))
+        groups.append(tuple(steps))
+    if not any(groups):
+        if considered:
+            raise _denied(considered[0], also=considered[1:])
+        raise NotFoundError(
+            f"No credential that this key may use serves the route {route.name!r} here.",
+            code="model_not_found",
+            param="model",
+            next_step="Its attempts need a credential whose provider speaks this API.",
+        )
+    first = next(step for group in groups for step in group)
+    named = {step.credential.id for group in groups for step in group}
+    reserve = tuple(step for step in _reserve(question, first, candidates) if step.credential.id not in named)
+    return _plan(
+        question,
+        rule=f"route:{route.name}",
+        groups=tuple(groups),
+        reserve=reserve,
+        considered=tuple(considered),
+        route=route,
+    )
+
+
+def _behind(question: Question, route: ModelRoute) -> Question:
+    """A key narrowed to a route's name may use what is behind it."""
+    key = question.caller.key
+    if key.models is None or route.name not in key.models:
+        return question
+    opened = msgspec.structs.replace(key, models=None)
+    return msgspec.structs.replace(question, caller=msgspec.structs.replace(question.caller, key=opened))
+
+
+def _meant(attempt: RouteAttempt, credential: Credential) -> bool:
+    if attempt.credential_id is not None:
+        return credential.id == attempt.credential_id
+    return credential.provider == attempt.provider
+
+
+def _reserve(question: Question, first: Step, candidates: Iterable[Candidate]) -> tuple[Step, ...]:
+    """Return the platform's credentials for the same model, if some consent might let them step in.
+
+    What is denied stays denied; what is only not granted is for the consent to allow, when its time comes.
+    """
+    caller = question.caller
+    if not caller.rules.consents or first.is_platform or question.data_class.requirement.own_key_only:
+        return ()
+    found = []
+    for candidate in candidates:
+        credential = candidate.credential
+        if credential.owner is not Owner.PLATFORM or not _same_model(credential, candidate.makes, first):
+            continue
+        verdict = caller.rules.access.decide(caller.subject, credential, first.model, question.endpoint, question.facts)
+        denied = not verdict.allowed and verdict.grant_id is not None
+        if not denied and caller.rules.classes.why_not(question.data_class, credential, question.now_us) is None:
+            found.append(_step(credential, first.model, None))
+    return tuple(found)
+
+
+def _same_model(credential: Credential, makes: tuple[str, ...], first: Step) -> bool:
+    if credential.models is None and credential.provider != first.provider.name:
+        return False
+    return _serves(first.model, Candidate(credential=credential, makes=makes))
+
+
+def _model_on(asked: str, candidate: Candidate) -> str:
+    return split_name(asked, [candidate])[1]
+
+
+def _denied(first: Considered, *, also: Sequence[Considered] = ()) -> PolicyDenied:
+    reasons = dict.fromkeys([first.reason, *(considered.reason for considered in also)])
+    return PolicyDenied(
+        " ".join(reasons),
+        code=first.code,
+        param="model",
+        next_step="`keystead explain` says which rule decided; ask who keeps the grants.",
+    )
 
 
 def _refuse_unusable_name(model: str, credentials: Sequence[Credential], candidates: Sequence[Candidate]) -> None:
@@ -113,14 +396,3 @@ def _refuse_unusable_name(model: str, credentials: Sequence[Credential], candida
             param="model",
             next_step=f"The credential {name!r} is revoked, has no active key, or is not for this key or this API.",
         )
-
-
-def _plan(credential: Credential, model: str, decision: dict[str, object]) -> Plan:
-    assert credential.active is not None, "candidates are usable"
-    return Plan(
-        credential=credential,
-        version=credential.active,
-        provider=PROVIDERS[credential.provider],
-        model=model,
-        decision=msgspec.json.encode(decision).decode(),
-    )

@@ -1,35 +1,28 @@
-"""The compiled, immutable view of keys, credentials and prices that the hot path reads.
+"""The compiled, immutable view of keys, rules and prices that the hot path reads.
 
-A snapshot is compiled from the tables in one read transaction and swapped whole. A change made through this
-process counts at once (the admin API calls `refresh`); a change made by another worker or replica is seen by
-polling one row, `snapshot_revision`, four times a second, so a revoked key is unused everywhere within a second.
+A snapshot is compiled from the tables in one read transaction and swapped whole (see `gateway.snapshots`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
-import structlog
 
-from keystead.domain.access import Administrator, VirtualKey
-from keystead.domain.clock import Clock
-from keystead.domain.credential import Credential
-from keystead.domain.errors import AuthenticationError
-from keystead.gateway.plan import Plan
-from keystead.identity import directory, virtual_keys
-from keystead.metering import prices
+from keystead.domain.access import VirtualKey
+from keystead.gateway.means import Means
+from keystead.gateway.plan import Plan, Question
+from keystead.gateway.rules import Caller, Rules, caller_of
+from keystead.identity import directory
 from keystead.metering.pricing import PriceBook
-from keystead.storage import revision
-from keystead.storage.database import Database
-from keystead.vault.credentials import Credentials
-
-log = structlog.get_logger(__name__)
-
-POLL_S: Final = 0.25
-"""Four reads a second of one row: revocation reaches every process in well under its promised second."""
 
 _MAX_PLANS: Final = 10_000
 """Plans remembered per snapshot. Bounded because callers choose model names; emptied whole when full."""
+
+PLAN_LIFE_US: Final = 1_000_000
+"""How long a plan is remembered: grants, terms and contracts end by the clock, without a change of the tables."""
+
+PlanKey = tuple[str, str, str, str, str]
+"""Virtual key, dialect, endpoint, model, data class."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,112 +33,46 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     pepper: bytes
     keys: Mapping[str, VirtualKey]
     admin_tokens: Mapping[str, directory.AdminToken]
-    credentials: Mapping[str, tuple[Credential, ...]]
-    """Every credential by organization; those without an active version serve nothing, and keep their name."""
-    price_book: PriceBook
-    plans: dict[tuple[str, str, str, str], Plan]
-    """Decisions already made, by (virtual key, dialect, endpoint, model); a memo, so it changes nothing."""
-
-    def remember(self, key: tuple[str, str, str, str], plan: Plan) -> None:
-        """Keep a plan for the next request that asks the same."""
-        if len(self.plans) >= _MAX_PLANS:
-            self.plans.clear()
-        self.plans[key] = plan
-
-
-class Snapshots:
-    """Holds the current snapshot and replaces it when the tables have changed."""
-
-    def __init__(self, *, database: Database, credentials: Credentials, pepper: bytes, clock: Clock) -> None:
-        """Hold nothing yet; `refresh` compiles the first."""
-        self._database = database
-        self._credentials = credentials
-        self._pepper = pepper
-        self._clock = clock
-        self._prices = prices.load_snapshot()
-        self._current: Snapshot | None = None
-        self._begun = 0
-        self._swapped = 0
-        """Compilations that began, and which of them the current snapshot is."""
+    rules: Mapping[str, Rules]
+    """By organization."""
+    means: Means
+    callers: dict[str, Caller]
+    """Worked out when a key is first used; a memo, so it changes nothing."""
+    plans: dict[PlanKey, tuple[int, Plan]]
+    """Decisions already made, with the instant until which they are remembered; a memo as well."""
 
     @property
-    def current(self) -> Snapshot:
-        """The snapshot to decide by."""
-        if self._current is None:
-            raise RuntimeError("the first snapshot has not been compiled")
-        return self._current
+    def price_book(self) -> PriceBook:
+        """The prices, overrides included."""
+        return self.means.price_book
 
-    async def refresh(self) -> None:
-        """Compile the tables as they are now and swap the snapshot.
+    def caller(self, key: VirtualKey) -> Caller:
+        """Return what follows from a virtual key of this snapshot."""
+        found = self.callers.get(key.id)
+        if found is None:
+            found = self.callers[key.id] = caller_of(key, self.rules[key.organization_id])
+        return found
 
-        Compilations overlap. One that began later has seen all that an earlier one has, so an earlier one that is
-        done later is thrown away: it could bring a revoked key back.
-        """
-        self._begun = turn = self._begun + 1
-        async with self._database.read() as conn:
-            # The revision is read first: a change that lands between the reads is then compiled once more by the
-            # next poll, and never missed.
-            number = await revision.current(conn)
-            keys = await directory.virtual_keys(conn)
-            tokens = await directory.admin_tokens(conn)
-            credentials = await self._credentials.sealed(conn)
-            overrides = await prices.overrides(conn)
-        if turn < self._swapped:
-            return
-        self._swapped = turn
-        by_organization: dict[str, tuple[Credential, ...]] = {}
-        for credential in credentials:
-            by_organization[credential.organization_id] = (
-                *by_organization.get(credential.organization_id, ()),
-                credential,
-            )
-        self._current = Snapshot(
-            revision=number,
-            compiled_at=self._clock.now_us(),
-            pepper=self._pepper,
-            keys={key.id: key for key in keys},
-            admin_tokens={token.id: token for token in tokens},
-            credentials=by_organization,
-            price_book=self._prices.with_overrides(overrides),
-            plans={},
-        )
-
-    async def poll(self) -> None:
-        """Refresh if another process changed the tables."""
-        async with self._database.read() as conn:
-            number = await revision.current(conn)
-        if number != self.current.revision:
-            await self.refresh()
-            log.debug("snapshot_refreshed", revision=number)
-
-    def virtual_key(self, text: str) -> VirtualKey:
-        """Return the virtual key that `text` is.
+    def plan(self, question: Question, decide: Callable[[Question], Plan]) -> Plan:
+        """Return the plan for `question`, decided anew only if a condition could decide otherwise than last time.
 
         Raises:
-            AuthenticationError: not a key, unknown, wrong secret, revoked or expired: the same error for all, after
-                the same work, so that an answer tells nothing about which.
+            KeysteadError: as `decide` does.
         """
-        snapshot = self.current
-        presented = virtual_keys.parse(text)
-        if presented is None or presented.kind != "virtual_key":
-            raise AuthenticationError
-        key = snapshot.keys.get(presented.id)
-        genuine = virtual_keys.verify(snapshot.pepper, presented, key.digest if key else None)
-        if key is None or not genuine or not self._in_force(key.expires_at, key.revoked_at):
-            raise AuthenticationError
-        return key
-
-    def administrator(self, text: str) -> Administrator | None:
-        """Return the member that an admin token stands for, or None."""
-        snapshot = self.current
-        presented = virtual_keys.parse(text)
-        if presented is None or presented.kind != "admin_token":
-            return None
-        token = snapshot.admin_tokens.get(presented.id)
-        genuine = virtual_keys.verify(snapshot.pepper, presented, token.digest if token else None)
-        if token is None or not genuine or not self._in_force(token.expires_at, token.revoked_at):
-            return None
-        return token.administrator
-
-    def _in_force(self, expires_at: int | None, revoked_at: int | None) -> bool:
-        return revoked_at is None and (expires_at is None or self._clock.now_us() < expires_at)
+        caller = question.caller
+        if caller.rules.access.conditional(caller.subject):
+            return decide(question)
+        key = (
+            caller.key.id,
+            question.dialect.value,
+            question.endpoint.value,
+            question.model,
+            question.data_class.name,
+        )
+        until, plan = self.plans.get(key, (0, None))
+        if plan is None or question.now_us >= until:
+            plan = decide(question)
+            if len(self.plans) >= _MAX_PLANS:
+                self.plans.clear()
+            self.plans[key] = (question.now_us + PLAN_LIFE_US, plan)
+        return plan

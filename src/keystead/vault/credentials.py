@@ -5,7 +5,7 @@ given, so that the caller decides what is one transaction (the change and its au
 organization's credential is as absent as one that never was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.clock import Clock
 from keystead.domain.credential import Credential, SealedVersion, VersionState
-from keystead.domain.errors import ConflictError, InvalidRequestError
+from keystead.domain.errors import ConflictError
+from keystead.domain.grants import Terms
 from keystead.domain.ids import CredentialId, OrganizationId, new_id
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
@@ -22,15 +23,24 @@ from keystead.storage import revision, schema
 from keystead.vault import lifecycle
 from keystead.vault.envelope import fingerprint, provider_key_binding, seal
 from keystead.vault.keyring import Keyring
-from keystead.vault.reading import holder_of, read_all, read_one, read_sealed, read_sealed_version
+from keystead.vault.names import ID_PREFIX, require_name
+from keystead.vault.reading import (
+    is_active,
+    models_text,
+    read_all,
+    read_one,
+    read_platform,
+    read_sealed,
+    read_sealed_version,
+    refuse_duplicate,
+)
 from keystead.vault.recognise import mask, require_inference_key
 from keystead.vault.view import CredentialView, VersionView
 
-ID_PREFIX: Final = "cred"
-MAX_NAME_LENGTH: Final = 100
-
 _credentials = schema.credentials
 _versions = schema.credential_versions
+
+_NO_TERMS: Final = msgspec.json.encode(Terms()).decode()
 
 _ENTERED_AT: Final = {
     VersionState.ACTIVE: "activated_at",
@@ -65,16 +75,18 @@ class Credentials:
         key: Secret,
         activate: bool,
         allow_duplicate: bool = False,
+        margin_ppm: int | None = None,
     ) -> CredentialView:
         """Keep a new credential with `key` as its version 1, staged, or active if `activate`.
 
-        `origin` must be in normal form: the key is bound to exactly this text.
+        `origin` must be in normal form: the key is bound to exactly this text. `margin_ppm` belongs to a credential
+        whose owner is the platform, and to no other.
 
         Raises:
             InvalidRequestError: the name or the key cannot be one (see `recognise`).
             ConflictError: the name is taken, or the organization holds this key already.
         """
-        _require_name(name)
+        require_name(name)
         now = self._clock.now_us()
         identifier = CredentialId(new_id(ID_PREFIX, now))
         row = {
@@ -86,8 +98,10 @@ class Credentials:
             "settings": msgspec.json.encode(settings).decode(),
             "owner": owner.value,
             "region": region,
-            "models": None if models is None else msgspec.json.encode(models).decode(),
+            "models": models_text(models),
             "on_disconnect": on_disconnect.value,
+            "terms": _NO_TERMS,
+            "margin_ppm": margin_ppm,
             "created_at": now,
             "created_by": actor_id,
         }
@@ -108,6 +122,10 @@ class Credentials:
     async def list(self, conn: AsyncConnection, organization_id: OrganizationId) -> tuple[CredentialView, ...]:
         """Return the organization's credentials, revoked ones included, oldest first."""
         return await read_all(conn, organization_id)
+
+    async def platform(self, conn: AsyncConnection) -> tuple[CredentialView, ...]:
+        """Return the platform's credentials, which any organization may be granted; no revoked ones, and no versions."""
+        return await read_platform(conn)
 
     async def get(self, conn: AsyncConnection, organization_id: OrganizationId, id_or_name: str) -> CredentialView:
         """Return one credential.
@@ -201,7 +219,8 @@ class Credentials:
 
         A key goes only where the person who entered it said it would: whoever may edit an address must not thereby
         be able to have the key sent there (LiteLLM CVE-2024-6587, Langfuse CVE-2026-41487). A new key must be
-        staged and activated. The same origin again changes nothing.
+        staged and activated. The same origin again changes nothing. The terms go as well: what is promised for one
+        place is not promised for another.
 
         Raises:
             ConflictError: the credential is revoked.
@@ -209,8 +228,63 @@ class Credentials:
         view = await self._changing(conn, organization_id, credential)
         if origin == view.origin:
             return view
-        await conn.execute(update(_credentials).where(_credentials.c.id == view.id).values(origin=origin))
+        await conn.execute(
+            update(_credentials).where(_credentials.c.id == view.id).values(origin=origin, terms=_NO_TERMS)
+        )
         return await self._apply(conn, view, lifecycle.revoke(view.versions))
+
+    async def change_margin(
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, margin_ppm: int
+    ) -> CredentialView:
+        """Sell the work of a platform credential at another margin, from the next attempt on.
+
+        Raises:
+            ConflictError: the credential is revoked, or it is not the platform's.
+        """
+        view = await self._changing(conn, organization_id, credential)
+        if view.owner is not Owner.PLATFORM:
+            raise ConflictError(
+                "Only a platform credential has a margin.",
+                code="not_a_platform_credential",
+                next_step="What an own credential costs is between you and the provider.",
+            )
+        return await self._set(conn, view, {"margin_ppm": margin_ppm})
+
+    async def change(
+        self,
+        conn: AsyncConnection,
+        *,
+        organization_id: OrganizationId,
+        credential: str,
+        settings: dict[str, str] | None = None,
+        region: str | None = None,
+        models: tuple[str, ...] | msgspec.UnsetType | None = msgspec.UNSET,
+        on_disconnect: OnDisconnect | None = None,
+    ) -> CredentialView:
+        """Change what no key is bound to; what is None (of `models`, unset: None is all) stays as it is.
+
+        Raises:
+            ConflictError: the credential is revoked.
+        """
+        view = await self._changing(conn, organization_id, credential)
+        values = {
+            "settings": msgspec.json.encode(view.settings if settings is None else settings).decode(),
+            "region": view.region if region is None else region,
+            "models": models_text(view.models if isinstance(models, msgspec.UnsetType) else models),
+            "on_disconnect": (on_disconnect or view.on_disconnect).value,
+        }
+        return await self._set(conn, view, values)
+
+    async def set_terms(
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, terms: Terms
+    ) -> CredentialView:
+        """Say what the contract behind a credential promises, in place of all that was said before.
+
+        Raises:
+            ConflictError: the credential is revoked.
+        """
+        view = await self._changing(conn, organization_id, credential)
+        return await self._set(conn, view, {"terms": msgspec.json.encode(terms).decode()})
 
     async def record_probe(
         self,
@@ -229,6 +303,15 @@ class Credentials:
     async def sealed(self, conn: AsyncConnection) -> tuple[Credential, ...]:
         """Return every organization's credentials, each with its active version, or None, as a revoked one has none."""
         return await read_sealed(conn)
+
+    async def is_active_key(
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, key: Secret
+    ) -> bool:
+        """Say whether `key` is the one that the credential uses now."""
+        view = await self.get(conn, organization_id, credential)
+        root_keys = await self._keyring.root_keys(organization_id, conn)
+        plaintext = key.reveal().encode()
+        return await is_active(conn, view.id, [fingerprint(root_key, plaintext) for root_key in root_keys.values()])
 
     async def open_for_probe(
         self, conn: AsyncConnection, *, organization_id: OrganizationId, credential: str, version: int
@@ -262,7 +345,7 @@ class Credentials:
         newest = max(root_keys)
         if not allow_duplicate:
             fingerprints = [fingerprint(root_key, plaintext) for root_key in root_keys.values()]
-            await _refuse_duplicate(conn, view.organization_id, fingerprints)
+            await refuse_duplicate(conn, view.organization_id, fingerprints)
         number = max((version.version for version in view.versions), default=0) + 1
         binding = provider_key_binding(
             organization_id=view.organization_id,
@@ -297,6 +380,11 @@ class Credentials:
             )
         return view
 
+    async def _set(self, conn: AsyncConnection, view: CredentialView, values: Mapping[str, object]) -> CredentialView:
+        await conn.execute(update(_credentials).where(_credentials.c.id == view.id).values(dict(values)))
+        await revision.touch(conn)
+        return await self.get(conn, view.organization_id, view.id)
+
     async def _apply(self, conn: AsyncConnection, view: CredentialView, changes: lifecycle.Changes) -> CredentialView:
         now = self._clock.now_us()
         for number, state in changes.items():
@@ -308,34 +396,5 @@ class Credentials:
         return await self.get(conn, view.organization_id, view.id)
 
 
-async def _refuse_duplicate(
-    conn: AsyncConnection, organization_id: OrganizationId, fingerprints: Sequence[bytes]
-) -> None:
-    """Refuse a key that the organization holds already. One that was revoked may come back."""
-    holder = await holder_of(conn, organization_id, fingerprints)
-    if holder is not None:
-        name, version = holder
-        raise ConflictError(
-            f"This key is version {version} of the credential {name!r} already.",
-            code="duplicate_key",
-            next_step="Use that credential, or allow the duplicate explicitly.",
-            param="key",
-        )
-
-
 def _is_version(view: CredentialView, number: int) -> ColumnElement[bool]:
     return and_(_versions.c.credential_id == view.id, _versions.c.version == number)
-
-
-def _require_name(name: str) -> None:
-    """Refuse a name that could not be told from an id, or seen for what it is."""
-    if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or name != name.strip():
-        raise InvalidRequestError(
-            f"A name has 1 to {MAX_NAME_LENGTH} printable characters and no space at its ends.",
-            code="invalid_name",
-            param="name",
-        )
-    if name.startswith(f"{ID_PREFIX}_"):
-        raise InvalidRequestError(
-            f"A name does not begin with {ID_PREFIX}_: ids do.", code="invalid_name", param="name"
-        )

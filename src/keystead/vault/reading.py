@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.credential import Credential, SealedVersion, VersionState
-from keystead.domain.errors import NotFoundError
+from keystead.domain.errors import ConflictError, NotFoundError
+from keystead.domain.grants import Terms
 from keystead.domain.ids import CredentialId, OrganizationId
 from keystead.domain.traffic import OnDisconnect, Owner
 from keystead.storage import schema
@@ -55,6 +56,16 @@ async def read_all(conn: AsyncConnection, organization_id: OrganizationId) -> tu
     return tuple(_credential_view(row, versions[row.id]) for row in rows)
 
 
+async def read_platform(conn: AsyncConnection) -> tuple[CredentialView, ...]:
+    """Return the platform's credentials that are not revoked, whichever organization keeps them, oldest first.
+
+    Without their versions, which are that organization's alone.
+    """
+    of_platform = and_(_credentials.c.owner == Owner.PLATFORM.value, _credentials.c.revoked_at.is_(None))
+    rows = (await conn.execute(select(_credentials).where(of_platform).order_by(_credentials.c.id))).all()
+    return tuple(_credential_view(row, ()) for row in rows)
+
+
 async def read_sealed(conn: AsyncConnection) -> tuple[Credential, ...]:
     """Return every organization's credentials, each with its active version or None, as a revoked one has none.
 
@@ -81,7 +92,26 @@ async def read_sealed_version(
     return _credential(row, chosen if chosen.state is VersionState.ACTIVE else None), chosen
 
 
-async def holder_of(
+async def refuse_duplicate(
+    conn: AsyncConnection, organization_id: OrganizationId, fingerprints: Sequence[bytes]
+) -> None:
+    """Refuse a key that the organization holds already. One that was revoked may come back.
+
+    Raises:
+        ConflictError: it does.
+    """
+    holder = await _holder_of(conn, organization_id, fingerprints)
+    if holder is not None:
+        name, version = holder
+        raise ConflictError(
+            f"This key is version {version} of the credential {name!r} already.",
+            code="duplicate_key",
+            next_step="Use that credential, or allow the duplicate explicitly.",
+            param="key",
+        )
+
+
+async def _holder_of(
     conn: AsyncConnection, organization_id: OrganizationId, fingerprints: Sequence[bytes]
 ) -> tuple[str, int] | None:
     """Return the credential name and version number under which the organization holds a key, revoked ones aside."""
@@ -97,6 +127,16 @@ async def holder_of(
     )
     row = (await conn.execute(query)).one_or_none()
     return None if row is None else (row.name, row.version)
+
+
+async def is_active(conn: AsyncConnection, credential_id: CredentialId, fingerprints: Sequence[bytes]) -> bool:
+    """Say whether the credential's active version holds a key with one of these fingerprints."""
+    held = select(_versions.c.version).where(
+        _versions.c.credential_id == credential_id,
+        _versions.c.state == VersionState.ACTIVE.value,
+        _versions.c.fingerprint.in_(fingerprints),
+    )
+    return (await conn.execute(held)).first() is not None
 
 
 async def _version_rows(conn: AsyncConnection, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
@@ -116,6 +156,8 @@ def _credential_view(row: Row[Any], versions: Iterable[Row[Any]]) -> CredentialV
         region=row.region,
         models=_models(row),
         on_disconnect=OnDisconnect(row.on_disconnect),
+        terms=_terms(row),
+        margin_ppm=row.margin_ppm,
         created_at=row.created_at,
         created_by=row.created_by,
         revoked_at=row.revoked_at,
@@ -151,6 +193,8 @@ def _credential(row: Row[Any], active: SealedVersion | None) -> Credential:
         region=row.region,
         models=_models(row),
         on_disconnect=OnDisconnect(row.on_disconnect),
+        terms=_terms(row),
+        margin_ppm=row.margin_ppm,
         active=active,
     )
 
@@ -165,5 +209,14 @@ def _settings(row: Row[Any]) -> dict[str, str]:
     return msgspec.json.decode(row.settings, type=dict[str, str])
 
 
+def _terms(row: Row[Any]) -> Terms:
+    return msgspec.json.decode(row.terms, type=Terms)
+
+
 def _models(row: Row[Any]) -> tuple[str, ...] | None:
     return None if row.models is None else msgspec.json.decode(row.models, type=tuple[str, ...])
+
+
+def models_text(models: tuple[str, ...] | None) -> str | None:
+    """Return a credential's models as they are kept."""
+    return None if models is None else msgspec.json.encode(models).decode()

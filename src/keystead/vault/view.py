@@ -6,6 +6,7 @@ import msgspec
 
 from keystead.domain.credential import VersionState
 from keystead.domain.errors import NotFoundError
+from keystead.domain.grants import Terms
 from keystead.domain.ids import CredentialId, OrganizationId
 from keystead.domain.traffic import OnDisconnect, Owner
 
@@ -39,6 +40,10 @@ class CredentialView(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     models: tuple[str, ...] | None
     on_disconnect: OnDisconnect
+    terms: Terms
+    """What the contract behind it promises."""
+    margin_ppm: int | None
+    """Of a platform credential: parts per million added to the provider's cost."""
     created_at: int
     created_by: str
     revoked_at: int | None

@@ -16,7 +16,7 @@ from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import EXTENSION, ClientLeftError, Departure
 from keystead.gateway.pipeline import Pipeline
-from keystead.gateway.snapshot import Snapshots
+from keystead.gateway.snapshots import Snapshots
 from keystead.telemetry import Metrics
 from keystead.web import paths
 from keystead.web.errors import error_body, error_headers
@@ -136,6 +136,7 @@ class Inference:
             model=check_model(operation.model) if operation.model else "",
             stream=operation.stream,
             body=b"",
+            address=arrival.address,
             object_id=operation.object_id,
         )
         try:
@@ -146,8 +147,8 @@ class Inference:
         if ask.endpoint is Endpoint.MODELS and self._models.is_own(key, ask):
             await self._own_models(key, ask, send)
             return
-        flight = await self._pipeline.open(key, ask, arrival.departure)
-        await self._relay.answer(flight, send)
+        async with self._pipeline.open(key, ask, arrival.departure) as flight:
+            await self._relay.answer(flight, send)
 
     def _authenticate(self, arrival: Arrival) -> tuple[VirtualKey, bytes]:
         shown, query = presented_key(arrival.headers, arrival.query)

@@ -12,13 +12,17 @@ import msgspec
 
 from keystead.domain.access import VirtualKey
 from keystead.domain.credential import Credential
-from keystead.domain.errors import PolicyDenied
-from keystead.domain.traffic import Dialect, Owner
+from keystead.domain.traffic import Dialect, Endpoint, Owner
 from keystead.gateway.ask import Ask
 from keystead.gateway.pipeline import Pipeline
-from keystead.routing.resolve import Choice, check_narrowing
 
 _GEMINI_METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens", "embedContent")
+_USUAL: Final = {
+    Dialect.OPENAI: Endpoint.CHAT,
+    Dialect.ANTHROPIC: Endpoint.MESSAGES,
+    Dialect.GEMINI: Endpoint.GENERATE,
+}
+"""What a listed model is most likely wanted for; grants may let it be used for other things, or not for this."""
 _UNKNOWN_DATE: Final = "1970-01-01T00:00:00Z"
 """The catalogue does not know when a model came out; the SDKs insist on a date."""
 
@@ -36,17 +40,20 @@ class ModelList:
         if ask.model:
             return False
         real = [c for c in self._pipeline.usable(key, ask) if c.owner is not Owner.SANDBOX]
-        return key.models is not None or len(real) != 1 or real[0].models is not None
+        if key.models is not None or len(real) != 1 or real[0].models is not None:
+            return True
+        return bool(self._pipeline.routes(key)) or not self._pipeline.may_use(key, ask, real[0], name="", model="")
 
     def body(self, key: VirtualKey, ask: Ask) -> bytes:
-        """Return the list in the caller's dialect."""
-        names: dict[str, str] = {}
+        """Return the list in the caller's dialect: the organization's routes, then what its credentials serve."""
+        names = dict.fromkeys(self._pipeline.routes(key), "keystead")
+        chat = msgspec.structs.replace(ask, endpoint=_USUAL[ask.dialect])
         credentials = list(self._pipeline.usable(key, ask))
         for credential in credentials:
             alone = sum(1 for c in credentials if c.provider == credential.provider) == 1
             for model in self._models_of(credential):
                 name = f"{credential.provider if alone else credential.name}/{model}"
-                if _allowed(key, credential, name, model):
+                if self._pipeline.may_use(key, chat, credential, name=name, model=model):
                     names[name] = credential.provider
         return msgspec.json.encode(_SHAPES[ask.dialect](names))
 
@@ -54,14 +61,6 @@ class ModelList:
         if credential.models is None:
             return self._catalogued(credential.provider)
         return [model for model in credential.models if not set(model) & set("*?[")]
-
-
-def _allowed(key: VirtualKey, credential: Credential, name: str, model: str) -> bool:
-    try:
-        check_narrowing(name, Choice(credential=credential, model=model, rule="listed"), key.models)
-    except PolicyDenied:
-        return False
-    return True
 
 
 def _openai(names: dict[str, str]) -> dict[str, Any]:

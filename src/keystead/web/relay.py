@@ -64,13 +64,12 @@ class Relay:
             await self._stream(flight, send, [], flight.chunks())
 
     async def _refusal(self, flight: Flight, send: Send) -> None:
-        body = await flight.error_body()
         assert flight.response is not None, "it has refused"
         headers = _headers(flight)
         if flight.error_class is not None:
             headers.append((b"x-keystead-error", flight.error_class.value.encode()))
             headers.append((b"x-keystead-fault", fault_of(flight.error_class).value.encode()))
-        await send_whole(send, flight.response.status, headers, body)
+        await send_whole(send, flight.response.status, headers, flight.refusal_body)
 
     async def _plain(self, flight: Flight, send: Send) -> None:
         parts: list[bytes] = []
@@ -93,6 +92,8 @@ class Relay:
         if flight.cost.pico is not None:
             headers.append((b"x-keystead-cost", f"{to_text(flight.cost.pico)} {flight.cost.currency}".encode()))
         headers.append((b"x-keystead-cost-state", flight.cost.state.value.encode()))
+        if flight.charge_pico is not None:
+            headers.append((b"x-keystead-credits", to_text(flight.charge_pico).encode()))
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         flight.sent(len(body))
         await send_whole(send, flight.response.status, headers, body)
@@ -146,13 +147,19 @@ async def send_error(send: Send, error: KeysteadError, flight: Flight, headers: 
 
 def _headers(flight: Flight, *, upstream: bool = True) -> Headers:
     """Return the allow-listed headers of the provider and our own, which say which key did the work."""
-    credential = flight.plan.credential
+    step, attempt = flight.step, flight.attempt
     headers: Headers = [
         (b"x-keystead-request-id", flight.ask.request_id.encode("ascii")),
-        (b"x-keystead-credential", f"{credential.id}@{flight.plan.version.version}".encode("ascii")),
-        (b"x-keystead-owner", credential.owner.value.encode("ascii")),
-        (b"x-keystead-provider", flight.plan.provider.name.encode("ascii")),
+        (b"x-keystead-credential", f"{step.credential.id}@{step.version.version}".encode("ascii")),
+        (b"x-keystead-owner", step.credential.owner.value.encode("ascii")),
+        (b"x-keystead-provider", step.provider.name.encode("ascii")),
     ]
+    if attempt.number > 1:
+        headers.append((b"x-keystead-attempt", b"%d" % attempt.number))
+    if attempt.reason:
+        headers.append((b"x-keystead-fallback-reason", attempt.reason.encode("ascii")))
+    if attempt.consent_id:
+        headers.append((b"x-keystead-consent", attempt.consent_id.encode("ascii")))
     if upstream and flight.response is not None:
         headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in flight.response.headers)
     return headers

@@ -1,0 +1,223 @@
+"""The rooms of one worker, wired to each other: what decides, what sends, and what the admin API works with."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from keystead.app.payment_secrets import load_payment_secrets
+from keystead.app.private_file import read_private, refusal
+from keystead.coordination import Counters
+from keystead.coordination.redis import RedisCounters
+from keystead.domain.clock import Clock
+from keystead.domain.ids import InstanceId
+from keystead.domain.money import to_pico
+from keystead.gateway.dispatch import Dispatch
+from keystead.gateway.explain import Explainer
+from keystead.gateway.pace import Pace
+from keystead.gateway.pipeline import Pipeline
+from keystead.gateway.snapshots import Snapshots
+from keystead.gateway.walk import Walk
+from keystead.identity.directory import Directory
+from keystead.identity.issuer import Issuer
+from keystead.identity.members import Members
+from keystead.identity.organizations import Organizations
+from keystead.identity.roles import Roles
+from keystead.identity.service_accounts import ServiceAccounts
+from keystead.identity.teams import Teams
+from keystead.ledger.store import Ledger
+from keystead.limits.rates import Rates
+from keystead.limits.store import Budgets, RateLimits
+from keystead.metering.prices import Overrides
+from keystead.policy.class_store import DataClassStore, RecognizerStore
+from keystead.policy.store import Consents, Grants
+from keystead.providers.egress import EgressGuard
+from keystead.providers.sandbox import SandboxTransport
+from keystead.providers.table import PROVIDERS
+from keystead.providers.transport import AiohttpTransport, Transport
+from keystead.routing.breaker import Breakers
+from keystead.routing.figures import Figures
+from keystead.routing.retry_budget import RetryBudget
+from keystead.routing.store import ModelRoutes
+from keystead.settings import Settings
+from keystead.storage.database import Database
+from keystead.telemetry import Metrics
+from keystead.vault.credentials import Credentials
+from keystead.vault.keyring import Keyring
+from keystead.vault.lease import LeaseDoor
+from keystead.web.admin.application import AdminApplication
+from keystead.web.admin.rooms import AdminRooms, Health
+from keystead.web.inference import Inference, Limits
+from keystead.web.models import ModelList
+from keystead.web.payments import Payments
+from keystead.web.relay import Relay
+
+
+class Foundation(msgspec.Struct, frozen=True, kw_only=True):
+    """What everything stands on, open and running."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    keyring: Keyring
+    credentials: Credentials
+    snapshots: Snapshots
+    metrics: Metrics
+    rates: Rates
+    instance_id: InstanceId
+    network: AiohttpTransport
+    guard: EgressGuard
+
+
+class Outside(msgspec.Struct, frozen=True, kw_only=True):
+    """What answers from the outside."""
+
+    inference: Inference
+    admin: AdminApplication
+    payments: Payments
+
+
+def shared_counters(settings: Settings, clock: Clock) -> Counters | None:
+    """Return the counters that all processes share; None where no Redis is configured.
+
+    Raises:
+        KeysteadError: its URL cannot be read, or its password's file is refused.
+    """
+    if not settings.redis_url:
+        return None
+    password = None
+    if settings.redis_password_file:
+        path = Path(settings.redis_password_file).expanduser()
+        content = read_private(path, variable="KEYSTEAD_REDIS_PASSWORD_FILE", code="redis_password_refused")
+        password = _password(content)
+    return RedisCounters(settings.redis_url, password=password, clock=clock)
+
+
+def wire(
+    base: Foundation, *, catalogued: Callable[[str], Iterable[str]], health: Callable[[], Awaitable[Health]]
+) -> Outside:
+    """Wire the rooms; must be called in the event loop that they serve."""
+    lease_door = LeaseDoor(base.keyring)
+    sandbox = SandboxTransport()
+
+    def transport_for(provider: str) -> Transport:
+        return sandbox if provider == "sandbox" else base.network
+
+    walk = Walk(
+        journal=base.database.journal,
+        dispatch=Dispatch(lease_door=lease_door, transport_for=transport_for),
+        breakers=Breakers(),
+        retry_budget=RetryBudget(),
+        figures=Figures(),
+        clock=base.clock,
+        metrics=base.metrics,
+        drain_s=base.settings.disconnect_drain_s,
+    )
+    explainer = Explainer(snapshot=lambda: base.snapshots.current, walk=walk, clock=base.clock)
+    ledger = Ledger(base.clock)
+    return Outside(
+        inference=_inference(base, walk, catalogued),
+        admin=AdminApplication(
+            _admin_rooms(
+                base,
+                lease_door=lease_door,
+                transport_for=transport_for,
+                explainer=explainer,
+                ledger=ledger,
+                health=health,
+            )
+        ),
+        payments=Payments(
+            database=base.database,
+            ledger=ledger,
+            secrets=load_payment_secrets(base.settings.topup_webhook_secret_file),
+            clock=base.clock,
+        ),
+    )
+
+
+def _password(content: bytes) -> str:
+    try:
+        password = content.decode().strip()
+    except UnicodeDecodeError:
+        password = ""
+    if not password:
+        raise refusal(
+            "holds no password",
+            "Write the password into it as UTF-8 text, or unset the setting.",
+            variable="KEYSTEAD_REDIS_PASSWORD_FILE",
+            code="redis_password_refused",
+        )
+    return password
+
+
+def _inference(base: Foundation, walk: Walk, catalogued: Callable[[str], Iterable[str]]) -> Inference:
+    settings = base.settings
+    pipeline = Pipeline(
+        snapshot=lambda: base.snapshots.current,
+        database=base.database,
+        walk=walk,
+        pace=Pace(base.rates, base.clock),
+        clock=base.clock,
+        instance_id=base.instance_id,
+        metrics=base.metrics,
+    )
+    return Inference(
+        pipeline=pipeline,
+        snapshots=base.snapshots,
+        relay=Relay(total_timeout_s=settings.total_timeout_s),
+        models=ModelList(pipeline=pipeline, catalogued=catalogued),
+        metrics=base.metrics,
+        clock=base.clock,
+        limits=Limits(
+            max_body_bytes=settings.max_body_bytes,
+            body_timeout_s=settings.body_timeout_s,
+            max_in_flight=settings.max_in_flight,
+        ),
+    )
+
+
+def _admin_rooms(
+    base: Foundation,
+    *,
+    lease_door: LeaseDoor,
+    transport_for: Callable[[str], Transport],
+    explainer: Explainer,
+    ledger: Ledger,
+    health: Callable[[], Awaitable[Health]],
+) -> AdminRooms:
+    clock, directory = base.clock, Directory()
+    return AdminRooms(
+        database=base.database,
+        administrators=base.snapshots,
+        directory=directory,
+        organizations=Organizations(clock),
+        teams=Teams(clock, directory),
+        members=Members(clock, directory),
+        roles=Roles(clock, directory),
+        service_accounts=ServiceAccounts(clock),
+        issuer=Issuer(clock),
+        pepper=base.keyring.pepper,
+        ensure_root_key=base.keyring.ensure,
+        credentials=base.credentials,
+        overrides=Overrides(clock),
+        grants=Grants(clock),
+        data_classes=DataClassStore(clock),
+        recognizers=RecognizerStore(clock),
+        consents=Consents(clock),
+        budgets=Budgets(clock),
+        rate_limits=RateLimits(clock),
+        model_routes=ModelRoutes(clock, providers=PROVIDERS),
+        ledger=ledger,
+        credit_value_pico=to_pico(base.settings.credit_value),
+        explainer=explainer,
+        virtual_key=base.snapshots.key,
+        lease_door=lease_door,
+        transport_for=transport_for,
+        egress_guard=base.guard,
+        price_book=lambda: base.snapshots.current.price_book,
+        clock=clock,
+        refresh_snapshot=base.snapshots.refresh,
+        health=health,
+        body_timeout_s=base.settings.body_timeout_s,
+    )

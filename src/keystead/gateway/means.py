@@ -1,0 +1,111 @@
+"""What an attempt may cost, what is held for it, and what is posted when it has ended."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from keystead.dialects.asked import Asked, asked_output
+from keystead.domain.clock import Clock
+from keystead.domain.grants import Consent
+from keystead.domain.means import Hold
+from keystead.domain.money import USD
+from keystead.domain.records import Cost
+from keystead.gateway.ask import Ask
+from keystead.gateway.plan import Step
+from keystead.gateway.rules import Caller
+from keystead.ledger.credits import charge
+from keystead.limits.holds import consent_holds, credit_hold, holds_for, posts_for
+from keystead.metering.ceiling import Ceiling, ceiling_of
+from keystead.metering.pricing import PriceBook
+
+_THOUSAND: Final = 1_000
+
+
+class Means(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices and books, as of one snapshot."""
+
+    price_book: PriceBook
+    credit_value_pico: int
+    """What a credit is worth, in pico USD."""
+    revenue_account: str
+    clock: Clock
+
+    def ceiling(self, step: Step, ask: Ask) -> Ceiling:
+        """Return the most that `step` can cost, at the prices of whoever's contract it is made under.
+
+        A customer of the platform must not set the price of what it buys.
+        """
+        return ceiling_of(
+            self.price_book,
+            organization_id=step.credential.organization_id,
+            provider=step.provider.name,
+            endpoint=ask.endpoint,
+            model=step.model,
+            region=step.credential.region,
+            at=ask.started_at,
+            body_bytes=len(ask.body),
+            asked=asked_output(ask.json, ask.dialect),
+        )
+
+    def price_of(self, step: Step, ask: Ask) -> int | None:
+        """Return what a thousand tokens in and a thousand out cost on `step`, at their dearest; None if unpriced."""
+        return ceiling_of(
+            self.price_book,
+            organization_id=step.credential.organization_id,
+            provider=step.provider.name,
+            endpoint=ask.endpoint,
+            model=step.model,
+            region=step.credential.region,
+            at=ask.started_at,
+            body_bytes=_THOUSAND,
+            asked=Asked(max_output_tokens=_THOUSAND),
+        ).pico
+
+    def holds(self, caller: Caller, step: Step, ask: Ask, consent: Consent | None) -> tuple[Hold, ...]:
+        """Return what must be held for `step` before it is made.
+
+        Raises:
+            PolicyDenied: nobody knows the most it can cost, and a budget or the platform does not take that.
+        """
+        rules = caller.rules
+        budgets = rules.budgets.concerning(caller.spender, step.credential.id, step.model)
+        if not budgets and not step.is_platform:
+            return ()
+        ceiling = self.ceiling(step, ask)
+        now = self.clock.now_us()
+        charged: int | None = None
+        if step.is_platform and ceiling.pico is not None:
+            charged = self._charged(step, ceiling.pico)
+        held = holds_for(
+            budgets,
+            ceiling_pico=ceiling.pico,
+            currency=ceiling.currency,
+            credits_pico=charged,
+            now_us=now,
+            time_zone=rules.time_zone,
+        )
+        if not step.is_platform:
+            return held
+        paid = credit_hold(rules.prepaid_account, charged, pays=self.revenue_account)
+        if consent is not None and charged is not None:
+            held += consent_holds(consent, charged, now_us=now, time_zone=rules.time_zone)
+        return (*held, paid)
+
+    def charge(self, step: Step, cost: Cost, holds: Sequence[Hold]) -> int | None:
+        """Return the credits that the platform bills for an attempt; None on an own credential, or if unknown.
+
+        Never more than was held for it: what the record says is what the books say.
+        """
+        if not step.is_platform or cost.pico is None or cost.currency != USD:
+            return None
+        held = sum(hold.amount for hold in holds if hold.kind == "credits")
+        return min(self._charged(step, cost.pico), held)
+
+    def _charged(self, step: Step, cost_pico: int) -> int:
+        return charge(cost_pico, margin_ppm=step.credential.margin_ppm or 0, credit_value_pico=self.credit_value_pico)
+
+
+def posts(holds: Sequence[Hold], *, cost: Cost, charged: int | None) -> tuple[int, ...]:
+    """Return what is posted for each hold, in their order."""
+    return posts_for(holds, cost=cost, charge_pico=charged) if holds else ()
