@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 from prometheus_client import Counter
 
 from keystead.cli import main as cli
@@ -19,6 +20,7 @@ from keystead.providers.table import PROVIDERS
 from keystead.settings import SETTINGS
 from keystead.telemetry import Metrics
 from keystead.web.admin import openapi
+from keystead.web.admin.config.document import Document
 from keystead.web.admin.routes import ROUTES
 from tools.error_codes import error_codes
 
@@ -31,7 +33,8 @@ def main() -> int:
     stale = []
     for name, page in PAGES.items():
         path = FOLDER / name
-        text = f"<!-- Made from the code by `make docs`; edits here are lost. -->\n\n{page().rstrip()}\n"
+        head = "<!-- Made from the code by `make docs`; edits here are lost. -->\n\n" if name.endswith(".md") else ""
+        text = f"{head}{page().rstrip()}\n"
         if path.exists() and path.read_text() == text:
             continue
         stale.append(name)
@@ -191,9 +194,21 @@ def _documented(kind: type[CostState | State]) -> Iterator[tuple[str, str]]:
         yield f"`{member.value}`", str(word)
 
 
+def configuration_schema() -> str:
+    """The JSON Schema of a document of configuration, for editors that check YAML while it is written."""
+    schema = msgspec.json.schema(Document)
+    about = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Keystead configuration",
+        "$comment": "Made from the code by `make docs`; edits here are lost.",
+    }
+    return msgspec.json.format(msgspec.json.encode(about | schema), indent=2).decode()
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "admin-api.md": admin_api_page,
     "cli.md": cli_page,
+    "configuration.schema.json": configuration_schema,
     "errors.md": errors_page,
     "metrics.md": metrics_page,
     "prices.md": prices_page,

@@ -22,11 +22,15 @@ REVEALERS: Final = {
     "app/first_start.py": "writes the first admin token into its file, once",
     "app/server.py": "prints the first virtual key, once",
     "identity/virtual_keys.py": "the HMAC of an issued key",
+    "ledger/webhook.py": "the HMAC of a payment notice",
     "providers/sandbox/transport.py": "the built-in provider's own key check",
     "providers/transport.py": "the provider's auth header",
     "vault/credentials.py": "seals what was brought, and its fingerprint and mask",
     "web/admin/admin_tokens.py": "shows an issued token, once",
-    "web/admin/credentials.py": "recognises an admin key before it is kept",
+    "web/admin/config/write.py": "recognises an admin key in a document before it is kept",
+    "web/admin/credential_versions.py": "recognises an admin key before it is kept",
+    "web/admin/credentials.py": "as above",
+    "web/admin/organizations.py": "shows a new organization's first token, once",
     "web/admin/virtual_keys.py": "shows an issued key, once",
 }
 """Who may call `Secret.reveal`, and what for. A provider key's plaintext is opened in three of them only."""
@@ -37,7 +41,9 @@ SQL_CALLS: Final = frozenset(
     {"text", "execute", "executemany", "executescript", "exec_driver_sql", "fetch", "fetchrow"}
 )
 SQL_FROM_PARTS: Final = {
+    "storage/migrations/versions/0003_row_level_security.py": "DDL takes no parameters; its parts are our own tables",
     "storage/partitions.py": "DDL takes no parameters; its parts are our own table names and whole numbers",
+    "storage/row_security.py": "as the migration: the names of our own tables and columns",
     "storage/statements.py": "made once, from the schema's own column names; every value is a parameter",
     "storage/sqlite.py": "a PRAGMA takes no parameters; its value is one of two words",
     "storage/sqlite_sink.py": "as above",

@@ -10,13 +10,29 @@ import click
 
 COMMANDS: Final = {
     "serve": "Start the gateway.",
-    "credential": "Provider keys: add, probe, rotate, roll back, revoke.",
+    "credential": "Provider keys: add, probe, rotate, roll back, terms, revoke.",
     "key": "Virtual keys: create, list, revoke.",
+    "grant": "Grants (who may use which credentials for what): create, list, show, revoke.",
+    "data-class": "Data classes (how sensitive requests are): list, set, remove.",
+    "recognizer": "Recognisers (what requests are searched for): add, list, remove.",
+    "consent": "Consents to fall back to platform credentials: give, list, revoke.",
+    "budget": "Budgets (how much may be spent): create, list, show, change, end.",
+    "limit": "Rate limits (how fast, how many at once, how long): create, list, delete.",
+    "route": "Routes (your own model names): create, list, show, set, delete.",
+    "config": "Configuration as code: export, plan, apply, drift.",
+    "simulate": "What a document of rules would have refused.",
+    "import-litellm": "Turn a LiteLLM proxy's config.yaml into a document.",
+    "explain": "Say what would be decided about a request, and why.",
     "request": "Recorded requests: list, show.",
     "usage": "Tokens and cost by team, credential, model and more.",
     "price": "Prices: list, show, own ones.",
-    "team": "Teams: create, list.",
-    "member": "Members: create, list, disable.",
+    "credits": "Prepaid credits: balance, statement, top-up, adjust.",
+    "platform-credential": "Platform credentials, paid for with credits: list.",
+    "organization": "Your organization: show, change. For the operator: list, create.",
+    "team": "Teams: create, list, show, rename, move, cost-center, data-class.",
+    "member": "Members: create, list, assign, unassign, disable.",
+    "service-account": "Service accounts (programs): create, list, disable.",
+    "role": "Roles: list, create, change, delete.",
     "token": "Admin tokens: create, list, revoke.",
     "audit": "The audit log: list.",
     "doctor": "Look for what is wrong, here and in the server.",
@@ -36,7 +52,7 @@ class LazyGroup(click.Group):
         """Import the command's module and return the command."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"keystead.cli.{cmd_name}").command
+        command = importlib.import_module(f"keystead.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from keystead.cli.inputs import Pair, confirm, read_secret
-from keystead.cli.output import Column, fields, local, milliseconds, progress, table, words, write, write_list
+from keystead.cli.inputs import Moment, Pair, Percent, confirm, read_secret
+from keystead.cli.output import Column, fields, local, milliseconds, percent, progress, table, words, write, write_list
 from keystead.cli.session import Session, connected
 
 Json = Mapping[str, Any]
@@ -53,7 +53,7 @@ _name = click.argument("credential")
 
 @click.group("credential")
 def command() -> None:
-    """Provider keys: add, probe, rotate, roll back, revoke.
+    """Provider keys: add, probe, rotate, roll back, terms, revoke.
 
     A key is read from standard input when it is piped, and asked for otherwise.
     """
@@ -79,6 +79,8 @@ def command() -> None:
 @_force
 @_keep
 @_duplicate
+@click.option("--platform", is_flag=True, help="Sell its work to other organizations, for credits (operator).")
+@click.option("--margin", type=Percent(), help="With --platform: what is added to the provider's cost, such as 20%.")
 @connected
 def add(
     session: Session,
@@ -94,8 +96,12 @@ def add(
     force: bool,
     keep: bool,
     allow_duplicate: bool,
+    platform: bool,
+    margin: int | None,
 ) -> None:
     """Probe a provider key and keep it as NAME."""
+    if platform is (margin is None):
+        raise click.UsageError("A platform credential has a --margin, and no other has one: say both or neither.")
     client = session.client()
     body = {
         "name": name,
@@ -110,6 +116,8 @@ def add(
         "force": force,
         "keep": keep,
         "allow_duplicate": allow_duplicate,
+        "platform": platform,
+        "margin_ppm": margin,
     }
     with progress(f"Asking {provider} about the key …"):
         answer = client.post("credentials", body=body)
@@ -214,6 +222,81 @@ def revoke(session: Session, *, credential: str, version: int | None, yes: bool)
     write(session, answer, lambda: _show(answer))
 
 
+@command.command("margin")
+@_name
+@click.argument("margin", type=Percent())
+@connected
+def margin(session: Session, *, credential: str, margin: int) -> None:
+    """Sell the work of the platform credential CREDENTIAL at MARGIN (20%), from the next attempt on."""
+    answer = session.client().post("credentials", credential, "margin", body={"margin_ppm": margin})
+    write(session, answer, lambda: _show(answer))
+
+
+@command.command("terms")
+@_name
+@click.option("--region", "regions", multiple=True, help="Where data is processed and kept: eu, de, us.")
+@click.option(
+    "--retention", "days", type=click.IntRange(min=0), help="Days that prompts are kept; 0 is zero retention."
+)
+@click.option("--no-training", is_flag=True, help="The provider does not train on the data.")
+@click.option("--baa", default="", help="Where the business associate agreement (HIPAA) is kept.")
+@click.option("--dpa", default="", help="Where the data processing agreement (GDPR) is kept.")
+@click.option("--ends", "ends_at", type=Moment(ahead=True), help="When the contract ends: a date, or a span from now.")
+@connected
+def terms(
+    session: Session,
+    *,
+    credential: str,
+    regions: tuple[str, ...],
+    days: int | None,
+    no_training: bool,
+    baa: str,
+    dpa: str,
+    ends_at: str | None,
+) -> None:
+    """Say what the contract behind CREDENTIAL promises. What is not said is not promised."""
+    body = {
+        "regions": regions,
+        "retention_days": days,
+        "no_training": no_training,
+        "baa_reference": baa,
+        "dpa_reference": dpa,
+        "ends_at": ends_at,
+    }
+    answer = session.client().post("credentials", credential, "terms", body=body)
+    write(session, answer, lambda: _show(answer))
+
+
+@command.command("set")
+@_name
+@click.option("--setting", "settings", multiple=True, type=Pair(), help="All of them, in place of those it has.")
+@click.option("--region", help="Price region.")
+@click.option("--model", "models", multiple=True, help="A model it serves, or a pattern, in place of those it has.")
+@click.option("--all-models", is_flag=True, help="Serve all that the provider has.")
+@click.option("--on-disconnect", type=click.Choice(["drain", "cancel"]), help="When the client leaves.")
+@connected
+def set_(
+    session: Session,
+    *,
+    credential: str,
+    settings: tuple[tuple[str, str], ...],
+    region: str | None,
+    models: tuple[str, ...],
+    all_models: bool,
+    on_disconnect: str | None,
+) -> None:
+    """Change what no key of CREDENTIAL is bound to; what is not said stays."""
+    body = {
+        "settings": dict(settings) or None,
+        "region": region,
+        "models": models or None,
+        "all_models": all_models,
+        "on_disconnect": on_disconnect,
+    }
+    answer = session.client().post("credentials", credential, "change", body=body)
+    write(session, answer, lambda: _show(answer))
+
+
 @command.command("destination")
 @_name
 @click.argument("origin")
@@ -236,6 +319,19 @@ def _tell_probed(answer: Json) -> None:
     )
 
 
+def _promised(terms: Json) -> str:
+    days, ends = terms["retention_days"], terms["ends_at"]
+    parts = (
+        f"regions {', '.join(terms['regions'])}" if terms["regions"] else "",
+        "" if days is None else "zero retention" if days == 0 else f"retention of {days} days",
+        "no training" if terms["no_training"] else "",
+        f"DPA {terms['dpa_reference']}" if terms["dpa_reference"] else "",
+        f"BAA {terms['baa_reference']}" if terms["baa_reference"] else "",
+        f"until {local(ends)}" if ends else "",
+    )
+    return ", ".join(part for part in parts if part)
+
+
 def _show(item: Json) -> None:
     fields(
         [
@@ -246,6 +342,8 @@ def _show(item: Json) -> None:
             ("region", item["region"]),
             ("models", words(item["models"], none="all")),
             ("owner", item["owner"]),
+            ("terms", _promised(item["terms"])),
+            ("margin", percent(item["margin_ppm"])),
             ("on disconnect", item["on_disconnect"]),
             ("added", f"{local(item['created_at'])} by {item['created_by']}"),
             ("revoked", local(item["revoked_at"])),

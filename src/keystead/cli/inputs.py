@@ -3,6 +3,7 @@
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import click
@@ -53,6 +54,21 @@ class Pair(click.ParamType[tuple[str, str]]):
         if not equals or not name:
             self.fail(f"{value!r} is not NAME=VALUE.", param, ctx)
         return name, rest
+
+
+class Percent(click.ParamType[int]):
+    """`20%` or `20`, with at most four decimals. Becomes parts per million."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return `value` as parts per million."""
+        if isinstance(value, int):
+            return value
+        plain = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,4})?) ?%?", value, re.ASCII)
+        if not plain:
+            self.fail(f"{value!r} is not a percentage such as 20%.", param, ctx)
+        return int(Decimal(plain[1]) * 10_000)
 
 
 def read_secret(prompt: str) -> str:

@@ -9,6 +9,7 @@ from keystead.cli.client import AdminClient
 from keystead.cli.inputs import Moment, confirm
 from keystead.cli.output import Column, fields, local, words, write, write_list
 from keystead.cli.session import Session, connected
+from keystead.domain.traffic import Endpoint
 
 Json = Mapping[str, Any]
 
@@ -16,7 +17,7 @@ _LIST = (
     Column("name", lambda item: item["name"]),
     Column("state", lambda item: item["state"]),
     Column("team", lambda item: item["team"]),
-    Column("principal", lambda item: item["principal"] or item["principal_id"]),
+    Column("principal", lambda item: item["principal"]),
     Column("models", lambda item: words(item["models"], none="all")),
     Column("credentials", lambda item: words(item["credential_ids"], none="all")),
     Column("expires", lambda item: local(item["expires_at"])),
@@ -32,9 +33,10 @@ def command() -> None:
 
 @command.command("create")
 @click.argument("name")
-@click.option("--team", help="Id or name. Default: the only team there is.")
-@click.option("--member", help="The member who will use it (id or name). Default: a new service account.")
-@click.option("--service-account", help="A service account that has a key already (its id).")
+@click.option("--team", help="Id or name. Default: the only team there is; with --mine, your own.")
+@click.option("--mine", is_flag=True, help="You will use it.")
+@click.option("--member", help="The member who will use it (id or name).")
+@click.option("--service-account", help="The program that will use it (id or name). Default: a new one, named NAME.")
 @click.option("--model", "models", multiple=True, help="Narrow it to a model or pattern; may be repeated.")
 @click.option(
     "--credential",
@@ -42,6 +44,16 @@ def command() -> None:
     multiple=True,
     help="Narrow it to a credential; may be repeated, in order of preference.",
 )
+@click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    type=click.Choice([endpoint.value for endpoint in Endpoint]),
+    help="Narrow it to an endpoint; may be repeated.",
+)
+@click.option("--network", "networks", multiple=True, help="Narrow it to a source network (CIDR); may be repeated.")
+@click.option("--data-class", default="", help="The least sensitive class its requests may have.")
+@click.option("--max-output-tokens", type=click.IntRange(min=1), help="The most a request may ask for.")
 @click.option("--expires", type=Moment(ahead=True), help="When: 30d, a date, or RFC 3339. Default: never.")
 @connected
 def create(
@@ -49,14 +61,24 @@ def create(
     *,
     name: str,
     team: str | None,
+    mine: bool,
     member: str | None,
     service_account: str | None,
     models: tuple[str, ...],
     credentials: tuple[str, ...],
+    endpoints: tuple[str, ...],
+    networks: tuple[str, ...],
+    data_class: str,
+    max_output_tokens: int | None,
     expires: str | None,
 ) -> None:
     """Issue a virtual key named NAME. It is shown this once, alone on standard output."""
+    if mine + (member is not None) + (service_account is not None) > 1:
+        raise click.UsageError("A key is for one: --mine, --member or --service-account.")
     client = session.client()
+    if mine:
+        me = client.get("self")
+        member, team = me["member_id"], team or me["team_id"]
     answer = client.post(
         "virtual-keys",
         body={
@@ -66,6 +88,10 @@ def create(
             "service_account": service_account,
             "models": list(models) or None,
             "credentials": list(credentials) or None,
+            "endpoints": list(endpoints) or None,
+            "networks": list(networks) or None,
+            "data_class": data_class,
+            "max_output_tokens": max_output_tokens,
             "expires_at": expires,
         },
     )

@@ -8,34 +8,56 @@ import click
 from keystead.cli.inputs import confirm
 from keystead.cli.output import Column, fields, local, write, write_list
 from keystead.cli.session import Session, connected
-from keystead.domain.access import Role
 
 Json = Mapping[str, Any]
 
+
+class RoleParam(click.ParamType[dict[str, str]]):
+    """`ROLE`, or `ROLE@TEAM` to hold it in that team and below it alone."""
+
+    name = "role"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        """Return the role as the admin API takes it."""
+        if isinstance(value, dict):
+            return value
+        role, at, team = value.partition("@")
+        if not role or (at and not team):
+            self.fail(f"{value!r} is not ROLE or ROLE@TEAM.", param, ctx)
+        return {"role": role, "team": team} if at else {"role": role}
+
+
+def _roles(item: Json) -> str:
+    roles = [f"{role['name']}@{role['team']}" if role["team"] else role["name"] for role in item["roles"]]
+    return ", ".join([*roles, *(["operator"] if item["operator"] else [])])
+
+
 _LIST = (
     Column("name", lambda item: item["name"]),
-    Column("role", lambda item: item["role"].replace("_", " ")),
+    Column("roles", _roles),
     Column("state", lambda item: "disabled" if item["disabled_at"] else "active"),
     Column("team", lambda item: item["team"]),
     Column("created", lambda item: local(item["created_at"])),
     Column("id", lambda item: item["id"]),
 )
+_ROLE_HELP = "A role in the whole organization, or ROLE@TEAM in that team and below it"
 
 
 @click.group("member")
 def command() -> None:
-    """Members: create, list, disable."""
+    """Members: create, list, assign, unassign, disable."""
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--role", "roles", multiple=True, required=True, type=RoleParam(), help=f"{_ROLE_HELP}; may be repeated.")
 @click.option("--team", required=True, help="Id or name.")
+@click.option("--operator", is_flag=True, help="They run the platform as well (an operator must say so).")
 @connected
-def create(session: Session, *, name: str, role: str, team: str) -> None:
+def create(session: Session, *, name: str, roles: tuple[dict[str, str], ...], team: str, operator: bool) -> None:
     """Create the member NAME, who can act once a token (`keystead token create`) or a key is issued to them."""
-    answer = session.client().post("members", body={"name": name, "role": role, "team": team})
-    write(session, answer, lambda: _tell(answer))
+    body = {"name": name, "roles": roles, "team": team, "operator": operator}
+    _write(session, session.client().post("members", body=body))
 
 
 @command.command("list")
@@ -45,6 +67,24 @@ def list_all(session: Session) -> None:
     write_list(session, list(session.client().items("members")), _LIST, empty="There is no member.")
 
 
+@command.command("assign")
+@click.argument("member")
+@click.argument("role", type=RoleParam())
+@connected
+def assign(session: Session, *, member: str, role: dict[str, str]) -> None:
+    """Give MEMBER (id or name) the role ROLE, or ROLE@TEAM in that team and below it alone."""
+    _write(session, session.client().post("members", member, "assign", body=role))
+
+
+@command.command("unassign")
+@click.argument("member")
+@click.argument("role", type=RoleParam())
+@connected
+def unassign(session: Session, *, member: str, role: dict[str, str]) -> None:
+    """Take the role ROLE (or ROLE@TEAM) away from MEMBER (id or name)."""
+    _write(session, session.client().post("members", member, "unassign", body=role))
+
+
 @command.command("disable")
 @click.argument("member")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -52,7 +92,10 @@ def list_all(session: Session) -> None:
 def disable(session: Session, *, member: str, yes: bool) -> None:
     """Disable MEMBER (id or name): their tokens and keys stop at once."""
     confirm(f"Disable {member}? There is no way back.", yes=yes)
-    answer = session.client().post("members", member, "disable")
+    _write(session, session.client().post("members", member, "disable"))
+
+
+def _write(session: Session, answer: Json) -> None:
     write(session, answer, lambda: _tell(answer))
 
 
@@ -60,7 +103,8 @@ def _tell(answer: Json) -> None:
     fields(
         [
             ("member", f"{answer['name']}  {answer['id']}"),
-            ("role", answer["role"].replace("_", " ")),
+            ("team", answer["team"]),
+            ("roles", _roles(answer)),
             ("disabled", local(answer["disabled_at"])),
         ]
     )

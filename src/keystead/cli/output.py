@@ -110,6 +110,11 @@ def per_million(price: str) -> str:
     return f"{(Decimal(price) * 1_000_000).normalize():f}"
 
 
+def percent(ppm: int | None) -> str:
+    """Return parts per million as a percentage; empty for none."""
+    return "" if ppm is None else f"{(Decimal(ppm) / 10_000).normalize():f} %"
+
+
 def words(values: Sequence[str] | None, *, none: str) -> str:
     """Return a list as words; `none` for no list."""
     return none if values is None else ", ".join(values)

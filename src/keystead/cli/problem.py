@@ -28,17 +28,21 @@ class CommandError(click.ClickException):
         self.code = code
         self.request_id = request_id
         self.as_json = False
+        self.param = ""
+        """What of the request is at fault, where one thing is."""
 
     @classmethod
     def from_problem(cls, problem: Mapping[str, Any]) -> "CommandError":
         """Return the error that the admin API's problem details tell."""
-        return cls(
+        error = cls(
             str(problem.get("detail", "The request was refused.")),
             fault=str(problem.get("fault", "gateway")),
             next_step=str(problem.get("next_step", "")),
             code=str(problem.get("code", "")),
             request_id=str(problem.get("request_id", "")),
         )
+        error.param = str(problem.get("param") or "")
+        return error
 
     def show(self, file: Any = None) -> None:
         """Write it to standard error, as text or as JSON."""

@@ -42,6 +42,7 @@ _LIST = (
     Column("in", lambda item: number(item["input_total"]), "right"),
     Column("out", lambda item: number(item["output_total"]), "right"),
     Column("cost", _cost, "right"),
+    Column("credits", lambda item: item["charge"] or "", "right"),
     Column("ms", lambda item: milliseconds(item["duration_us"]), "right"),
     Column("id", lambda item: item["id"]),
 )
@@ -100,8 +101,11 @@ def _show(answer: Json) -> None:
             ("principal", item["principal"] or item["principal_id"]),
             ("virtual key", item["virtual_key"] or item["virtual_key_id"]),
             ("asked", f"{item['model_asked']} ({item['dialect']} {item['endpoint']}{', stream' * item['stream']})"),
+            ("data class", item["data_class"] or ""),
+            ("cost center", item["cost_center"] or ""),
             ("tokens", f"{number(item['input_total'])} in, {number(item['output_total'])} out" * _has_usage(item)),
             ("cost", _cost(item)),
+            ("charge", f"{item['charge']} credits" if item["charge"] else ""),
             ("decision", msgspec.json.encode(answer["decision"]).decode()),
             ("client", answer["client"]),
         ]
@@ -120,6 +124,8 @@ def _show_attempt(attempt: Json) -> None:
             ("  credential", f"{_credential(attempt)} ({attempt['owner']})"),
             ("  provider", f"{attempt['provider']} at {attempt['destination']}"),
             ("  region", attempt["region"]),
+            ("  because", (attempt["reason"] or "").replace("_", " ")),
+            ("  consent", attempt["consent_id"] or ""),
             ("  model", f"{attempt['model_sent']} → {attempt['model_served'] or 'not said'}"),
             ("  tier", attempt["service_tier"] or ""),
             ("  upstream", f"{attempt['upstream_status'] or ''} {attempt['upstream_request_id'] or ''}".strip()),
@@ -128,6 +134,7 @@ def _show_attempt(attempt: Json) -> None:
             ("  counted by", attempt["usage_source"] or ""),
             ("  anomalies", ", ".join(attempt["anomalies"])),
             ("  cost", _cost(attempt)),
+            ("  charge", f"{attempt['charge']} credits" if attempt["charge"] else ""),
             ("  price", attempt["price_version"] or ""),
         ]
     )

@@ -16,6 +16,7 @@ _SUMS = (
     Column("in", lambda line: number(line["input_total"]), "right"),
     Column("out", lambda line: number(line["output_total"]), "right"),
     Column("cost", lambda line: money(line["cost"], line["currency"]), "right"),
+    Column("credits", lambda line: line["charge"] if line["charge"] != "0" else "", "right"),
     Column("estimated", lambda line: _some(line["estimated"]), "right"),
     Column("unpriced", lambda line: _some(line["unpriced"]), "right"),
     Column("unknown", lambda line: _some(line["unknown"]), "right"),

@@ -1,19 +1,39 @@
 """The authorisation matrix as it is observed: every route, called with every form of credential."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from keystead.domain.access import Role
+from keystead.domain.ids import TeamId, new_id
 from keystead.web.admin.route import Route
 from keystead.web.admin.routes import ROUTES
+from tests.integration.admin.settled import settled
 from tests.integration.admin.world import World, provider_key
 
 OUTSIDERS = ("none", "garbage", "virtual_key", "expired", "revoked", "disabled_member")
 STRANGER = "other_organization"
-FORMS = (*OUTSIDERS, STRANGER, *(role.value for role in Role))
+OPERATOR = "operator"
+TEAM_ADMINISTRATOR = "administrator_of_the_team"
+OTHER_TEAM_ADMINISTRATOR = "administrator_of_another_team"
+FORMS = (
+    *OUTSIDERS,
+    STRANGER,
+    *(role.value for role in Role),
+    OPERATOR,
+    TEAM_ADMINISTRATOR,
+    OTHER_TEAM_ADMINISTRATOR,
+)
+
+CONSENT = {
+    "data_classes": ["internal"],
+    "reasons": ["down"],
+    "daily_cap": "1",
+    "monthly_cap": "10",
+    "expires_at": "2026-06-01T00:00:00Z",
+}
 
 Matrix = dict[str, dict[str, str]]
 
@@ -21,32 +41,122 @@ Matrix = dict[str, dict[str, str]]
 async def observed(world: World) -> Matrix:
     """Call every route with every form and return what came of it.
 
-    `401`, `403`: refused. `404`: the object is another organization's. `own`: another organization's administrator
-    is let in, to its own data alone. `allowed`: let in.
+    `401`, `403`: refused. `404`: the object is another organization's, or in none of the caller's teams. `own`: another
+    organization's owner is let in, to its own data alone. `allowed`: let in.
     """
     tokens = await _tokens(world)
     objects = await objects_of(world)
+    callers = {form: await _member_of(world, token) for form, token in tokens.items()}
     matrix: Matrix = {}
     for route in ROUTES:
-        row = matrix[f"{route.method} {route.path}"] = {}
+        row = matrix[name_of(route)] = {}
         world.clock.advance(60)  # so that the failures before do not count: they are not what is looked at
         for form in FORMS:
-            row[form] = await _outcome(world, route, objects, token=tokens[form], stranger=form == STRANGER)
+            there = objects | {"caller": callers[form], **await _made_anew(world, route, objects)}
+            row[form] = await _outcome(world, route, there, token=tokens[form], stranger=form == STRANGER)
     return matrix
 
 
-async def _outcome(world: World, route: Route, objects: Mapping[str, str], *, token: str, stranger: bool) -> str:
+def name_of(route: Route) -> str:
+    """Return what a route is called in the matrix."""
+    return f"{route.method} {route.path}"
+
+
+def call_of(route: Route, objects: Mapping[str, str]) -> tuple[str, Any]:
+    """Return the path and the body of a well-formed call that names the first organization's objects."""
     path = route.path.format(**objects)
     if route.method == "GET":
-        path += "?" + urlencode(sample_of(route.query, objects))
-    body = None if route.method == "GET" else sample_of(route.body, objects)
-    status = (await world.call(route.method, path, body, token=token)).status
-    if status in {401, 403}:
-        return str(status)
-    assert status in {200, 201, 404, 409}, (path, status)
-    if stranger:
-        return "404" if status == 404 else "own"
-    return "allowed"
+        return f"{path}?{urlencode(sample_of(route.query, objects))}", None
+    return path, sample_of(route.body, objects) | _more(route, objects)
+
+
+def _more(route: Route, objects: Mapping[str, str]) -> dict[str, Any]:
+    """Return the optional fields without which a call would be about the whole organization, or about nobody."""
+    fields: dict[str, dict[str, Any]] = {
+        "POST /teams": {"parent": objects["team"]},
+        "POST /members/{member}/assign": {"team": objects["team"]},
+        "POST /members/{member}/unassign": {"team": objects["team"]},
+        "POST /teams/{team}/move": {"top": True},
+        "POST /grants": {"team": objects["team"], "effect": "deny"},
+        "POST /credentials/{credential}/change": {"models": ["gpt-5*"]},
+        "POST /data-classes": {"rank": 999},
+        "POST /budgets": {"team": objects["team"]},
+        "POST /rate-limits": {"team": objects["team"]},
+        "POST /organization/change": {"name": "Renamed"},
+    }
+    if name_of(route) == "POST /virtual-keys" and objects.get("caller"):
+        return {"member": objects["caller"]}
+    return fields.get(name_of(route), {})
+
+
+async def _made_anew(world: World, route: Route, objects: Mapping[str, str]) -> dict[str, str]:
+    """Make what the call before took away: who comes later must find it as well."""
+    makers: dict[str, tuple[str, Callable[[World], Awaitable[str]]]] = {
+        "POST /roles/{role}/delete": ("role", _own_role),
+        "POST /model-routes/{model_route}/delete": ("model_route", _model_route),
+        "POST /data-classes/{data_class}/remove": ("data_class", _data_class),
+        "POST /recognizers/{recognizer}/remove": ("recognizer", _recognizer),
+        "POST /rate-limits/{rate_limit}/delete": ("rate_limit", _rate_limit),
+    }
+    if name_of(route) in makers:
+        kind, make = makers[name_of(route)]
+        return {kind: await make(world)}
+    if name_of(route) == "POST /members/{member}/disable":
+        roles = [{"role": "developer", "team": objects["team"]}]
+        person = {"name": _unique(world), "team": objects["team"], "roles": roles}
+        return {"member": (await world.post("/members", person, expect=201))["id"]}
+    if name_of(route) == "POST /members/{member}/unassign":
+        body = {"role": "developer", "team": objects["team"]}
+        await world.call("POST", f"/members/{objects['member']}/assign", body)
+    return {}
+
+
+async def _own_role(world: World) -> str:
+    made = await world.post("/roles", {"name": _unique(world), "permissions": ["price:read"]}, expect=201)
+    return str(made["id"])
+
+
+async def _model_route(world: World) -> str:
+    attempts = [{"provider": "openai", "model": "gpt-5"}]
+    made = await world.post("/model-routes", {"name": _unique(world), "attempts": attempts}, expect=201)
+    return str(made["id"])
+
+
+async def _data_class(world: World) -> str:
+    made = {"name": f"own-{_unique(world)}", "rank": 150 + len((await world.get("/data-classes"))["items"])}
+    await world.post("/data-classes", made)
+    return str(made["name"])
+
+
+async def _recognizer(world: World) -> str:
+    made = {"name": _unique(world), "kind": "payment_card", "action": "block"}
+    return str((await world.post("/recognizers", made, expect=201))["id"])
+
+
+async def _rate_limit(world: World) -> str:
+    made = {"name": _unique(world), "organization": True, "measure": "requests_per_minute", "most": 60}
+    return str((await world.post("/rate-limits", made, expect=201))["id"])
+
+
+def _unique(world: World) -> str:
+    return new_id("", world.clock.now_us()).removeprefix("_")
+
+
+async def _member_of(world: World, token: str) -> str:
+    answer = await world.call("GET", "/self", token=token)
+    world.clock.advance(60)  # as above
+    return str(answer.json()["member_id"]) if answer.status == 200 else ""
+
+
+async def _outcome(world: World, route: Route, objects: Mapping[str, str], *, token: str, stranger: bool) -> str:
+    path, body = call_of(route, objects)
+    answer = await world.call(route.method, path, body, token=token)
+    if answer.status in {401, 403}:
+        return str(answer.status)
+    assert answer.status in {200, 201, 404, 409}, (path, answer.body)
+    if answer.status == 404:
+        return "404"
+    return "own" if stranger else "allowed"
 
 
 async def _tokens(world: World) -> dict[str, str]:
@@ -56,9 +166,12 @@ async def _tokens(world: World) -> dict[str, str]:
         body = {"name": name, "member": world.member_id, "expires_at": expires_at}
         issued[name] = await world.post("/admin-tokens", body, expect=201)
     await world.post(f"/admin-tokens/{issued['revoked']['admin_token']['id']}/revoke")
-    await world.post("/members", {"name": "gone", "team": world.team_id, "role": "administrator"}, expect=201)
+    leaver = {"name": "gone", "team": world.team_id, "roles": [{"role": "administrator"}]}
+    await world.post("/members", leaver, expect=201)
     gone = await world.post("/admin-tokens", {"name": "gone", "member": "gone"}, expect=201)
     await world.post("/members/gone/disable")
+    other_team = TeamId((await world.post("/teams", {"name": "Elsewhere"}, expect=201))["id"])
+    administrator = Role.ADMINISTRATOR
     tokens = {
         "none": "",
         "garbage": "garbage",
@@ -67,7 +180,10 @@ async def _tokens(world: World) -> dict[str, str]:
         "revoked": issued["revoked"]["token"],
         "disabled_member": gone["token"],
         STRANGER: await world.other_organization(),
-        **{role.value: await world.signed_in_as(role) for role in Role},
+        **{role.value: await world.signed_in_as(role, team_id=world.team_id, scoped=False) for role in Role},
+        OPERATOR: await world.signed_in_as(None, operator=True),
+        TEAM_ADMINISTRATOR: await world.signed_in_as(administrator, team_id=world.team_id),
+        OTHER_TEAM_ADMINISTRATOR: await world.signed_in_as(administrator, team_id=other_team),
     }
     world.clock.advance(3600)
     return tokens
@@ -75,36 +191,81 @@ async def _tokens(world: World) -> dict[str, str]:
 
 async def objects_of(world: World) -> dict[str, str]:
     """Make one object of each kind that paths name, and return the ids."""
-    member = await world.post("/members", {"name": "m", "team": world.team_id, "role": "developer"}, expect=201)
+    credential = await world.add_credential()
+    person = {"name": "m", "team": world.team_id, "roles": [{"role": "developer", "team": world.team_id}]}
+    member = await world.post("/members", person, expect=201)
     token = await world.post("/admin-tokens", {"name": "t", "member": member["id"]}, expect=201)
     key = await world.post("/virtual-keys", {"name": "k", "team": world.team_id}, expect=201)
     price = {"provider": "openai", "model": "gpt-5", "prices": {"input_tokens": "1"}}
     override = await world.post("/price-overrides", price, expect=201)
+    grant = await world.post("/grants", {"team": world.team_id, "models": ["gpt-5*"]}, expect=201)
+    consent = await world.post("/consents", CONSENT | {"teams": [world.team_id]}, expect=201)
+    budget = {"name": "b", "team": world.team_id, "period": "month", "limit": "100"}
+    budget = await world.post("/budgets", budget, expect=201)
     return {
         "team": world.team_id,
         "member": member["id"],
+        "role": await _own_role(world),
+        "service_account": key["virtual_key"]["principal_id"],
         "admin_token": token["admin_token"]["id"],
-        "credential": (await world.add_credential())["id"],
+        "credential": credential["id"],
         "virtual_key": key["virtual_key"]["id"],
         "price_override": override["id"],
-        "request": f"req_{'0' * 26}",
+        "model_route": await _model_route(world),
+        "grant": grant["id"],
+        "consent": consent["id"],
+        "budget": budget["id"],
+        "rate_limit": await _rate_limit(world),
+        "recognizer": await _recognizer(world),
+        "data_class": await _data_class(world),
+        "request": await settled(world),
     }
 
 
 def sample_of(expected: type[msgspec.Struct], objects: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is well formed and names the first organization's objects wherever it can."""
-    samples: dict[str, Any] = {
+    """Return the required fields, well formed and naming the first organization's objects wherever they can."""
+    samples = samples_of(objects)
+    return {
+        field.encode_name: samples[field.encode_name] for field in msgspec.structs.fields(expected) if field.required
+    }
+
+
+def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
+    """Return a well-formed value for each field, by its name."""
+    return {
         "name": "sample",
         "team": objects["team"],
         "member": objects["member"],
+        "parent": objects["team"],
+        "service_account": objects["service_account"],
+        "virtual_key": objects["virtual_key"],
+        "credential": objects["credential"],
+        "credentials": [objects["credential"]],
+        "actor": objects["member"],
+        "object": objects["virtual_key"],
         "role": "developer",
+        "roles": [{"role": "developer", "team": objects["team"]}],
+        "permissions": ["price:read"],
+        "cost_center": "4711",
+        "data_class": objects.get("data_class", "internal"),
         "provider": "openai",
         "key": provider_key("sample"),
         "version": 1,
         "origin": "https://api.openai.com",
         "model": "gpt-5",
         "prices": {"input_tokens": "1"},
-    }
-    return {
-        field.encode_name: samples[field.encode_name] for field in msgspec.structs.fields(expected) if field.required
+        "margin_ppm": 0,
+        "credits": "1",
+        "reference": "sample",
+        "reason": "sample",
+        **CONSENT,
+        "teams": [objects["team"]],
+        "kind": "payment_card",
+        "action": "block",
+        "document": {},
+        "period": "month",
+        "limit": "100",
+        "measure": "requests_per_minute",
+        "most": 60,
+        "attempts": [{"provider": "openai", "model": "gpt-5"}],
     }

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from keystead.domain.errors import GatewayError
-from keystead.web.admin.endpoint import MAX_BODY_BYTES
-from keystead.web.admin.route import Route
+from keystead.web.admin.route import MAX_BODY_BYTES, Route
 from keystead.web.admin.routes import ROUTES
 from tests.integration.admin.asgi import call
 from tests.integration.admin.world import World
@@ -67,7 +66,7 @@ async def test_unknown_and_privileged_fields_are_refused_on_every_route(light_wo
         ("/virtual-keys", KEY | {"credentials": []}),
         ("/virtual-keys", KEY | {"name": "vk_01hf7yat002js5kpthz4dbqfx6"}),
         ("/virtual-keys", KEY | {"name": "\u001b[31mred"}),
-        ("/members", {"name": "a", "team": "Default team", "role": "owner"}),
+        ("/members", {"name": "a", "team": "Default team", "roles": []}),
         ("/teams", {"name": "a", "cost_center": "a\nb"}),
         ("/teams", b'{"name":"a"'),
         ("/teams", b'{"name":"\xff"}'),

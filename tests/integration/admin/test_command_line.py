@@ -101,11 +101,33 @@ async def test_a_request_can_be_found_shown_and_summed(run: Run, gateway: Gatewa
     assert isinstance(report["totals"][0]["cost"], str)
 
 
+async def test_a_route_is_written_used_changed_and_deleted(run: Run, gateway: Gateway) -> None:
+    first = "credential=sandbox,model=echo,weight=3,first-byte=20"
+    created = await run("route", "create", "mine", "--attempt", first, "--strategy", "weighted", "--sticky")
+    assert "weighted, sticky" in created.stdout
+    assert [line.split() for line in created.stdout.splitlines() if "echo" in line] == [
+        ["sandbox", "echo", "3", "20", "s"]
+    ]
+    assert (await gateway.chat("mine")).status == 200
+    await run("route", "set", "mine", expect=2)
+    changed = await answer(
+        run, "route", "set", "mine", "--strategy", "ordered", "--no-sticky", "--attempt", "provider=openai,model=gpt-5"
+    )
+    assert (changed["strategy"], changed["attempts"][0]["provider"]) == ("ordered", "openai")
+    assert "any of openai" in (await run("route", "show", "mine")).stdout
+    assert "openai/gpt-5" in (await run("route", "list")).stdout
+    assert (await gateway.chat("mine")).status == 404
+    await run("route", "delete", "mine", expect=2)
+    await run("route", "delete", "mine", "--yes")
+    assert await answer(run, "route", "list") == []
+
+
 async def test_people_and_tokens_are_managed(run: Run, gateway: Gateway) -> None:
     await run("team", "create", "Research", "--cost-center", "4711")
     await run("member", "create", "Ada", "--role", "auditor", "--team", "Research")
     token = (await run("token", "create", "audit", "--member", "Ada")).stdout.strip()
-    assert (await gateway.call("GET", "/admin/v1/self", key=token)).json()["role"] == "auditor"
+    held = (await gateway.call("GET", "/admin/v1/self", key=token)).json()
+    assert (held["member"], "audit:read" in held["permissions"]) == ("Ada", True)
     assert (await gateway.call("POST", "/admin/v1/teams", {"name": "x"}, key=token)).status == 403
     [shown] = [row for row in await answer(run, "token", "list") if row["name"] == "audit"]
     await run("token", "revoke", shown["id"], "--yes")
@@ -119,6 +141,77 @@ async def test_people_and_tokens_are_managed(run: Run, gateway: Gateway) -> None
         "admin_token.revoked",
         "admin_token.created",
     ]
+
+
+async def test_an_organization_is_shaped_from_the_command_line(run: Run, gateway: Gateway) -> None:
+    assert "UTC" in (await run("organization", "show")).stdout
+    await run("organization", "change", "--time-zone", "Europe/Berlin", "--name", "Acme")
+    assert "Europe/Berlin" in (await run("organization", "list")).stdout
+    await run("organization", "change", expect=2)
+    created = await run("organization", "create", "Hospital", "--owner", "Grace", "--open")
+    token = created.stdout.strip()
+    assert token.startswith("ksa_")
+    assert "shown this once" in created.stderr
+    assert (await gateway.call("GET", "/admin/v1/self", key=token)).json()["member"] == "Grace"
+    await run("team", "create", "Sales", "--cost-center", "1", "--data-class", "internal")
+    await run("team", "create", "EMEA", "--under", "Sales")
+    await run("team", "move", "Sales", "--under", "EMEA", expect=1)
+    await run("team", "move", "EMEA", expect=2)
+    await run("team", "move", "EMEA", "--top")
+    await run("team", "rename", "EMEA", "Europe")
+    await run("team", "data-class", "Europe", "confidential")
+    await run("team", "cost-center", "Europe", "2", "--from", "2999-01-01")
+    shown = (await run("team", "show", "Europe")).stdout
+    assert "confidential" in shown
+    assert "2999" in shown
+    listed = [row for row in await answer(run, "team", "list") if row["name"] == "Europe"]
+    assert [(row["parent"], row["cost_center"]) for row in listed] == [(None, "1")]
+
+
+async def test_roles_are_made_and_given_from_the_command_line(run: Run, gateway: Gateway) -> None:
+    await run("role", "create", "key master", "--permission", "key:read", "--permission", "key:write")
+    await run("role", "create", "god", "--permission", "platform:credits", expect=2)
+    await run("member", "create", "Ben", "--role", "key master@Default team", "--team", "Default team")
+    given = await answer(run, "member", "assign", "Ben", "developer")
+    assert [(role["name"], role["team"]) for role in given["roles"]] == [
+        ("key master", "Default team"),
+        ("developer", None),
+    ]
+    assert "key master@Default team, developer" in (await run("member", "list")).stdout
+    await run("role", "delete", "key master", "--yes", expect=1)
+    await run("member", "unassign", "Ben", "key master@Default team")
+    await run("role", "change", "key master", "--permission", "key:read")
+    assert "key master" in (await run("role", "list")).stdout
+    await run("role", "delete", "key master", "--yes")
+    await run("member", "assign", "Ben", "@x", expect=2)
+    token = (await run("token", "create", "ben", "--member", "Ben")).stdout.strip()
+    body = {"name": "laptop", "team": "Default team", "member": given["id"]}
+    assert (await gateway.call("POST", "/admin/v1/virtual-keys", body, key=token)).status == 201
+
+
+async def test_keys_are_narrowed_and_programs_get_them_from_the_command_line(run: Run, gateway: Gateway) -> None:
+    await run("service-account", "create", "nightly", "--team", "Default team")
+    key = (
+        await run(
+            "key", "create", "night", "--team", "Default team", "--service-account", "nightly", "--endpoint", "chat"
+        )
+    ).stdout.strip()
+    assert (await gateway.chat("sandbox/echo", key=key)).status == 200
+    options = ("--network", "10.0.0.0/8", "--data-class", "internal", "--max-output-tokens", "10")
+    await run("key", "create", "mine", "--mine", *options)
+    await run("key", "create", "both", "--mine", "--member", "Ada", expect=2)
+    listed = {item["name"]: item for item in await answer(run, "key", "list")}
+    assert (listed["night"]["endpoints"], listed["night"]["principal"]) == (["chat"], "nightly")
+    mine = listed["mine"]
+    assert (mine["networks"], mine["data_class"], mine["max_output_tokens"], mine["principal"]) == (
+        ["10.0.0.0/8"],
+        "internal",
+        10,
+        "administrator",
+    )
+    await run("service-account", "disable", "nightly", "--yes")
+    assert "disabled" in (await run("service-account", "list")).stdout
+    assert (await gateway.chat("sandbox/echo", key=key)).status == 401
 
 
 async def test_prices_are_shown_per_million_and_ones_own_are_exact(run: Run) -> None:

@@ -22,7 +22,7 @@ AWAY = ProviderError("The provider could not be reached.", error_class=ErrorClas
 
 async def served_key(world: World) -> str | None:
     """Return the key the data plane would use now."""
-    for credential in world.snapshots.current.credentials.get(world.organization_id, ()):
+    for credential in world.snapshots.current.rules[world.organization_id].credentials:
         if credential.active is not None:
             return (await LeaseDoor(world.keyring).lease(credential, credential.active)).reveal()
     return None
@@ -331,4 +331,21 @@ async def test_another_organizations_credential_is_as_absent_as_one_that_never_w
         assert answers[0][0] == 404
         assert len(set(answers)) == 1, path
     assert len(world.transport.asked) == 1
-    assert (await world.call("GET", "/credentials", token=stranger)).json()["items"] == []
+    listed = (await world.call("GET", "/credentials", token=stranger)).json()["items"]
+    assert [item["name"] for item in listed] == ["sandbox"], "its own"
+
+
+async def test_what_no_key_is_bound_to_can_change_without_another_key(light_world: World) -> None:
+    world = light_world
+    await world.add_credential(models=["gpt-5*"], settings={"project": "a"})
+    changed = await world.post("/credentials/main/change", {"all_models": True, "on_disconnect": "cancel"})
+    assert (changed["models"], changed["on_disconnect"], changed["settings"]) == (None, "cancel", {"project": "a"})
+    changed = await world.post("/credentials/main/change", {"models": ["o3"], "region": "eu", "settings": {}})
+    assert (changed["models"], changed["region"], changed["settings"]) == (["o3"], "eu", {})
+    assert (changed["active_version"], changed["on_disconnect"]) == (1, "cancel")
+    [event, _] = [one for one in (await world.get("/audit-events"))["items"] if one["action"] == "credential.changed"]
+    assert {event["details"]["after"]["region"], event["details"]["before"]["region"]} <= {"", "eu"}
+    for body in ({}, {"models": ["o3"], "all_models": True}, {"origin": "https://evil.example"}):
+        assert (await world.call("POST", "/credentials/main/change", body)).status == 400
+    await world.post("/credentials/main/revoke")
+    assert (await world.call("POST", "/credentials/main/change", {"region": "us"})).status == 409

@@ -5,12 +5,13 @@ import asyncio
 import pytest
 from sqlalchemy import func, select
 
-from keystead.domain.access import VirtualKey
+from keystead.domain.access import PERMISSIONS, Role, VirtualKey
 from keystead.domain.errors import AuthenticationError
 from keystead.domain.secret import Secret
 from keystead.identity import audit, directory
 from keystead.identity.bootstrap import Bootstrap, bootstrap
-from keystead.storage import schema
+from keystead.storage import governance, schema
+from keystead.storage.columns import metadata
 from keystead.storage.database import Database
 from tests.fakes.clock import FakeClock
 from tests.integration.admin.world import World
@@ -27,17 +28,28 @@ async def test_the_first_start_makes_everything_once_however_many_start(database
     assert len(made) == 1
     assert await start() is None
     async with database.read() as conn:
-        for table in (schema.organizations, schema.teams, schema.members, schema.admin_tokens, schema.virtual_keys):
+        for table in (
+            schema.organizations,
+            schema.teams,
+            schema.members,
+            schema.admin_tokens,
+            schema.virtual_keys,
+            governance.service_accounts,
+            governance.role_assignments,
+            governance.grants,
+        ):
             assert (await conn.execute(select(func.count()).select_from(table))).scalar_one() == 1
         [key] = await directory.virtual_keys(conn)
         [token] = await directory.admin_tokens(conn)
-    assert (made[0].organization.name, made[0].team.name, made[0].team.cost_center) == (
+    first = made[0]
+    assert (first.organization.name, first.team.name, first.team.cost_center(clock.now_us())) == (
         "Default organization",
         "Default team",
         "default",
     )
     assert (key.name, key.principal_kind, key.expires_at) == ("first key", "service_account", None)
-    assert (made[0].member.name, token.administrator.role) == ("administrator", "administrator")
+    assert (first.member.name, token.administrator.operator) == ("administrator", True)
+    assert token.administrator.everywhere == PERMISSIONS[Role.OWNER], "an owner, who runs the platform as well"
 
 
 async def test_the_first_key_works_on_the_data_plane(light_world: World) -> None:
@@ -53,9 +65,13 @@ async def test_a_virtual_key_works_until_it_is_revoked(world: World) -> None:
         "team": "Default team",
         "principal_kind": "service_account",
         "principal_id": "",
-        "principal": None,
+        "principal": "ci",
         "models": None,
         "credential_ids": None,
+        "endpoints": None,
+        "networks": None,
+        "data_class": "",
+        "max_output_tokens": None,
         "state": "active",
         "created_at": "2026-01-01T00:00:00Z",
         "created_by": world.member_id,
@@ -97,7 +113,7 @@ async def test_a_virtual_key_is_narrowed_to_what_was_asked(world: World) -> None
 
 
 async def test_a_members_keys_stop_with_the_member(world: World) -> None:
-    await world.post("/members", {"name": "Ada", "team": "Default team", "role": "developer"}, expect=201)
+    await world.post("/members", {"name": "Ada", "team": "Default team", "roles": [{"role": "developer"}]}, expect=201)
     issued = await world.post("/virtual-keys", {"name": "ada", "team": "Default team", "member": "Ada"}, expect=201)
     assert (issued["virtual_key"]["principal_kind"], issued["virtual_key"]["principal"]) == ("member", "Ada")
     world.snapshots.virtual_key(issued["key"])
@@ -165,14 +181,16 @@ async def test_teams_and_members_belong_to_the_organization(world: World) -> Non
     team = await world.post("/teams", {"name": "Research", "cost_center": "R&D/4711"}, expect=201)
     answer = await world.call("POST", "/teams", {"name": "Research"})
     assert (answer.status, answer.json()["code"], answer.json()["param"]) == (409, "name_taken", "name")
-    member = await world.post("/members", {"name": "Ada", "team": "Research", "role": "key_custodian"}, expect=201)
-    assert (member["team"], member["role"]) == ("Research", "key_custodian")
+    member = await world.post(
+        "/members", {"name": "Ada", "team": "Research", "roles": [{"role": "key_custodian"}]}, expect=201
+    )
+    assert (member["team"], [role["role"] for role in member["roles"]]) == ("Research", ["key_custodian"])
     assert [row["name"] for row in (await world.get("/teams"))["items"]] == ["Research", "Default team"]
     assert [row["name"] for row in (await world.get("/members"))["items"]] == ["Ada", "administrator"]
     organization = await world.get("/organization")
     assert (organization["id"], organization["currency"]) == (world.organization_id, "USD")
     stranger = await world.other_organization()
-    body = {"name": "Eve", "team": team["id"], "role": "administrator"}
+    body = {"name": "Eve", "team": team["id"], "roles": [{"role": "administrator"}]}
     assert (await world.call("POST", "/members", body, token=stranger)).status == 404
     assert (await world.call("POST", f"/members/{member['id']}/disable", token=stranger)).status == 404
     # The same name is free in another organization.
@@ -210,9 +228,20 @@ async def test_the_audit_log_can_be_narrowed(world: World) -> None:
         found = await world.get(f"/audit-events?{query}")
         assert [event["action"] for event in found["items"]] == expected, query
     event = (await world.get("/audit-events"))["items"][0]
-    assert event["details"] == {"name": "Research", "cost_center": "default", "token": token}
+    assert event["details"] == {
+        "name": "Research",
+        "parent": None,
+        "cost_center": "default",
+        "data_class": "",
+        "token": token,
+    }
     stranger = await world.other_organization()
-    assert (await world.call("GET", "/audit-events", token=stranger)).json()["items"] == []
+    [theirs] = (await world.call("GET", "/audit-events", token=stranger)).json()["items"]
+    assert (theirs["action"], theirs["actor_id"], theirs["details"]) == (
+        "organization.created",
+        "operator",
+        {"name": "Other", "open": False},
+    )
 
 
 async def test_no_secret_of_ours_is_in_the_database(world: World) -> None:
@@ -220,10 +249,7 @@ async def test_no_secret_of_ours_is_in_the_database(world: World) -> None:
     secrets = [text[-50:-7].encode() for text in (world.token, world.key, issued["key"])]
     async with world.database.read() as conn:
         values = [
-            value
-            for table in schema.metadata.sorted_tables
-            for row in await conn.execute(select(table))
-            for value in row
+            value for table in metadata.sorted_tables for row in await conn.execute(select(table)) for value in row
         ]
     dump = b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
     assert b"first key" in dump

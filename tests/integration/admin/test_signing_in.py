@@ -16,10 +16,11 @@ CARRIERS = ("x-api-key", "api-key", "x-goog-api-key")
 async def test_the_first_administrator_is_signed_in_by_the_first_token(light_world: World) -> None:
     world = light_world
     me = await world.get("/self")
-    assert (me["organization_id"], me["member_id"], me["role"]) == (
+    assert (me["organization_id"], me["member_id"], me["member"], me["operator"]) == (
         world.organization_id,
         world.member_id,
         "administrator",
+        True,
     )
     assert "credential:write" in me["permissions"]
 
@@ -76,7 +77,9 @@ async def test_two_credentials_at_once_are_refused_even_if_both_are_good(light_w
 
 async def test_a_disabled_members_token_stops_at_once(light_world: World) -> None:
     world = light_world
-    member = await world.post("/members", {"name": "Ada", "team": world.team_id, "role": "auditor"}, expect=201)
+    member = await world.post(
+        "/members", {"name": "Ada", "team": world.team_id, "roles": [{"role": "auditor"}]}, expect=201
+    )
     token = (await world.post("/admin-tokens", {"name": "t", "member": "Ada"}, expect=201))["token"]
     assert (await world.call("GET", "/self", token=token)).status == 200
     await world.post(f"/members/{member['id']}/disable")
@@ -96,7 +99,7 @@ async def test_who_guesses_is_told_to_wait_and_a_good_token_is_not(light_world: 
 
 async def test_a_missing_permission_is_told_by_name(light_world: World) -> None:
     world = light_world
-    member = {"name": "Fin", "team": world.team_id, "role": "finance"}
+    member = {"name": "Fin", "team": world.team_id, "roles": [{"role": "finance"}]}
     await world.post("/members", member, expect=201)
     token = (await world.post("/admin-tokens", {"name": "t", "member": "Fin"}, expect=201))["token"]
     answer = await world.call("GET", "/credentials", token=token)
@@ -104,10 +107,10 @@ async def test_a_missing_permission_is_told_by_name(light_world: World) -> None:
     assert answer.json() | {"request_id": ""} == {
         "title": "Forbidden",
         "status": 403,
-        "detail": "Your role, finance, does not hold the permission credential:read.",
+        "detail": "You do not hold the permission credential:read in the whole organization.",
         "code": "not_allowed",
         "fault": "policy",
-        "next_step": "Ask an administrator of your organization to do it, or for another role.",
+        "next_step": "Ask an administrator of your organization to do it, or for a role that holds it.",
         "request_id": "",
     }
 

@@ -6,19 +6,38 @@ from typing import Any
 
 import msgspec
 
-from keystead.domain.access import Role
+from keystead.domain.access import Role, VirtualKey
 from keystead.domain.ids import OrganizationId, TeamId, new_id
+from keystead.domain.money import PICO_PER_UNIT
 from keystead.domain.secret import Secret
-from keystead.gateway.snapshot import Snapshots
+from keystead.gateway.dispatch import Dispatch
+from keystead.gateway.explain import Explainer
+from keystead.gateway.snapshots import Snapshots
+from keystead.gateway.walk import Walk
+from keystead.identity.authority import Assigned
 from keystead.identity.bootstrap import Bootstrap, bootstrap
 from keystead.identity.directory import Directory
-from keystead.identity.issuer import Issuer
+from keystead.identity.issuer import Issuer, insert_admin_token
+from keystead.identity.members import Members, insert_assignment, insert_member
+from keystead.identity.organizations import Organizations
+from keystead.identity.roles import Roles
+from keystead.identity.service_accounts import ServiceAccounts
+from keystead.identity.teams import Teams
+from keystead.ledger.store import Ledger
+from keystead.limits.store import Budgets, RateLimits
 from keystead.metering.prices import Overrides
+from keystead.policy.class_store import DataClassStore, RecognizerStore
+from keystead.policy.store import Consents, Grants
 from keystead.providers.egress import EgressGuard
 from keystead.providers.request import UpstreamRequest
+from keystead.providers.table import PROVIDERS
 from keystead.providers.transport import UpstreamResponse
-from keystead.storage import schema
+from keystead.routing.breaker import Breakers
+from keystead.routing.figures import Figures
+from keystead.routing.retry_budget import RetryBudget
+from keystead.routing.store import ModelRoutes
 from keystead.storage.database import Database
+from keystead.telemetry import Metrics
 from keystead.vault.credentials import Credentials
 from keystead.vault.kek.local import LocalKek
 from keystead.vault.keyring import DEPLOYMENT, Keyring
@@ -27,6 +46,8 @@ from keystead.web.admin.application import AdminApplication
 from keystead.web.admin.rooms import AdminRooms, Check, Health
 from tests.fakes.clock import FakeClock
 from tests.integration.admin.asgi import Answer, call
+
+CREDIT_VALUE_PICO = PICO_PER_UNIT // 100
 
 
 class ScriptedAnswer:
@@ -81,9 +102,9 @@ class World:
         self.clock = clock
         self.keyring = keyring
         self.transport = ScriptedTransport()
-        self.directory = Directory(clock)
-        self.issuer = Issuer(clock)
+        self.directory = Directory()
         self.credentials = Credentials(keyring, clock)
+        self.ledger = Ledger(clock)
         self.snapshots: Snapshots
         self.app: AdminApplication
         self.token = ""
@@ -112,6 +133,10 @@ class World:
             chunks = [body if isinstance(body, bytes) else msgspec.json.encode(body)]
         return await call(self.app, method, f"/admin/v1{path}", headers=list(sent.items()), chunks=chunks)
 
+    def virtual_key(self, key_id: str) -> VirtualKey | None:
+        """Return a virtual key as the data plane knows it now."""
+        return self.snapshots.current.keys.get(key_id)
+
     async def get(self, path: str) -> Any:
         answer = await self.call("GET", path)
         assert answer.status == 200, answer.body
@@ -126,39 +151,49 @@ class World:
         body = {"name": name, "provider": "openai", "key": provider_key(name)} | changes
         return (await self.post("/credentials", body, expect=201))["credential"]
 
-    async def signed_in_as(self, role: Role, organization_id: str | None = None) -> str:
-        """Return an admin token of a new member with `role`."""
+    async def signed_in_as(
+        self,
+        role: Role | None,
+        organization_id: str | None = None,
+        *,
+        team_id: TeamId | None = None,
+        scoped: bool = True,
+        operator: bool = False,
+    ) -> str:
+        """Return an admin token of a new member of a team with `role`, in that team alone if `scoped` and one is given."""
         organization_id = organization_id or self.organization_id
         pepper = await self.keyring.pepper()
+        now = self.clock.now_us()
         async with self.database.write() as conn:
-            team = (await self.directory.teams(conn, organization_id, before=None, limit=1))[0]
-            member = await self.directory.create_member(
+            team = (await self.directory.teams(conn, organization_id, before=None, limit=1))[-1]
+            member = await insert_member(
                 conn,
-                organization_id=organization_id,
-                team_id=team.id,
-                name=f"{role.value} {new_id('n', self.clock.now_us())}",
-                role=role,
+                organization_id,
+                team_id=team_id or team.id,
+                name=f"{role.value if role else 'nobody'} {new_id('n', now)}",
+                operator=operator,
+                now=now,
             )
-            _, token = await self.issuer.create_admin_token(
+            if role is not None:
+                assigned = Assigned(role=role.value, team_id=team_id if scoped else None)
+                await insert_assignment(
+                    conn, organization_id, member_id=member.id, assigned=assigned, actor_id=member.id, now=now
+                )
+            _, token = await insert_admin_token(
                 conn,
+                organization_id,
                 pepper=pepper,
-                organization_id=organization_id,
                 member_id=member.id,
                 name="token",
                 expires_at=None,
+                now=now,
             )
         await self.snapshots.refresh()
         return token.reveal()
 
     async def other_organization(self) -> str:
-        """Make another organization and return an admin token of it."""
-        identifier = OrganizationId(new_id("org", self.clock.now_us()))
-        row = {"id": identifier, "name": "Other", "currency": "USD", "created_at": self.clock.now_us()}
-        async with self.database.write() as conn:
-            await conn.execute(schema.organizations.insert().values(row))
-            await self.directory.create_team(conn, organization_id=identifier, name="Other team", cost_center="x")
-        await self.keyring.ensure(identifier)
-        return await self.signed_in_as(Role.ADMINISTRATOR, identifier)
+        """Make another organization and return its owner's admin token."""
+        return str((await self.post("/organizations", {"name": "Other"}, expect=201))["token"])
 
 
 def provider_key(name: str) -> str:
@@ -174,6 +209,7 @@ async def started(database: Database, clock: FakeClock, home: Path) -> World:
     pepper = await keyring.pepper()
     async with database.write() as conn:
         first = await bootstrap(conn, clock=clock, pepper=pepper)
+        await world.ledger.ensure_accounts(conn)
     assert isinstance(first, Bootstrap)
     await keyring.ensure(first.organization.id)
     world.organization_id = first.organization.id
@@ -181,7 +217,13 @@ async def started(database: Database, clock: FakeClock, home: Path) -> World:
     world.member_id = first.member.id
     world.token = first.admin_token.reveal()
     world.key = first.virtual_key.reveal()
-    world.snapshots = Snapshots(database=database, credentials=world.credentials, pepper=pepper, clock=clock)
+    world.snapshots = Snapshots(
+        database=database,
+        credentials=world.credentials,
+        pepper=pepper,
+        credit_value_pico=CREDIT_VALUE_PICO,
+        clock=clock,
+    )
     await world.snapshots.refresh()
     world.app = AdminApplication(_rooms(world))
     return world
@@ -195,16 +237,48 @@ def _rooms(world: World) -> AdminRooms:
         database=world.database,
         administrators=world.snapshots,
         directory=world.directory,
-        issuer=world.issuer,
+        organizations=Organizations(world.clock),
+        teams=Teams(world.clock, world.directory),
+        members=Members(world.clock, world.directory),
+        roles=Roles(world.clock, world.directory),
+        service_accounts=ServiceAccounts(world.clock),
+        issuer=Issuer(world.clock),
         pepper=world.keyring.pepper,
+        ensure_root_key=world.keyring.ensure,
         credentials=world.credentials,
+        explainer=_explainer(world),
+        virtual_key=world.virtual_key,
+        grants=Grants(world.clock),
+        data_classes=DataClassStore(world.clock),
+        recognizers=RecognizerStore(world.clock),
+        consents=Consents(world.clock),
+        budgets=Budgets(world.clock),
+        rate_limits=RateLimits(world.clock),
         lease_door=LeaseDoor(world.keyring),
         transport_for=lambda _provider: world.transport,
         egress_guard=EgressGuard(()),
         overrides=Overrides(world.clock),
+        model_routes=ModelRoutes(world.clock, providers=PROVIDERS),
+        ledger=world.ledger,
+        credit_value_pico=CREDIT_VALUE_PICO,
         price_book=lambda: world.snapshots.current.price_book,
         clock=world.clock,
         refresh_snapshot=world.snapshots.refresh,
         health=health,
         body_timeout_s=60.0,
     )
+
+
+def _explainer(world: World) -> Explainer:
+    dispatch = Dispatch(lease_door=LeaseDoor(world.keyring), transport_for=lambda _provider: world.transport)
+    walk = Walk(
+        journal=world.database.journal,
+        dispatch=dispatch,
+        breakers=Breakers(),
+        retry_budget=RetryBudget(),
+        figures=Figures(),
+        clock=world.clock,
+        metrics=Metrics(),
+        drain_s=1,
+    )
+    return Explainer(snapshot=lambda: world.snapshots.current, walk=walk, clock=world.clock)

@@ -1,6 +1,5 @@
 """The commands: found by name, fast to list, and without a place for a secret."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,8 +36,9 @@ def test_help_lists_every_command_and_imports_none_of_them() -> None:
         "print('LOADED', loaded, heavy)"
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    listed = " ".join(shown.split())  # long lines are wrapped
     for name, what in COMMANDS.items():
-        assert re.search(rf"^  {name} +{re.escape(what)}$", shown, re.MULTILINE)
+        assert f" {name} {what}" in listed
     assert "LOADED ['keystead.cli'] []" in shown
 
 
@@ -52,7 +52,7 @@ def test_the_table_is_what_the_commands_say_of_themselves(name: str) -> None:
     assert words & {word.strip(":.,").lower() for word in command.help.split()}
 
 
-def test_the_commands_of_the_first_release_are_there() -> None:
+def test_the_commands_that_people_know_are_there() -> None:
     paths = {" ".join(path) for path in LEAVES}
     assert paths >= {
         "serve",
@@ -65,7 +65,11 @@ def test_the_commands_of_the_first_release_are_there() -> None:
         ),
         *(f"key {verb}" for verb in ("create", "list", "revoke")),
         *(f"token {verb}" for verb in ("create", "list", "revoke")),
-        *(f"team {verb}" for verb in ("create", "list")),
+        *(f"organization {verb}" for verb in ("show", "change", "list", "create")),
+        *(f"team {verb}" for verb in ("create", "list", "show", "rename", "move", "cost-center", "data-class")),
+        *(f"member {verb}" for verb in ("create", "list", "assign", "unassign", "disable")),
+        *(f"service-account {verb}" for verb in ("create", "list", "disable")),
+        *(f"role {verb}" for verb in ("list", "create", "change", "delete")),
         *(f"request {verb}" for verb in ("list", "show")),
         *(f"price {verb}" for verb in ("list", "show", "override add", "override list", "override end")),
         "audit list",
@@ -78,7 +82,8 @@ def test_a_command_has_help_and_no_option_for_a_secret(path: tuple[str, ...]) ->
     assert command.help
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     assert not options & {"--key", "--secret", "--token", "--api-key", "--password", "--admin-token"} or (
-        path == ("request", "list") and "--key" in options
+        # Here it is the id or name of a virtual key.
+        path in {("request", "list"), ("explain",), ("budget", "create"), ("limit", "create")} and "--key" in options
     )
 
 

@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from keystead.cli.inputs import Moment, Pair, confirm, read_secret
+from keystead.cli.inputs import Moment, Pair, Percent, confirm, read_secret
 from tests.fakes.clock import FakeClock
 
 
@@ -67,6 +67,19 @@ def test_a_pair_is_split_at_its_first_equals_sign() -> None:
     for text in ("a", "=b", ""):
         with pytest.raises(click.BadParameter):
             Pair().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "ppm"), [("20%", 200_000), ("20", 200_000), ("0%", 0), ("0.0001 %", 1), ("12.5%", 125_000)]
+)
+def test_a_percentage_is_exact_parts_per_million(text: str, ppm: int) -> None:
+    assert Percent().convert(text, None, None) == ppm
+
+
+@pytest.mark.parametrize("text", ["", "%", "-5%", "20%%", "1e3%", "NaN", "0.00001%", "5 percent", "\u0665%", "5%\n"])
+def test_what_is_no_percentage_is_a_wrong_use(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Percent().convert(text, None, None)
 
 
 def test_a_piped_secret_is_read_without_what_surrounds_it() -> None:

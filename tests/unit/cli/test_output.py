@@ -89,3 +89,11 @@ def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str
     with output.progress("Working"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("ppm", "shown"),
+    [(None, ""), (0, "0 %"), (200_000, "20 %"), (125_000, "12.5 %"), (1, "0.0001 %"), (10**7, "1000 %")],
+)
+def test_parts_per_million_are_shown_as_a_percentage(ppm: int | None, shown: str) -> None:
+    assert output.percent(ppm) == shown

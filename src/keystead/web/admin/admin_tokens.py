@@ -1,14 +1,15 @@
 """Admin tokens: issue, list, revoke."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keystead.domain.access import Permission
 from keystead.domain.errors import ConflictError
 from keystead.identity.issuer import AdminTokenView
-from keystead.web.admin.route import Call, act
+from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
     Instant,
     IssuedState,
@@ -26,7 +27,7 @@ from keystead.web.admin.values import (
 
 
 class CreateAdminToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A token that signs a member in to the admin API, with the member's own role."""
+    """A token that signs a member in to the admin API, with all that the member holds."""
 
     name: Name
     member: Reference
@@ -71,13 +72,12 @@ async def create(call: Call[Nothing, CreateAdminToken]) -> IssuedAdminToken:
     pepper = await rooms.pepper()
     async with act(call) as change:
         member = await rooms.directory.member(change.conn, organization_id, body.member)
-        if member.disabled_at is not None:
-            raise ConflictError("The member is disabled.", code="member_disabled", param="member")
         view, token = await rooms.issuer.create_admin_token(
             change.conn,
+            call.who,
             pepper=pepper,
-            organization_id=organization_id,
-            member_id=member.id,
+            member=member,
+            held=await rooms.directory.holding(change.conn, organization_id, member),
             name=body.name,
             expires_at=future(body.expires_at, now),
         )
@@ -87,7 +87,6 @@ async def create(call: Call[Nothing, CreateAdminToken]) -> IssuedAdminToken:
             object_id=view.id,
             name=view.name,
             member=member.id,
-            role=member.role,
             expires_at=view.expires_at,
         )
         [shown] = await _shown(call, change.conn, [view])
@@ -102,10 +101,12 @@ async def revoke(call: Call[Nothing, Nothing]) -> AdminTokenShown:
             code="token_in_use",
             next_step="Create another one, and revoke this one with it.",
         )
+    rooms, organization_id = call.rooms, call.who.organization_id
     async with act(call) as change:
-        view = await call.rooms.issuer.revoke_admin_token(
-            change.conn, organization_id=call.who.organization_id, admin_token=call.path["admin_token"]
-        )
+        found = await rooms.issuer.admin_token(change.conn, organization_id, call.path["admin_token"])
+        member = await rooms.directory.member(change.conn, organization_id, found.member_id)
+        held = await rooms.directory.holding(change.conn, organization_id, member)
+        view = await rooms.issuer.revoke_admin_token(change.conn, call.who, found, member=member, held=held)
         await change.record("admin_token.revoked", object_kind="admin_token", object_id=view.id, name=view.name)
         [shown] = await _shown(call, change.conn, [view])
     return shown
@@ -126,3 +127,38 @@ async def _shown(
         )
         for view in views
     )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/admin-tokens",
+        permission=Permission.ORGANIZATION_READ,
+        handler=list_all,
+        summary="Admin tokens, newest first, without their secrets.",
+        query=PageQuery,
+        answer=Page[AdminTokenShown],
+    ),
+    Route(
+        method="POST",
+        path="/admin-tokens",
+        permission=Permission.MEMBER_WRITE,
+        scope="team",
+        handler=create,
+        summary="Issue an admin token to a member who holds no more than you; it is shown this once.",
+        body=CreateAdminToken,
+        answer=IssuedAdminToken,
+        status=201,
+        errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path="/admin-tokens/{admin_token}/revoke",
+        permission=Permission.MEMBER_WRITE,
+        scope="team",
+        handler=revoke,
+        summary="Revoke an admin token.",
+        answer=AdminTokenShown,
+        errors=(404, 409),
+    ),
+)

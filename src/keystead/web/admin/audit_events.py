@@ -1,11 +1,12 @@
 """The audit log: who changed what."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
+from keystead.domain.access import Permission
 from keystead.identity.audit import ActorKind, AuditFilter, list_events
-from keystead.web.admin.route import Call
+from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import (
     LINE,
     Instant,
@@ -69,3 +70,16 @@ async def list_all(call: Call[AuditQuery, Nothing]) -> Page[AuditEventShown]:
         )
     shown = (AuditEventShown(**with_instants(event), actor=actors.get(event.actor_id)) for event in items)
     return Page(items=tuple(shown), next_cursor=next_cursor)
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/audit-events",
+        permission=Permission.AUDIT_READ,
+        handler=list_all,
+        summary="Who changed what, newest first.",
+        query=AuditQuery,
+        answer=Page[AuditEventShown],
+    ),
+)

@@ -7,15 +7,37 @@ import msgspec
 from keystead.domain.credential import VersionState
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
+from keystead.ledger.credits import MAX_MARGIN_PPM
+from keystead.policy.checks import MAX_REGIONS, MAX_RETENTION_DAYS
 from keystead.providers.probe import ProbeResult
 from keystead.vault.view import CredentialView, VersionView
-from keystead.web.admin.values import Instant, ModelPatterns, Name, instant, optional_instant, whole
+from keystead.web.admin.values import Instant, ModelPatterns, Name, instant, optional_instant, whole, with_instants
 
 Origin = Annotated[
     str, msgspec.Meta(min_length=1, max_length=300, description="`https://host` or `https://host:port`.")
 ]
 Setting = Annotated[str, msgspec.Meta(max_length=200, pattern=whole(r"[!-~]*"))]
 SettingName = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=whole(r"[a-z0-9_]+"))]
+PriceRegion = Annotated[str, msgspec.Meta(max_length=50, pattern=whole(r"[a-z0-9-]*"))]
+MarginPpm = Annotated[
+    int,
+    msgspec.Meta(
+        ge=0, le=MAX_MARGIN_PPM, description="Parts per million added to the provider's cost: 200000 is 20 %."
+    ),
+]
+Region = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=32,
+        pattern=whole(r"[a-z0-9][a-z0-9-]*"),
+        description="A place as contracts name it, always written in the same way: `eu`, `de`, `us`.",
+    ),
+]
+RetentionDays = Annotated[int, msgspec.Meta(ge=0, le=MAX_RETENTION_DAYS)]
+ContractReference = Annotated[
+    str,
+    msgspec.Meta(max_length=200, pattern=whole(r"[^\x00-\x1f\x7f-\x9f]*"), description="Where the contract is kept."),
+]
 VersionNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
@@ -28,7 +50,7 @@ class AddCredential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     origin: Origin | None = None
     """Null: the provider's own, where it has one."""
     settings: Annotated[dict[SettingName, Setting], msgspec.Meta(max_length=20)] = {}
-    region: Annotated[str, msgspec.Meta(max_length=50, pattern=whole(r"[a-z0-9-]*"))] | None = None
+    region: PriceRegion | None = None
     """Price region; null: what the origin tells."""
     models: ModelPatterns | None = None
     on_disconnect: OnDisconnect = OnDisconnect.DRAIN
@@ -39,6 +61,10 @@ class AddCredential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Keep the key staged although the probe says that it is wrong."""
     allow_duplicate: bool = False
     """Keep the key although another credential of the organization holds the same."""
+    platform: bool = False
+    """The operator's: other organizations may be granted it, and pay for its work with credits."""
+    margin_ppm: MarginPpm | None = None
+    """Of a platform credential, and to be said of each."""
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +101,34 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Where the credential points from now on. Its keys are destroyed: they were bound to where it pointed before."""
 
     origin: Origin
+
+
+class SetTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the contract behind the key promises, in place of all that was said before. What is left out is not promised."""
+
+    regions: Annotated[tuple[Region, ...], msgspec.Meta(max_length=MAX_REGIONS)] = ()
+    """Where data is processed and kept."""
+    retention_days: RetentionDays | None = None
+    """For how long prompts and answers are kept; 0 is zero data retention, null is unknown."""
+    no_training: bool = False
+    """The provider does not train on the data."""
+    baa_reference: ContractReference = ""
+    """The business associate agreement (HIPAA)."""
+    dpa_reference: ContractReference = ""
+    """The data processing agreement (GDPR)."""
+    ends_at: Instant | None = None
+    """When the contract ends; from then on it promises nothing."""
+
+
+class TermsShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the contract behind a credential promises."""
+
+    regions: tuple[str, ...]
+    retention_days: int | None
+    no_training: bool
+    baa_reference: str
+    dpa_reference: str
+    ends_at: Instant | None
 
 
 class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +169,9 @@ class CredentialShown(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     models: tuple[str, ...] | None
     on_disconnect: OnDisconnect
+    terms: TermsShown
+    margin_ppm: int | None
+    """Of a platform credential."""
     created_at: Instant
     created_by: str
     revoked_at: Instant | None
@@ -149,6 +206,8 @@ def shown(view: CredentialView) -> CredentialShown:
         region=view.region,
         models=view.models,
         on_disconnect=view.on_disconnect,
+        terms=TermsShown(**with_instants(view.terms)),
+        margin_ppm=view.margin_ppm,
         created_at=instant(view.created_at),
         created_by=view.created_by,
         revoked_at=optional_instant(view.revoked_at),

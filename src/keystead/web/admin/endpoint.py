@@ -15,20 +15,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from keystead.domain.access import Administrator
+from keystead.domain.access import PLATFORM, Administrator
 from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError, NotFoundError, PolicyDenied
 from keystead.domain.ids import new_id
 from keystead.domain.traffic import Fault
+from keystead.storage.row_security import OrganizationView
 from keystead.web.admin.rooms import AdminDirectory, AdminRooms
-from keystead.web.admin.route import Call, Route
+from keystead.web.admin.route import MAX_BODY_BYTES, Call, Route
 from keystead.web.admin.values import Nothing, decode_hook
 from keystead.web.failures import WINDOW_US, Failures
 from keystead.web.problem import MEDIA_TYPE, problem_of
 
 log = structlog.get_logger(__name__)
-
-MAX_BODY_BYTES: Final = 64 * 1024
-"""The largest body an administrator has reason to send: a key, and a few hundred model patterns."""
 
 MAX_PARAMETERS: Final = 32
 _OTHER_CARRIERS: Final = frozenset({b"x-api-key", b"api-key", b"x-goog-api-key"})
@@ -67,23 +65,28 @@ class Endpoint:
 
     async def _answer(self, request: Request) -> Response:
         who = self._sign_in(request)
-        needed = self.route.permission
-        if needed is not None and not who.may(needed):
-            raise PolicyDenied(
-                f"Your role, {who.role.value}, does not hold the permission {needed.value}.",
-                next_step="Ask an administrator of your organization to do it, or for another role.",
-            )
+        if not self.route.admits(who):
+            raise not_permitted(self.route)
         call = Call(
-            rooms=self._rooms,
+            rooms=self._rooms_for(who),
             who=who,
             path=path_parameters(request),
             query=decode_query(request, self.route.query),
-            body=await decode_body(request, self.route.body, timeout_s=self._rooms.body_timeout_s),
+            body=await decode_body(
+                request, self.route.body, self.route.max_body_bytes, timeout_s=self._rooms.body_timeout_s
+            ),
         )
         answer = await self.route.handler(call)
         return Response(
             msgspec.json.encode(answer), status_code=self.route.status, headers=_HEADERS, media_type="application/json"
         )
+
+    def _rooms_for(self, who: Administrator) -> AdminRooms:
+        """Return the rooms with a database in which there is nothing but what the route sees."""
+        if self.route.sees == "installation":
+            return self._rooms
+        view = OrganizationView(self._rooms.database, who.organization_id)
+        return msgspec.structs.replace(self._rooms, database=view)
 
     def _sign_in(self, request: Request) -> Administrator:
         """Count a failure, so that who guesses is told to wait."""
@@ -186,13 +189,13 @@ def decode_query(request: Request, expected: type) -> Any:
         raise _invalid(error) from error
 
 
-async def decode_body(request: Request, expected: type, *, timeout_s: float) -> Any:
+async def decode_body(request: Request, expected: type, max_bytes: int = MAX_BODY_BYTES, *, timeout_s: float) -> Any:
     """Return the JSON body as `expected`; no body is an empty object.
 
     Raises:
         InvalidRequestError: not JSON, too large, too slow, or a field is unknown, missing or not valid.
     """
-    body = await _read(request, timeout_s)
+    body = await _read(request, max_bytes, timeout_s)
     if not body:
         body = b"{}"
     elif request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -216,16 +219,28 @@ def problem_response(error: KeysteadError, request_id: str) -> Response:
     return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-async def _read(request: Request, timeout_s: float) -> bytes:
+def not_permitted(route: Route) -> PolicyDenied:
+    """Return the error for whoever the route does not admit."""
+    assert route.permission is not None, "such a route lets everybody in"
+    if route.permission in PLATFORM:
+        return PolicyDenied("This is for the operator of the platform.", next_step="Ask who runs the platform.")
+    where = "in the whole organization" if route.scope == "organization" else "in any team"
+    return PolicyDenied(
+        f"You do not hold the permission {route.permission.value} {where}.",
+        next_step="Ask an administrator of your organization to do it, or for a role that holds it.",
+    )
+
+
+async def _read(request: Request, max_bytes: int, timeout_s: float) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(timeout_s):
             async for part in request.stream():
                 size += len(part)
-                if size > MAX_BODY_BYTES:
+                if size > max_bytes:
                     raise InvalidRequestError(
-                        f"The body is larger than {MAX_BODY_BYTES} bytes.", code="body_too_large", status=413
+                        f"The body is larger than {max_bytes} bytes.", code="body_too_large", status=413
                     )
                 parts.append(part)
     except TimeoutError as error:

@@ -1,10 +1,17 @@
-"""The organization and who is in it."""
+"""The caller's own organization, and who the caller is in it."""
+
+from typing import Annotated, Final
 
 import msgspec
 
-from keystead.domain.access import PERMISSIONS, Permission, Role
-from keystead.web.admin.route import Call
-from keystead.web.admin.values import Instant, Nothing, with_instants
+from keystead.domain.access import Permission
+from keystead.domain.errors import InvalidRequestError
+from keystead.web.admin.route import Call, Route, act
+from keystead.web.admin.values import LINE, Instant, Name, Nothing, with_instants
+
+TimeZone = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=64, pattern=LINE, description="An IANA name: `Europe/Berlin`.")
+]
 
 
 class OrganizationShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +20,24 @@ class OrganizationShown(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     currency: str
+    time_zone: str
+    """Where its days, weeks and months begin."""
     created_at: Instant
+
+
+class ChangeOrganization(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes; null leaves it as it is."""
+
+    name: Name | None = None
+    time_zone: TimeZone | None = None
+
+
+class HeldInTeam(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller may do in one team, beyond what it may do in the whole organization."""
+
+    team_id: str
+    team: str
+    permissions: tuple[Permission, ...]
 
 
 class Self(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,9 +45,15 @@ class Self(msgspec.Struct, frozen=True, kw_only=True):
 
     organization_id: str
     member_id: str
+    member: str
+    team_id: str
+    """The team it belongs to."""
     token_id: str
-    role: Role
+    operator: bool
+    """Runs the platform."""
     permissions: tuple[Permission, ...]
+    """What it may do in the whole organization."""
+    in_teams: tuple[HeldInTeam, ...]
 
 
 async def show(call: Call[Nothing, Nothing]) -> OrganizationShown:
@@ -33,12 +63,72 @@ async def show(call: Call[Nothing, Nothing]) -> OrganizationShown:
     return OrganizationShown(**with_instants(found))
 
 
+async def change_organization(call: Call[Nothing, ChangeOrganization]) -> OrganizationShown:
+    """Rename the organization, or set its time zone."""
+    if call.body.name is None and call.body.time_zone is None:
+        raise InvalidRequestError("Nothing changes.", next_step="Give a name, a time zone or both.")
+    async with act(call) as change:
+        before = await call.rooms.directory.organization(change.conn, call.who.organization_id)
+        changed = await call.rooms.organizations.change(
+            change.conn, call.who, before, name=call.body.name, time_zone=call.body.time_zone
+        )
+        await change.record(
+            "organization.changed",
+            object_kind="organization",
+            object_id=changed.id,
+            name=changed.name,
+            time_zone=changed.time_zone,
+            before={"name": before.name, "time_zone": before.time_zone},
+        )
+    return OrganizationShown(**with_instants(changed))
+
+
 async def whoami(call: Call[Nothing, Nothing]) -> Self:
     """Return who the caller is and what it may do."""
+    who, directory = call.who, call.rooms.directory
+    async with call.rooms.database.read() as conn:
+        member = await directory.member(conn, who.organization_id, who.member_id)
+        teams = await directory.team_names(conn, who.organization_id, who.in_teams)
     return Self(
-        organization_id=call.who.organization_id,
-        member_id=call.who.member_id,
-        token_id=call.who.token_id,
-        role=call.who.role,
-        permissions=tuple(sorted(PERMISSIONS[call.who.role])),
+        organization_id=who.organization_id,
+        member_id=who.member_id,
+        member=member.name,
+        team_id=member.team_id,
+        token_id=who.token_id,
+        operator=who.operator,
+        permissions=tuple(sorted(permission for permission in Permission if who.may(permission))),
+        in_teams=tuple(
+            HeldInTeam(team_id=team_id, team=teams[team_id], permissions=tuple(sorted(held)))
+            for team_id, held in sorted(who.in_teams.items())
+        ),
     )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/self",
+        permission=None,
+        handler=whoami,
+        summary="Who you are and what you may do.",
+        answer=Self,
+    ),
+    Route(
+        method="GET",
+        path="/organization",
+        permission=Permission.ORGANIZATION_READ,
+        scope="team",
+        handler=show,
+        summary="Your organization.",
+        answer=OrganizationShown,
+    ),
+    Route(
+        method="POST",
+        path="/organization/change",
+        permission=Permission.ORGANIZATION_WRITE,
+        handler=change_organization,
+        summary="Rename your organization, or set the time zone in which its days and months begin.",
+        body=ChangeOrganization,
+        answer=OrganizationShown,
+    ),
+)

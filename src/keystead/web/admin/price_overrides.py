@@ -1,13 +1,14 @@
 """The organization's own prices: contracts and self-hosted tariffs. Added, listed, ended; never changed."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from keystead.domain.access import Permission
 from keystead.metering.prices import MAX_PRICES, Terms
 from keystead.metering.pricing import Override
 from keystead.web.admin.provider_names import provider_named
-from keystead.web.admin.route import Call, act
+from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
     Instant,
     ModelPattern,
@@ -154,3 +155,36 @@ def shown(override: Override) -> OverrideShown:
         created_at=instant(override.created_at),
         created_by=override.created_by,
     )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/price-overrides",
+        permission=Permission.PRICE_READ,
+        handler=list_all,
+        summary="Your own prices, newest first.",
+        query=OverridesQuery,
+        answer=Page[OverrideShown],
+    ),
+    Route(
+        method="POST",
+        path="/price-overrides",
+        permission=Permission.PRICE_WRITE,
+        handler=add,
+        summary="Add a price of your own.",
+        body=AddOverride,
+        answer=OverrideShown,
+        status=201,
+    ),
+    Route(
+        method="POST",
+        path="/price-overrides/{price_override}/end",
+        permission=Permission.PRICE_WRITE,
+        handler=end,
+        summary="End a price of your own.",
+        body=EndOverride,
+        answer=OverrideShown,
+        errors=(404, 409),
+    ),
+)

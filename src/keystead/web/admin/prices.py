@@ -1,14 +1,15 @@
 """What providers bill for models: the list prices, looked through and looked at, as of now."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from keystead.domain.access import Permission
 from keystead.metering.price_list import PriceList
 from keystead.metering.price_sheet import PriceSheet, RegionFactor, SheetRow, price_sheets
 from keystead.metering.tariff import row_at
 from keystead.web.admin.price_overrides import OverrideShown, shown
-from keystead.web.admin.route import Call
+from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import ModelName, Nothing, Page, PageQuery, decode_cursor, encode_cursor
 
 ProviderName = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
@@ -110,3 +111,25 @@ def _sheet(sheet: PriceSheet) -> SheetShown:
         regions=sheet.regions,
         overrides=tuple(shown(override) for override in sheet.overrides),
     )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/prices",
+        permission=Permission.PRICE_READ,
+        handler=list_all,
+        summary="Models in the price list.",
+        query=PricesQuery,
+        answer=Page[PricedModel],
+    ),
+    Route(
+        method="GET",
+        path="/price-sheets",
+        permission=Permission.PRICE_READ,
+        handler=sheets,
+        summary="Everything known about one model's price, per provider.",
+        query=SheetQuery,
+        answer=Sheets,
+    ),
+)

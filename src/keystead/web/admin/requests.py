@@ -1,13 +1,17 @@
 """Recorded requests: what was asked, which key did the work, what it used and cost. Never what was said."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from keystead.domain.access import Permission
+from keystead.domain.errors import NotFoundError
+from keystead.domain.ids import TeamId
 from keystead.domain.traffic import CostState, ErrorClass, State
+from keystead.identity.authority import teams_where
 from keystead.metering.usage import list_requests, show_request
 from keystead.metering.usage_views import AttemptView, RequestFilter, RequestRow
-from keystead.web.admin.route import Call
+from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import (
     Instant,
     ModelName,
@@ -52,7 +56,6 @@ class RequestDetailShown(msgspec.Struct, frozen=True, kw_only=True):
     decision: Any
     """Which rule chose the credential."""
     client: str
-    consent_id: str | None
     instance_id: str
 
 
@@ -64,6 +67,7 @@ async def list_all(call: Call[RequestsQuery, Nothing]) -> Page[RequestShown]:
         to_at=optional_micros(query.until),
         state=query.state,
         team=query.team,
+        team_ids=teams_where(call.who, Permission.REQUEST_READ),
         virtual_key=query.virtual_key,
         credential=query.credential,
         provider=query.provider,
@@ -86,12 +90,13 @@ async def show(call: Call[Nothing, Nothing]) -> RequestDetailShown:
     """Return one request with its attempts."""
     async with call.rooms.database.read() as conn:
         found = await show_request(conn, organization_id=call.who.organization_id, request_id=call.path["request"])
+    if not call.who.may(Permission.REQUEST_READ, TeamId(found.request.team_id)):
+        raise NotFoundError("There is no such request.")
     return RequestDetailShown(
         request=_request(found.request),
         attempts=tuple(_attempt(attempt) for attempt in found.attempts),
         decision=found.decision,
         client=found.client,
-        consent_id=found.consent_id,
         instance_id=found.instance_id,
     )
 
@@ -102,3 +107,27 @@ def _request(row: RequestRow[int]) -> RequestShown:
 
 def _attempt(view: AttemptView[int]) -> AttemptShown:
     return AttemptShown(**with_instants(view))
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/requests",
+        permission=Permission.REQUEST_READ,
+        scope="team",
+        handler=list_all,
+        summary="Recorded requests, newest first.",
+        query=RequestsQuery,
+        answer=Page[RequestShown],
+    ),
+    Route(
+        method="GET",
+        path="/requests/{request}",
+        permission=Permission.REQUEST_READ,
+        scope="team",
+        handler=show,
+        summary="One request with its attempts, usage and the arithmetic of its cost.",
+        answer=RequestDetailShown,
+        errors=(404,),
+    ),
+)

@@ -5,15 +5,26 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from keystead.domain.access import Administrator
+from keystead.domain.access import Administrator, VirtualKey
 from keystead.domain.clock import Clock
+from keystead.gateway.explain import Explainer
 from keystead.identity.directory import Directory
 from keystead.identity.issuer import Issuer
+from keystead.identity.members import Members
+from keystead.identity.organizations import Organizations
+from keystead.identity.roles import Roles
+from keystead.identity.service_accounts import ServiceAccounts
+from keystead.identity.teams import Teams
+from keystead.ledger.store import Ledger
+from keystead.limits.store import Budgets, RateLimits
 from keystead.metering.prices import Overrides
 from keystead.metering.pricing import PriceBook
+from keystead.policy.class_store import DataClassStore, RecognizerStore
+from keystead.policy.store import Consents, Grants
 from keystead.providers.egress import EgressGuard
 from keystead.providers.transport import Transport
-from keystead.storage.database import Database
+from keystead.routing.store import ModelRoutes
+from keystead.storage.database import Lender
 from keystead.vault.credentials import Credentials
 from keystead.vault.lease import LeaseDoor
 
@@ -44,18 +55,39 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     """The collaborators."""
 
-    database: Database
+    database: Lender
+    """In a handler's hands, narrowed to what its route sees."""
     administrators: AdminDirectory
     directory: Directory
+    organizations: Organizations
+    teams: Teams
+    members: Members
+    roles: Roles
+    service_accounts: ServiceAccounts
     issuer: Issuer
     pepper: Callable[[], Awaitable[bytes]]
     """Vault's `Keyring.pepper`: what digests of issued keys are made with."""
+    ensure_root_key: Callable[[str], Awaitable[None]]
+    """Vault's `Keyring.ensure`, for the root key of a new organization."""
     credentials: Credentials
+    explainer: Explainer
+    virtual_key: Callable[[str], VirtualKey | None]
+    """A virtual key as the data plane knows it now, by its id."""
     lease_door: LeaseDoor
     transport_for: Callable[[str], Transport]
     """The transport that reaches a provider, by the provider's name."""
     egress_guard: EgressGuard
     overrides: Overrides
+    grants: Grants
+    data_classes: DataClassStore
+    recognizers: RecognizerStore
+    consents: Consents
+    budgets: Budgets
+    rate_limits: RateLimits
+    model_routes: ModelRoutes
+    ledger: Ledger
+    credit_value_pico: int
+    """What a credit is worth, in pico USD."""
     price_book: Callable[[], PriceBook]
     """The current price book, overrides included."""
     clock: Clock

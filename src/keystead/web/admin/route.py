@@ -18,6 +18,8 @@ Query = TypeVar("Query")
 Body = TypeVar("Body")
 
 PREFIX: Final = "/admin/v1"
+MAX_BODY_BYTES: Final = 64 * 1024
+"""The largest body an administrator has reason to send: a key, and a few hundred model patterns."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,8 @@ class Call(msgspec.Struct, Generic[Query, Body], frozen=True, kw_only=True):
     path: dict[str, str]
     query: Query
     body: Body
+    within: "Act | None" = None
+    """The larger change that this call is part of, such as a whole document; None: it is one by itself."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,16 +43,32 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """Below `/admin/v1`; `{…}` is one segment."""
     permission: Permission | None
-    """What the caller's role must hold. None: the route tells callers about themselves and nothing else."""
+    """What the caller must hold. None: the route tells callers about themselves and nothing else."""
     handler: Callable[[Call[Any, Any]], Awaitable[Any]]
     summary: str
     answer: Any
     """The type of a good answer."""
+    scope: Literal["organization", "team"] = "organization"
+    """Where: in the whole organization, or at least in one team; the handler then keeps to the teams it is held in."""
+    own: Permission | None = None
+    """What is enough for callers who keep to what is their own; the handler sees to it."""
     status: int = 200
     query: type = Nothing
     body: type = Nothing
+    max_body_bytes: int = MAX_BODY_BYTES
+    sees: Literal["organization", "installation"] = "organization"
+    """What its statements can reach on PostgreSQL: the caller's organization (and the platform's credentials, to name
+    them), or, for the operator's work, every organization. The handler names the organization in any case: this is the
+    second wall (see `keystead.storage.row_security`)."""
     errors: tuple[int, ...] = ()
     """Statuses it can answer beyond those every route can (400, 401, 403, 413, 415, 500, 503)."""
+
+    def admits(self, who: Administrator) -> bool:
+        """Say whether the caller may come in; what they may do there is the handler's to say."""
+        if self.permission is None:
+            return True
+        held = who.may_somewhere if self.scope == "team" else who.may
+        return held(self.permission) or (self.own is not None and who.may_somewhere(self.own))
 
     @property
     def name(self) -> str:
@@ -85,8 +105,12 @@ class Act:
 async def act(call: Call[Any, Any]) -> AsyncIterator[Act]:
     """Lend the transaction of a change, and make the change count once it is committed.
 
-    What is not recorded in the audit log is not committed either.
+    What is not recorded in the audit log is not committed either. Within a larger change, that one's transaction is lent
+    and nothing is committed here.
     """
+    if call.within is not None:
+        yield call.within
+        return
     async with call.rooms.database.write() as conn:
         change = Act(conn, call)
         yield change

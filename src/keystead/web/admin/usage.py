@@ -1,13 +1,15 @@
 """Tokens and cost, summed by the dimensions one asks for."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from keystead.domain.access import Permission
 from keystead.domain.clock import HOUR_US
+from keystead.identity.authority import teams_where
 from keystead.metering.usage import usage_by
 from keystead.metering.usage_views import UsageKey, UsageLine
-from keystead.web.admin.route import Call
+from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import Instant, Nothing, instant, micros
 
 _WEEK_US = 7 * 24 * HOUR_US
@@ -55,6 +57,7 @@ async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
             dimensions=[name for name in query.by.split(",") if name],
             from_at=since,
             to_at=until,
+            team_ids=teams_where(call.who, Permission.USAGE_READ),
         )
     return UsageShown(
         since=instant(found.from_at),
@@ -75,3 +78,17 @@ def _key(key: UsageKey) -> UsageKey:
         return key
     at = instant(int(key.id)).isoformat().replace("+00:00", "Z")
     return msgspec.structs.replace(key, id=at)
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/usage",
+        permission=Permission.USAGE_READ,
+        scope="team",
+        handler=report,
+        summary="Tokens and cost, summed by dimensions.",
+        query=UsageQuery,
+        answer=UsageShown,
+    ),
+)

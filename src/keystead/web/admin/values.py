@@ -46,6 +46,15 @@ ModelPattern = Annotated[
     ),
 ]
 ModelPatterns = Annotated[tuple[ModelPattern, ...], msgspec.Meta(min_length=1, max_length=500)]
+RuleName = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=50,
+        pattern=whole(r"[a-z0-9][a-z0-9_-]*"),
+        description="1 to 50 lower-case letters, digits, `-` and `_`.",
+    ),
+]
+Note = Annotated[str, msgspec.Meta(max_length=500, pattern=whole(r"[^\x00-\x1f\x7f-\x9f]*"))]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 in JSON; a time without an offset is refused, because nobody could say which hour it means."""
 
@@ -104,7 +113,7 @@ def optional_micros(at: datetime | None) -> int | None:
     return None if at is None else micros(at)
 
 
-def future(at: datetime | None, now_us: int) -> int | None:
+def future(at: datetime | None, now_us: int, *, param: str = "expires_at") -> int | None:
     """Return an expiry as Unix microseconds.
 
     Raises:
@@ -113,7 +122,7 @@ def future(at: datetime | None, now_us: int) -> int | None:
     if at is None:
         return None
     if micros(at) <= now_us:
-        raise InvalidRequestError("The expiry has passed already.", code="expiry_passed", param="expires_at")
+        raise InvalidRequestError("The expiry has passed already.", code="expiry_passed", param=param)
     return micros(at)
 
 

@@ -1,17 +1,23 @@
-"""Virtual keys: issue, list, revoke."""
+"""Virtual keys: issue, list, revoke. Who may not issue keys in a team may issue their own, to themselves."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.access import PrincipalKind
-from keystead.domain.errors import ConflictError, InvalidRequestError
-from keystead.domain.ids import CredentialId
-from keystead.identity.issuer import VirtualKeyView
-from keystead.web.admin.route import Call, act
+from keystead.domain.access import Permission, PrincipalKind
+from keystead.domain.errors import InvalidRequestError, NotFoundError
+from keystead.domain.ids import CredentialId, TeamId
+from keystead.domain.traffic import Endpoint
+from keystead.identity.authority import teams_where
+from keystead.identity.issuer import Seen, VirtualKeyView
+from keystead.identity.narrowing import Narrowing, source_networks
+from keystead.identity.views import Principal
+from keystead.web.admin.data_class_names import DataClassName, require_data_class
+from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
+    LINE,
     Instant,
     IssuedState,
     ModelPatterns,
@@ -28,18 +34,29 @@ from keystead.web.admin.values import (
     with_instants,
 )
 
+Network = Annotated[str, msgspec.Meta(max_length=64, pattern=LINE, description="CIDR: `10.0.0.0/8`.")]
+
 
 class CreateVirtualKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key for one principal: a member, a service account that has a key already, or (neither given) a new one."""
+    """A key for one principal: a member, a service account, or (neither given) a new one named like the key.
+
+    What it is narrowed to only ever takes away from what its team and its principal are granted; null: not narrowed.
+    """
 
     name: Name
     team: Reference
     member: Reference | None = None
     service_account: Reference | None = None
     models: ModelPatterns | None = None
-    """What the key is narrowed to; null: not narrowed."""
     credentials: Annotated[tuple[Reference, ...], msgspec.Meta(min_length=1, max_length=100)] | None = None
-    """Credentials the key is narrowed to, in order of preference; null: not narrowed."""
+    """In order of preference."""
+    endpoints: Annotated[tuple[Endpoint, ...], msgspec.Meta(min_length=1, max_length=len(Endpoint))] | None = None
+    networks: Annotated[tuple[Network, ...], msgspec.Meta(min_length=1, max_length=100)] | None = None
+    """Where it may be used from."""
+    data_class: DataClassName = ""
+    """The least sensitive class its requests may have; empty: the team's."""
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] | None = None
+    """The most output tokens a request may ask for."""
     expires_at: Instant | None = None
 
 
@@ -58,10 +75,13 @@ class VirtualKeyShown(msgspec.Struct, frozen=True, kw_only=True):
     team: str
     principal_kind: PrincipalKind
     principal_id: str
-    principal: str | None
-    """A member's name; null for a service account."""
+    principal: str
     models: tuple[str, ...] | None
     credential_ids: tuple[str, ...] | None
+    endpoints: tuple[Endpoint, ...] | None
+    networks: tuple[str, ...] | None
+    data_class: str
+    max_output_tokens: int | None
     state: IssuedState
     created_at: Instant
     created_by: str
@@ -82,7 +102,12 @@ async def list_all(call: Call[VirtualKeysQuery, Nothing]) -> Page[VirtualKeyShow
     async with rooms.database.read() as conn:
         team_id = None if query.team is None else (await rooms.directory.team(conn, organization_id, query.team)).id
         found = await rooms.issuer.virtual_keys(
-            conn, organization_id, team_id=team_id, before=decode_cursor(query.cursor), limit=query.limit + 1
+            conn,
+            organization_id,
+            team_id=team_id,
+            seen=_seen(call),
+            before=decode_cursor(query.cursor),
+            limit=query.limit + 1,
         )
         items, next_cursor = paged(found, query.limit)
         shown = await _shown(call, conn, items)
@@ -96,20 +121,25 @@ async def create(call: Call[Nothing, CreateVirtualKey]) -> IssuedVirtualKey:
     now = rooms.clock.now_us()
     pepper = await rooms.pepper()
     async with act(call) as change:
+        await require_data_class(call, change.conn, body.data_class)
         team = await rooms.directory.team(change.conn, organization_id, body.team)
-        principal_kind, principal_id = await _principal(call, change.conn)
-        view, key = await rooms.issuer.create_virtual_key(
-            change.conn,
-            pepper=pepper,
-            organization_id=organization_id,
-            actor_id=call.who.member_id,
-            team_id=team.id,
-            principal_kind=principal_kind,
-            principal_id=principal_id,
-            name=body.name,
+        narrowing = Narrowing(
             models=body.models,
             credential_ids=await _credential_ids(call, change.conn),
+            endpoints=None if body.endpoints is None else tuple(dict.fromkeys(body.endpoints)),
+            networks=None if body.networks is None else source_networks(body.networks),
+            data_class=body.data_class,
+            max_output_tokens=body.max_output_tokens,
             expires_at=future(body.expires_at, now),
+        )
+        view, key = await rooms.issuer.create_virtual_key(
+            change.conn,
+            call.who,
+            pepper=pepper,
+            team_id=team.id,
+            principal=await _principal(call, change.conn, team.id),
+            name=body.name,
+            narrowing=narrowing,
         )
         await change.record(
             "virtual_key.created",
@@ -119,9 +149,7 @@ async def create(call: Call[Nothing, CreateVirtualKey]) -> IssuedVirtualKey:
             team=team.id,
             principal_kind=view.principal_kind,
             principal=view.principal_id,
-            models=view.models,
-            credentials=view.credential_ids,
-            expires_at=view.expires_at,
+            narrowing=msgspec.to_builtins(narrowing),
         )
         [shown] = await _shown(call, change.conn, [view])
     return IssuedVirtualKey(virtual_key=shown, key=key.reveal())
@@ -131,29 +159,39 @@ async def revoke(call: Call[Nothing, Nothing]) -> VirtualKeyShown:
     """Revoke a virtual key for good."""
     rooms = call.rooms
     async with act(call) as change:
-        view = await rooms.issuer.revoke_virtual_key(
-            change.conn, organization_id=call.who.organization_id, virtual_key=call.path["virtual_key"]
-        )
+        found = await rooms.issuer.virtual_key(change.conn, call.who.organization_id, call.path["virtual_key"])
+        seen = _seen(call)
+        if seen is not None and not seen.holds(found):
+            raise NotFoundError(f"There is no virtual key {call.path['virtual_key']!r}.")
+        view = await rooms.issuer.revoke_virtual_key(change.conn, call.who, found)
         await change.record("virtual_key.revoked", object_kind="virtual_key", object_id=view.id, name=view.name)
         [shown] = await _shown(call, change.conn, [view])
     return shown
 
 
-async def _principal(call: Call[Nothing, CreateVirtualKey], conn: AsyncConnection) -> tuple[PrincipalKind, str | None]:
-    """Return who will act with the key; None is a service account to be made."""
+def _seen(call: Call[Any, Any]) -> Seen | None:
+    """Return which keys the caller sees: those of the teams whose keys they read or issue, and their own."""
+    read, written = (teams_where(call.who, needed) for needed in (Permission.KEY_READ, Permission.KEY_WRITE))
+    if read is None or written is None:
+        return None
+    return Seen(team_ids=read | written, member_id=call.who.member_id)
+
+
+async def _principal(call: Call[Nothing, CreateVirtualKey], conn: AsyncConnection, team_id: TeamId) -> Principal:
+    """Return who will act with the key."""
     body, rooms, organization_id = call.body, call.rooms, call.who.organization_id
     if body.member is not None and body.service_account is not None:
         raise InvalidRequestError("A key belongs to a member or to a service account, not to both.", param="member")
     if body.member is not None:
         member = await rooms.directory.member(conn, organization_id, body.member)
-        if member.disabled_at is not None:
-            raise ConflictError("The member is disabled.", code="member_disabled", param="member")
-        return "member", member.id
-    if body.service_account is not None:
-        await rooms.issuer.check_service_account(
-            conn, organization_id=organization_id, principal_id=body.service_account
-        )
-    return "service_account", body.service_account
+        disabled = member.disabled_at is not None
+        return Principal(kind="member", id=member.id, team_id=member.team_id, disabled=disabled)
+    if body.service_account is None:
+        account = await rooms.service_accounts.create(conn, call.who, team_id=team_id, name=body.name)
+    else:
+        account = await rooms.directory.service_account(conn, organization_id, body.service_account)
+    disabled = account.disabled_at is not None
+    return Principal(kind="service_account", id=account.id, team_id=account.team_id, disabled=disabled)
 
 
 async def _credential_ids(
@@ -170,14 +208,54 @@ async def _shown(
 ) -> tuple[VirtualKeyShown, ...]:
     directory, organization_id = call.rooms.directory, call.who.organization_id
     teams = await directory.team_names(conn, organization_id, [view.team_id for view in views])
-    members = await directory.member_names(conn, organization_id, [view.principal_id for view in views])
+    principals = await directory.principal_names(conn, organization_id, [view.principal_id for view in views])
     now = call.rooms.clock.now_us()
     return tuple(
         VirtualKeyShown(
             **with_instants(view),
             team=teams[view.team_id],
-            principal=members.get(view.principal_id),
+            principal=principals[view.principal_id],
             state=ended_state(expires_at=view.expires_at, revoked_at=view.revoked_at, now_us=now),
         )
         for view in views
     )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/virtual-keys",
+        permission=Permission.KEY_READ,
+        scope="team",
+        own=Permission.KEY_OWN,
+        handler=list_all,
+        summary="Virtual keys, newest first, without their secrets.",
+        query=VirtualKeysQuery,
+        answer=Page[VirtualKeyShown],
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path="/virtual-keys",
+        permission=Permission.KEY_WRITE,
+        scope="team",
+        own=Permission.KEY_OWN,
+        handler=create,
+        summary="Issue a virtual key; it is shown this once.",
+        body=CreateVirtualKey,
+        answer=IssuedVirtualKey,
+        status=201,
+        errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path="/virtual-keys/{virtual_key}/revoke",
+        permission=Permission.KEY_WRITE,
+        scope="team",
+        own=Permission.KEY_OWN,
+        handler=revoke,
+        summary="Revoke a virtual key.",
+        answer=VirtualKeyShown,
+        errors=(404,),
+    ),
+)

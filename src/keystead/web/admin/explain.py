@@ -1,0 +1,153 @@
+"""Why may, or may not, a key use a model: before the fact, by the very functions that decide."""
+
+from typing import Annotated, Final
+
+import msgspec
+
+from keystead.domain.access import Permission
+from keystead.domain.errors import NotFoundError
+from keystead.domain.money import to_text
+from keystead.domain.traffic import Dialect, Endpoint
+from keystead.gateway.explain import Attempt, Explanation, Hypothesis
+from keystead.gateway.plan import Considered
+from keystead.policy.access import Finding
+from keystead.web.admin.route import Call, Route
+from keystead.web.admin.values import LINE, Instant, Nothing, Reference, instant
+
+_MOST_BODY: Final = 128 * 1024 * 1024
+
+Word = Annotated[str, msgspec.Meta(max_length=128, pattern=LINE)]
+
+
+class Explain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request that is not made."""
+
+    virtual_key: Reference
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=LINE)]
+    endpoint: Endpoint = Endpoint.CHAT
+    dialect: Dialect | None = None
+    stream: bool = False
+    data_class: Word = ""
+    tags: dict[Word, Word] = {}
+    body_bytes: Annotated[int, msgspec.Meta(ge=0, le=_MOST_BODY)] = 1000
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
+
+
+class HeldShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be held, and of which limit."""
+
+    kind: str
+    name: str
+    amount: str
+    limit: str | None
+    currency: str
+
+
+class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that would be made, if those before it did not answer."""
+
+    credential: str
+    provider: str
+    model: str
+    owner: str
+    grant: str | None
+    breaker: str
+    consents: dict[str, str]
+    most: str | None
+    currency: str
+    most_basis: str
+    held: tuple[HeldShown, ...]
+    refusal: str
+
+
+class ExplanationShown(msgspec.Struct, frozen=True, kw_only=True):
+    """The decision, every rule that took part in it, and the attempts that would be made, in this order."""
+
+    at: Instant
+    allowed: bool
+    code: str
+    reason: str
+    rule: str
+    data_class: str
+    attempts: tuple[AttemptShown, ...]
+    considered: tuple[Considered, ...]
+    grants: tuple[Finding, ...]
+
+
+async def explain(call: Call[Nothing, Explain]) -> ExplanationShown:
+    """Decide about a request that is not made."""
+    asked = call.body
+    async with call.rooms.database.read() as conn:
+        found = await call.rooms.issuer.virtual_key(conn, call.who.organization_id, asked.virtual_key)
+    key = call.rooms.virtual_key(found.id)
+    if key is None:
+        raise NotFoundError(f"There is no virtual key {asked.virtual_key!r}.")
+    explanation = call.rooms.explainer.explain(
+        key,
+        Hypothesis(
+            model=asked.model,
+            endpoint=asked.endpoint,
+            dialect=asked.dialect,
+            stream=asked.stream,
+            data_class=asked.data_class,
+            tags=asked.tags,
+            body_bytes=asked.body_bytes,
+            max_output_tokens=asked.max_output_tokens,
+        ),
+    )
+    return _shown(explanation, call.rooms.clock.now_us())
+
+
+def _shown(explanation: Explanation, now_us: int) -> ExplanationShown:
+    return ExplanationShown(
+        at=instant(now_us),
+        allowed=explanation.allowed,
+        code=explanation.code,
+        reason=explanation.reason,
+        rule=explanation.rule,
+        data_class=explanation.data_class,
+        attempts=tuple(_attempt(attempt) for attempt in explanation.attempts),
+        considered=explanation.considered,
+        grants=explanation.grants,
+    )
+
+
+def _attempt(attempt: Attempt) -> AttemptShown:
+    return AttemptShown(
+        credential=attempt.credential,
+        provider=attempt.provider,
+        model=attempt.model,
+        owner=attempt.owner,
+        grant=attempt.grant_id,
+        breaker=attempt.breaker,
+        consents=attempt.consents,
+        most=None if attempt.most_pico is None else to_text(attempt.most_pico),
+        currency=attempt.currency,
+        most_basis=attempt.most_basis,
+        held=tuple(
+            HeldShown(
+                kind=held.kind,
+                name=held.name,
+                amount=to_text(held.amount_pico),
+                limit=None if held.limit_pico is None else to_text(held.limit_pico),
+                currency=held.currency,
+            )
+            for held in attempt.held
+        ),
+        refusal=attempt.refusal,
+    )
+
+
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/explain",
+        permission=Permission.GRANT_READ,
+        handler=explain,
+        summary="Why a key may, or may not, use a model: the rules that decide and the attempts that would be made.",
+        body=Explain,
+        answer=ExplanationShown,
+        errors=(404,),
+    ),
+)
+"""The routes of this resource."""
