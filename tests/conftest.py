@@ -15,13 +15,15 @@ import msgspec
 import pytest
 
 from keystead.domain.clock import Clock
+from keystead.storage.columns import metadata
 from keystead.storage.database import Database
 from keystead.storage.postgres import open_postgres
-from keystead.storage.schema import metadata
 from keystead.storage.sqlite import open_sqlite
 from tests.fakes.clock import FakeClock
 
 ENGINES = ("sqlite", "postgresql")
+OWNER = "keystead"
+"""Owns every PostgreSQL database and is no superuser: row-level security binds it, as it does where it matters."""
 
 
 class PostgresServer(msgspec.Struct, frozen=True):
@@ -32,8 +34,13 @@ class PostgresServer(msgspec.Struct, frozen=True):
     start: Callable[[], None]
     """After `stop`: with the same data, at the same address."""
 
-    def url_of(self, database: str) -> str:
-        return self.admin_url.replace("/postgres?", f"/{database}?")
+    def url_of(self, database: str, *, role: str = OWNER) -> str:
+        return self.admin_url.replace("//postgres:@", f"//{role}:@").replace("/postgres?", f"/{database}?")
+
+    async def create_database(self, name: str) -> str:
+        """Create an empty database and return its owner's URL."""
+        await self.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+        return self.url_of(name)
 
     async def execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.admin_url)
@@ -43,7 +50,7 @@ class PostgresServer(msgspec.Struct, frozen=True):
             await connection.close()
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, object]) -> None:
     """Run `work` to its end, also from a fixture that is first asked for while a test's loop runs."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, work).result()
@@ -65,7 +72,7 @@ def postgres_in(folder: Path) -> Iterator[PostgresServer]:
     running = PostgresServer(server.get_uri(), server.stop, server.ensure_postgres_running)
     try:
         # Nothing here outlives the server process, which no test kills: fsync would only cost time.
-        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", f"CREATE ROLE {OWNER} LOGIN"):
             _run(running.execute(statement))
         yield running
     finally:
@@ -110,8 +117,9 @@ def sqlite_path(sqlite_template: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def postgres_database(postgres_server: PostgresServer) -> str:
     """The URL of a migrated PostgreSQL database that the tests of this process use one after another."""
-    url = postgres_server.url_of("keystead_test")
-    _run(postgres_server.execute("CREATE DATABASE keystead_test"))
+    name = "keystead_test"
+    _run(postgres_server.create_database(name))
+    url = postgres_server.url_of(name)
     _run(_migrate(url))
     return url
 
@@ -124,7 +132,8 @@ async def postgres_url(postgres_database: str) -> str:
     try:
         await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            f" WHERE datname = current_database() AND pid <> pg_backend_pid(); {emptied};"
+            # Only our own: a worker of autovacuum may not be ended by everybody.
+            f" WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid(); {emptied};"
             " INSERT INTO snapshot_revision (id, revision) VALUES (1, 0)"
         )
     finally:

@@ -41,8 +41,7 @@ def _on_engine(request: pytest.FixtureRequest) -> dict[str, str]:
         return {}
     server: PostgresServer = request.getfixturevalue("postgres_server")
     name = f"stage_{secrets.token_hex(6)}"
-    asyncio.run(server.execute(f"CREATE DATABASE {name}"))
-    return {"database_url": server.url_of(name)}
+    return {"database_url": asyncio.run(server.create_database(name))}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

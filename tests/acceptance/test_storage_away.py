@@ -67,8 +67,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 def _on_postgres(server: PostgresServer, folder: Path) -> Storage:
     name = f"away_{secrets.token_hex(6)}"
-    asyncio.run(server.execute(f"CREATE DATABASE {name}"))
-    return Storage({"database_url": server.url_of(name)}, folder / "home", server, name)
+    return Storage({"database_url": asyncio.run(server.create_database(name))}, folder / "home", server, name)
 
 
 class Caller:
@@ -142,7 +141,7 @@ async def test_on_a_servers_full_disk_nothing_is_sent_and_nothing_is_lost(
     small_server: tuple[PostgresServer, SmallDisk], tmp_path: Path
 ) -> None:
     server, disk = small_server
-    async with _running(tmp_path / "home", {"database_url": server.url_of("postgres")}) as (gateway, fake):
+    async with _running(tmp_path / "home", {"database_url": await server.create_database("small")}) as (gateway, fake):
         await _outage(gateway, fake, begin=disk.fill, end=disk.free)
         assert await _connections(server) <= CONNECTIONS
 
@@ -160,7 +159,7 @@ async def test_a_server_that_its_full_disk_takes_down_is_one_that_is_away(
         await disk.free()
         server.start()
 
-    async with _running(tmp_path / "home", {"database_url": server.url_of("postgres")}) as (gateway, fake):
+    async with _running(tmp_path / "home", {"database_url": await server.create_database("small")}) as (gateway, fake):
         await _outage(gateway, fake, begin=fill, end=mend)
         assert await _connections(server) <= CONNECTIONS
 

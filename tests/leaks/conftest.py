@@ -55,7 +55,7 @@ async def postgresql_life(tmp_path_factory: pytest.TempPathFactory, postgres_ser
     name, password = f"leaks_{secrets.token_hex(6)}", f"canary-database-{secrets.token_hex(12)}"
     await postgres_server.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
     await postgres_server.execute(f"CREATE DATABASE {name} OWNER {name}")
-    url = postgres_server.url_of(name).replace("postgres:@", f"{name}:{password}@", 1)
+    url = postgres_server.url_of(name, role=name).replace(f"{name}:@", f"{name}:{password}@", 1)
     assert password in url
     life = await _live(
         tmp_path_factory.mktemp("leaks") / "home",

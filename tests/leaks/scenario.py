@@ -141,7 +141,7 @@ async def _people(gateway: Eavesdropper) -> list[Canary]:
         key = (await issue(gateway, name))["key"]
         issued.append(Canary(f"virtual key {name}", key, key.index("_", 3) + 1))
         _blot(gateway, key)
-    await gateway.admin("POST", "/members", {"name": "Ada", "team": "Default team", "role": "auditor"})
+    await gateway.admin("POST", "/members", {"name": "Ada", "team": "Default team", "roles": [{"role": "auditor"}]})
     made = await gateway.admin("POST", "/admin-tokens", {"name": "second", "member": "Ada"})
     issued.append(Canary("admin token", made["token"], made["token"].index("_", 4) + 1))
     _blot(gateway, made["token"])
