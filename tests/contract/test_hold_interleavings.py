@@ -151,7 +151,7 @@ class Model:
         numbers = self._numbers.get(request_id, set())
         if number in numbers or (number > 1 and (not numbers or request_id in self._ended)):
             return False
-        full = self._full(action.attempt.holds)
+        full = self.full(action.attempt.holds)
         if full is None:
             self._numbers.setdefault(request_id, set()).add(number)
             self._open.setdefault(request_id, {})[number] = action.attempt
@@ -181,7 +181,8 @@ class Model:
         for hold, post in zip(attempt.holds, chain(posts, repeat(0)), strict=False):
             self._posted.append((hold, min(post, hold.amount) if hold.kind == "credits" else post))
 
-    def _full(self, holds: Sequence[Hold]) -> Hold | None:
+    def full(self, holds: Sequence[Hold]) -> Hold | None:
+        """Return the first hold that there is no room for."""
         open_now = [hold for attempts in self._open.values() for each in attempts.values() for hold in each.holds]
         for position, hold in enumerate(holds):
             taken = [*((each, each.amount) for each in (*open_now, *holds[: position + 1])), *self._posted]
@@ -209,7 +210,10 @@ async def test_any_sequence_answers_as_a_count_from_scratch_says(
     script, model = Script(database, clock), Model()
     await script.begin()
     for action in script.actions(steps):
-        assert await script.run(action) == model.answer(action), action
+        answer, expected = await script.run(action), model.answer(action)
+        if expected is False and isinstance(action, Try) and isinstance(answer, Hold):
+            expected = model.full(action.attempt.holds)  # refused for two reasons: which of them is told is open
+        assert answer == expected, action
     await script.check()
 
 
