@@ -68,6 +68,15 @@ async def test_a_hospital_keeps_patients_on_its_own_contract_while_marketing_spe
         assert record["request"]["data_class"] == "patients"
         assert record["decision"]["refused"]["own"], "and says why the other key of the ward was not used"
 
+        # Whoever asks beforehand is told the same, and what it would cost at most.
+        explained = await gateway.admin("POST", "/explain", {"virtual_key": "Ward", "model": "gpt-5-mini"})
+        assert explained["allowed"]
+        assert [attempt["credential"] for attempt in explained["attempts"]] == ["eu"]
+        assert float(explained["attempts"][0]["most"]) > 0
+        assert [each["code"] for each in explained["considered"] if each["credential"] == "own"] == [
+            "data_class_refused"
+        ]
+
         # The contract's own provider fails: no consent, no credit and no other key takes a patient's data.
         europe.always(stage.DOWN)
         failed = await gateway.chat("gpt-5-mini", key=ward)

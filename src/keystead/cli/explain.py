@@ -56,7 +56,7 @@ def _tag(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -
     "--endpoint", type=click.Choice([endpoint.value for endpoint in Endpoint]), default="chat", show_default=True
 )
 @click.option("--dialect", type=click.Choice([dialect.value for dialect in Dialect]), help="Default: the endpoint's.")
-@click.option("--data-class", default="", help="As the header x-keystead-data-class would say it.")
+@click.option("--data-class", help="As the header x-keystead-data-class would say it.")
 @click.option("--tag", "tags", multiple=True, callback=_tag, metavar="NAME=VALUE", help="May be given several times.")
 @click.option("--stream", is_flag=True)
 @click.option("--body-bytes", type=click.IntRange(min=0), default=1000, show_default=True, help="Size of the request.")
