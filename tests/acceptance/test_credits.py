@@ -131,3 +131,9 @@ async def test_a_model_without_a_price_is_not_sold(customer: Customer) -> None:
     reply = await customer.ask("gpt-nobody-knows")
     assert reply.status == 403, reply.body
     assert (await customer.balance())["available"] == 100
+
+
+async def test_the_metrics_of_the_installation_are_the_operators_alone(customer: Customer) -> None:
+    gateway = customer.hybrid.gateway
+    assert (await gateway.call("GET", "/metrics", key=customer.token)).status == 403
+    assert (await gateway.call("GET", "/metrics", key=gateway.admin_token)).status == 200

@@ -235,7 +235,7 @@ class Walk:
                 holds=holds,
             )
             await self._journal.intend(trip.request, attempt)  # durable from here on: no record, no request
-        except KeysteadError:
+        except BaseException:  # refused, or cancelled while it waited for its record: a probe would be lost otherwise
             self._breakers.abandoned(step.lane, step.model, began_us=turn.began_us)
             raise
         trip.number += 1
