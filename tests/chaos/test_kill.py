@@ -115,7 +115,7 @@ async def _load_until_killed(gateway: Gateway, dice: random.Random, rotate: Any)
         while not stop.is_set():
             call += 1
             body = {
-                "model": f"{'pool' if call % 4 == 0 else 'main'}/gpt-{os.urandom(8).hex()}",
+                "model": f"{'pool' if (number + call) % 4 == 0 else 'main'}/gpt-{os.urandom(8).hex()}",
                 "messages": [{"role": "user", "content": f"{number}-{call}"}],
                 "stream": call % 3 == 0,
             }
