@@ -14,6 +14,9 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
+from tests.fakes import forked
+from tests.fakes.forked import ForkedProcess
+
 _AT = re.compile(r"at (http://\S+)")
 _KEY = re.compile(r"^  (ks_\S+)$", re.MULTILINE)
 
@@ -40,7 +43,7 @@ class Gateway:
         self.url = ""
         self.virtual_key = ""
         self.log = home.parent / f"{home.name}.log"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | ForkedProcess | None = None
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
@@ -87,15 +90,18 @@ class Gateway:
             **self.environment,
         }
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                "from keystead.cli import main; main()",
-                "serve",
-                env=environment,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-            )
+            if "PYTHONPATH" in environment:  # what it names is to be there before anything of the program
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-c",
+                    "from keystead.cli import main; main()",
+                    "serve",
+                    env=environment,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                )
+            else:
+                self._process = await forked.start(["serve"], environment, stderr=log)
         text = ""
         assert self._process.stdout is not None
         async with asyncio.timeout(STARTUP_S):

@@ -8,7 +8,6 @@ import msgspec
 from keystead.app.payment_secrets import load_payment_secrets
 from keystead.app.private_file import read_private, refusal
 from keystead.coordination import Counters
-from keystead.coordination.redis import RedisCounters
 from keystead.domain.clock import Clock
 from keystead.domain.ids import InstanceId
 from keystead.domain.money import to_pico
@@ -85,6 +84,8 @@ def shared_counters(settings: Settings, clock: Clock) -> Counters | None:
     """
     if not settings.redis_url:
         return None
+    from keystead.coordination.redis import RedisCounters  # noqa: PLC0415 - a fifth of a second, for those who have it
+
     password = None
     if settings.redis_password_file:
         path = Path(settings.redis_password_file).expanduser()

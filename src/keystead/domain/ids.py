@@ -5,6 +5,7 @@ An id is `<prefix>_` and 26 characters of Crockford base32: 48 bits of Unix mill
 found in a table partitioned by time from its id alone.
 """
 
+import os
 import random  # noqa: TID251 - an id is public: it must be unique, not secret, and /dev/urandom is a system call
 from typing import NewType
 
@@ -21,8 +22,10 @@ _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 _LENGTH = 26
 _RANDOM_BITS = 80
 _LATEST_MS = (1 << 48) - 1
-# Seeded from the system's randomness when the process starts; worker processes are started anew, never forked.
-_unique_bits = random.Random().getrandbits  # noqa: S311 - as above
+# Seeded from the system's randomness when the process starts, and anew in a forked one.
+_generator = random.Random()  # noqa: S311 - as above
+_unique_bits = _generator.getrandbits
+os.register_at_fork(after_in_child=_generator.seed)
 # Two characters at a time: the id is made once per request and once per attempt.
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 

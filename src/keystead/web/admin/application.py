@@ -1,5 +1,6 @@
 """The admin API as an ASGI application, made from the table of routes."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -46,7 +47,8 @@ class AdminApplication:
     def __init__(self, rooms: AdminRooms, routes: Sequence[Route] = ROUTES) -> None:
         """Serve `routes` with what is in `rooms`."""
         self.rooms = rooms
-        self._openapi = msgspec.json.encode(document(routes))
+        self._routes = routes
+        self._openapi = b""
         failures = Failures(rooms.clock)
         by_path: dict[str, dict[str, Endpoint]] = {}
         for route in routes:
@@ -69,6 +71,8 @@ class AdminApplication:
             await self._unrouted(error)(scope, receive, send)
 
     async def _describe(self, _request: Request) -> Response:
+        if not self._openapi:  # a tenth of a second that not every start should take
+            self._openapi = msgspec.json.encode(await asyncio.to_thread(document, self._routes))
         return Response(self._openapi, media_type="application/json")
 
     def _unrouted(self, error: HTTPException) -> Response:
