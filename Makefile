@@ -14,10 +14,11 @@ run: .venv/.run ## Start the gateway on http://127.0.0.1:5397 (Ctrl-C lets answe
 	@$(BIN)/keystead serve
 
 test: .venv/.dev ## Run every test but the slow ones (under 5 minutes on two cores)
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 3 --dist loadfile -m "not slow"
 
-soak: .venv/.dev ## Run the slow tests: kill -9 by the hundred, long streams, flat memory
+soak: .venv/.dev ## Run the slow tests: kill -9 by the hundred, every property with many examples
 	$(BIN)/pytest -m slow
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile tests/unit
 
 check: .venv/.dev ## Lint, types, import rules, lock file and generated documentation
 	$(UV) lock --check --offline --default-index https://pypi.org/simple --python $(PYTHON)

@@ -1,6 +1,7 @@
 """Fixtures for every suite: a clock, and a migrated database on each engine."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 import warnings
@@ -13,6 +14,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+from hypothesis import settings
 
 from keystead.domain.clock import Clock
 from keystead.storage.columns import metadata
@@ -22,6 +24,11 @@ from keystead.storage.sqlite import open_sqlite
 from tests.fakes.clock import FakeClock
 
 ENGINES = ("sqlite", "postgresql")
+
+# `make test` looks at a few examples of each property, new ones in each run; `make soak` at many.
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 OWNER = "keystead"
 """Owns every PostgreSQL database and is no superuser: row-level security binds it, as it does where it matters."""
 

@@ -31,10 +31,11 @@ _STATUS = struct.Struct("i")
 class ForkedProcess:
     """A child of the nursery, with the part of `asyncio.subprocess.Process` that tests use."""
 
-    def __init__(self, pid: int, stdout: asyncio.StreamReader, ended: asyncio.StreamReader) -> None:
+    def __init__(self, pid: int, stdout: "_Pipe", ended: "_Pipe") -> None:
         self.pid = pid
-        self.stdout = stdout
+        self.stdout = stdout.reader
         self.returncode: int | None = None
+        self._stdout = stdout
         self._ended = ended
 
     def send_signal(self, number: int) -> None:
@@ -45,8 +46,10 @@ class ForkedProcess:
     async def wait(self) -> int:
         """Return the exit code (minus the signal's number), once the process has ended."""
         if self.returncode is None:
-            status = _STATUS.unpack(await self._ended.readexactly(_STATUS.size))[0]
+            status = _STATUS.unpack(await self._ended.reader.readexactly(_STATUS.size))[0]
             self.returncode = os.waitstatus_to_exitcode(status)
+            self._stdout.transport.close()
+            self._ended.transport.close()
         return self.returncode
 
 
@@ -61,15 +64,23 @@ async def start(arguments: Sequence[str], environment: Mapping[str, str], *, std
     os.close(output_end)
     os.close(ended_end)
     pid = int(nursery.recv(32))
-    return ForkedProcess(pid, await _reader(output), await _reader(ended))
+    return ForkedProcess(pid, await _Pipe.open(output), await _Pipe.open(ended))
 
 
-async def _reader(descriptor: int) -> asyncio.StreamReader:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    pipe = os.fdopen(descriptor, "rb", 0)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-    return reader
+class _Pipe:
+    """The reading end of a pipe."""
+
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport) -> None:
+        self.reader = reader
+        self.transport = transport
+
+    @classmethod
+    async def open(cls, descriptor: int) -> "_Pipe":
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+        )
+        return cls(reader, transport)
 
 
 @functools.cache
