@@ -142,7 +142,7 @@ def _rounds(members: dict[str, msgspec.Raw], *, gemini: bool) -> int:
         return 1
     try:
         stated = _count(members, "max_tool_calls")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         stated = 0  # the provider will refuse it
     return stated + 1 if stated > 0 else ROUNDS
 
@@ -155,7 +155,7 @@ def _provider_runs(tools: msgspec.Raw | None, gemini: bool) -> bool:
         if gemini:
             return any(tool.keys() - _CALLER_RUNS for tool in _GEMINI_TOOLS.decode(tools))
         return any(_CLIENT_TOOLS.fullmatch(tool.type) is None for tool in _TOOLS.decode(tools))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
 
 

@@ -100,7 +100,7 @@ def id_member(body: JsonBody, name: str) -> str | None:
         return None
     try:
         text = _TEXT.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         text = ""
     if not 0 < len(text) <= _MAX_ID or not text.isascii() or not text.isprintable():
         raise InvalidRequestError(f"`{name}` must be the id of a response.", param=name)
@@ -117,7 +117,7 @@ def _members_of(raw: bytes) -> dict[str, msgspec.Raw]:
     """Take an object apart, one level deep."""
     try:
         members = _MEMBERS.decode(raw) if len(raw) <= _SMALL else _counted_members(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"The body is not a valid JSON object: {error}.", code="malformed_json") from error
     except RecursionError as error:
         raise InvalidRequestError("The body is nested too deeply.", code="malformed_json") from error
@@ -183,7 +183,7 @@ def _read_model(value: msgspec.Raw | None) -> str | None:
         return None
     try:
         model = _TEXT.decode(value)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError("`model` must be a string.", code="invalid_model", param="model") from error
     return check_model(model)
 
@@ -223,7 +223,7 @@ def _read_counts(members: dict[str, msgspec.Raw], names: frozenset[str]) -> None
     for name in names & members.keys():
         try:
             count = _COUNT.decode(members[name])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequestError(f"`{name}` must be a whole number.", param=name) from error
         if count is not None and not 0 <= count <= _MAX_COUNT:
             raise InvalidRequestError(f"`{name}` must be from 0 to {_MAX_COUNT}.", param=name)

@@ -179,6 +179,6 @@ def _is_usage_only(event: bytes) -> bool:
         return False
     try:
         chunk = _USAGE_CHUNK.decode(data_of(event))
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return not chunk.choices

@@ -55,5 +55,5 @@ def json_value(text: str | None, otherwise: Any) -> Any:
     """Return what we wrote as JSON; what cannot be read is shown as `otherwise` and does not hide the rest."""
     try:
         return msgspec.json.decode(text) if text else otherwise
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return otherwise

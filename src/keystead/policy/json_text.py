@@ -58,7 +58,7 @@ def _said(token: bytes) -> bytes:
         return token[1:-1]
     try:
         return _STRING.decode(token).encode()
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:  # half of a surrogate pair is JSON to some
         text: str = json.loads(token, strict=False)

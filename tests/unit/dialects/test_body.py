@@ -106,6 +106,8 @@ def test_nested_members_of_the_same_name_are_no_duplicates() -> None:
         b'{"x":' + b"[" * 100_000,
         b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b"\xff\xfe",
+        b'{"\xff": 1}',
+        b'{"generationConfig": {"\xff": 1}}',
     ],
 )
 def test_what_is_not_a_json_object_is_refused(raw: bytes) -> None:
@@ -126,6 +128,12 @@ def test_a_count_that_cannot_be_one_is_refused(name: str, value: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         read_json(f'{{"model":"m","{name}":{value}}}'.encode())
     assert caught.value.param == name
+
+
+def test_a_model_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        read_json(b'{"model":"\xff"}')
+    assert caught.value.param == "model"
 
 
 @pytest.mark.parametrize("model", ["", "a b", "a\\nb", "a\\r\\nb", "\\u0000", "modèle", "m" * 257])
