@@ -9,19 +9,19 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
 import pytest
 from hypothesis import settings
 
-from keystead.domain.clock import Clock
 from keystead.storage.columns import metadata
 from keystead.storage.database import Database
 from keystead.storage.postgres import open_postgres
 from keystead.storage.sqlite import open_sqlite
 from tests.fakes.clock import FakeClock
+from tests.fakes.databases import open_url
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -29,6 +29,8 @@ ENGINES = ("sqlite", "postgresql")
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+T = TypeVar("T")
 OWNER = "keystead"
 """Owns every PostgreSQL database and is no superuser: row-level security binds it, as it does where it matters."""
 
@@ -57,10 +59,10 @@ class PostgresServer(msgspec.Struct, frozen=True):
             await connection.close()
 
 
-def _run(work: Coroutine[Any, Any, object]) -> None:
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` to its end, also from a fixture that is first asked for while a test's loop runs."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, work).result()
+        return pool.submit(asyncio.run, work).result()
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def postgres_in(folder: Path) -> Iterator[PostgresServer]:
     try:
         # Nothing here outlives the server process, which no test kills: fsync would only cost time.
         for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", f"CREATE ROLE {OWNER} LOGIN"):
-            _run(running.execute(statement))
+            run_apart(running.execute(statement))
         yield running
     finally:
         server.cleanup()
@@ -109,7 +111,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await database.close()
 
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    _run(make(path))
+    run_apart(make(path))
     return path
 
 
@@ -125,9 +127,9 @@ def sqlite_path(sqlite_template: Path, tmp_path: Path) -> Path:
 def postgres_database(postgres_server: PostgresServer) -> str:
     """The URL of a migrated PostgreSQL database that the tests of this process use one after another."""
     name = "keystead_test"
-    _run(postgres_server.create_database(name))
+    run_apart(postgres_server.create_database(name))
     url = postgres_server.url_of(name)
-    _run(_migrate(url))
+    run_apart(_migrate(url))
     return url
 
 
@@ -155,13 +157,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
         return f"sqlite:{request.getfixturevalue('sqlite_path')}"
     url: str = request.getfixturevalue("postgres_url")
     return url
-
-
-async def open_url(url: str, clock: Clock) -> Database:
-    """Open what `database_url` names."""
-    if url.startswith("sqlite:"):
-        return await open_sqlite(Path(url.removeprefix("sqlite:")), clock=clock)
-    return await open_postgres(url, clock=clock)
 
 
 @pytest.fixture

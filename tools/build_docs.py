@@ -124,8 +124,8 @@ def metrics_page() -> str:
             labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - it has no public name
             rows.append((f"`{name}`", described.type, labels, described.documentation))
     return (
-        "# Metrics\n\n`GET /metrics` in the Prometheus text format, for an administrator's token with "
-        "`operations:read`. No label holds a key, a person or an organization.\n\n"
+        "# Metrics\n\n`GET /metrics` in the Prometheus text format, for an operator's admin "
+        "token. No label holds a key, a person or an organization.\n\n"
         + table(("metric", "type", "labels", "what it counts"), rows)
     )
 

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from tests.acceptance.faults import Faults, faults_on
+from tests.acceptance.storage import Storage, storage_on
 from tests.conftest import ENGINES, PostgresServer
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
@@ -52,3 +54,15 @@ async def stage(database_settings: dict[str, str], tmp_path_factory: pytest.Temp
             await gateway.add_credential(f"my-{name}", name, secret, origin=fake.origin)
         fake.calls.clear()
         yield Stage(gateway, fake)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def fault_storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Storage:
+    return storage_on(request.param, request, tmp_path_factory.mktemp("faults"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def faults(fault_storage: Storage) -> AsyncIterator[Faults]:
+    """The stage of the fault table, on each engine."""
+    async with faults_on(fault_storage) as started:
+        yield started

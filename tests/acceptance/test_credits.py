@@ -133,7 +133,8 @@ async def test_a_model_without_a_price_is_not_sold(customer: Customer) -> None:
     assert (await customer.balance())["available"] == 100
 
 
-async def test_the_metrics_of_the_installation_are_the_operators_alone(customer: Customer) -> None:
+async def test_how_the_installation_is_is_told_to_the_operator_alone(customer: Customer) -> None:
     gateway = customer.hybrid.gateway
-    assert (await gateway.call("GET", "/metrics", key=customer.token)).status == 403
-    assert (await gateway.call("GET", "/metrics", key=gateway.admin_token)).status == 200
+    for path in ("/metrics", "/admin/v1/doctor"):
+        assert (await gateway.call("GET", path, key=customer.token)).status == 403
+        assert (await gateway.call("GET", path, key=gateway.admin_token)).status == 200

@@ -13,9 +13,9 @@ from sqlalchemy import select
 from keystead.storage.governance import counters
 from tests.acceptance import hybrid as stage
 from tests.acceptance.hybrid import Hybrid
-from tests.conftest import open_url
 from tests.fakes.books import check_books
 from tests.fakes.clock import FakeClock
+from tests.fakes.databases import open_url
 from tests.fakes.gateway import Gateway
 from tests.fakes.valkey import Valkey
 

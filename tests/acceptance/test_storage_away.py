@@ -15,59 +15,26 @@ from typing import Any
 
 import aiohttp
 import asyncpg
-import msgspec
 import pytest
 
 from tests.acceptance.dialects import DIALECTS, PROVIDER_OF, ask, told
 from tests.acceptance.small_disk import SmallDisk, small_disk_at
+from tests.acceptance.storage import Storage, on_postgres, storage_on
 from tests.conftest import ENGINES, PostgresServer, postgres_in
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
 
 CALLS_UNTIL_FULL = 500
 """Requests that may still find room: in the write-ahead log, or on the disk's last page."""
-CONNECTIONS = 9
-"""The most that a gateway keeps to a PostgreSQL server: the record's own, and the pool with its overflow."""
+CONNECTIONS = 11
+"""The most that a gateway keeps to a PostgreSQL server: the record's own, the vital ones, the pool with its overflow."""
 
 Step = Callable[[], Awaitable[None]]
 
 
-class Storage(msgspec.Struct, frozen=True):
-    """A gateway's database, and the ways to take it away from it."""
-
-    settings: dict[str, str]
-    home: Path
-    server: PostgresServer | None = None
-    name: str = ""
-
-    async def leave(self) -> None:
-        """Be gone: the file is not there, the server refuses connections."""
-        if self.server is None:
-            (self.home / "keystead.db").rename(self.home / "elsewhere.db")
-            return
-        await self.server.execute(f"ALTER DATABASE {self.name} ALLOW_CONNECTIONS false")
-        await self.server.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'"
-        )
-
-    async def come_back(self) -> None:
-        """Be there again."""
-        if self.server is None:
-            (self.home / "elsewhere.db").rename(self.home / "keystead.db")
-            return
-        await self.server.execute(f"ALTER DATABASE {self.name} ALLOW_CONNECTIONS true")
-
-
 @pytest.fixture(params=ENGINES)
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    if request.param == "sqlite":
-        return Storage({}, tmp_path / "home")
-    return _on_postgres(request.getfixturevalue("postgres_server"), tmp_path)
-
-
-def _on_postgres(server: PostgresServer, folder: Path) -> Storage:
-    name = f"away_{secrets.token_hex(6)}"
-    return Storage({"database_url": asyncio.run(server.create_database(name))}, folder / "home", server, name)
+    return storage_on(request.param, request, tmp_path)
 
 
 class Caller:
@@ -264,7 +231,7 @@ async def _check_records(gateway: Gateway, fake: FakeProvider, *, streamed: str,
 
 @pytest.fixture
 def postgres_storage(postgres_server: PostgresServer, tmp_path: Path) -> Storage:
-    return _on_postgres(postgres_server, tmp_path)
+    return on_postgres(postgres_server, tmp_path)
 
 
 async def test_a_database_that_hangs_is_not_waited_for(postgres_storage: Storage) -> None:

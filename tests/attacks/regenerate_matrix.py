@@ -9,7 +9,7 @@ import msgspec
 from keystead.storage.sqlite import open_sqlite
 from tests.fakes.clock import FakeClock
 from tests.integration.admin.matrix import Matrix, observed
-from tests.integration.admin.world import started
+from tests.integration.admin.world import first_start, opened
 
 MATRIX_FILE = Path(__file__).with_name("route_matrix.json")
 
@@ -20,7 +20,7 @@ async def observe(folder: Path) -> Matrix:
     database = await open_sqlite(folder / "keystead.db", clock=clock)
     try:
         await database.migrate()
-        return await observed(await started(database, clock, folder))
+        return await observed(await opened(database, clock, await first_start(database, clock, folder)))
     finally:
         await database.close()
 

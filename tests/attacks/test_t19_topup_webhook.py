@@ -14,8 +14,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from keystead.app.first_start import prepare
+from keystead.domain.clock import SystemClock
+from keystead.domain.errors import GatewayError
 from keystead.domain.secret import Secret
 from keystead.ledger.webhook import HEADER, signature_of
+from keystead.settings import load
 from tests.conftest import ENGINES, PostgresServer
 from tests.fakes.gateway import Gateway, Reply
 
@@ -89,33 +93,31 @@ async def test_the_secret_before_counts_while_they_change(gateway: Gateway) -> N
     assert (await tell(gateway, body, signed(body, secret=OLDER))).status == 200
 
 
-Forgery = Callable[[bytes], str | None]
+FORGERIES: dict[str, Callable[[bytes], str | None]] = {
+    "no signature": lambda body: None,
+    "an empty one": lambda body: "",
+    "the empty secret": lambda body: signed(body, secret=""),
+    "another secret": lambda body: signed(body, secret="0" * 64),
+    "almost the secret": lambda body: signed(body, secret=SECRET.upper()),
+    "an old one": lambda body: signed(body, at=time.time() - 301),
+    "one from the future": lambda body: signed(body, at=time.time() + 360),
+    "one of 1970": lambda body: signed(body, at=0),
+    "of another body": lambda body: signed(body + b" "),
+    "two times": lambda body: f"{signed(body)},t=1",
+    "another scheme": lambda body: signed(body).replace("v1=", "v0="),
+    "a time that is none": lambda body: "t=1e309,v1=" + "0" * 64,
+    "an endless time": lambda body: "t=" + "9" * 300 + ",v1=" + "0" * 64,
+}
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [
-        pytest.param(lambda body: None, id="no signature"),
-        pytest.param(lambda body: "", id="an empty one"),
-        pytest.param(lambda body: signed(body, secret=""), id="the empty secret"),
-        pytest.param(lambda body: signed(body, secret="0" * 64), id="another secret"),
-        pytest.param(lambda body: signed(body, secret=SECRET.upper()), id="almost the secret"),
-        pytest.param(lambda body: signed(body, at=time.time() - 301), id="an old one"),
-        pytest.param(lambda body: signed(body, at=time.time() + 360), id="one from the future"),
-        pytest.param(lambda body: signed(body, at=0), id="one of 1970"),
-        pytest.param(lambda body: signed(body + b" "), id="of another body"),
-        pytest.param(lambda body: f"{signed(body)},t=1", id="two times"),
-        pytest.param(lambda body: signed(body).replace("v1=", "v0="), id="another scheme"),
-        pytest.param(lambda body: "t=1e309,v1=" + "0" * 64, id="a time that is none"),
-        pytest.param(lambda body: "t=" + "9" * 300 + ",v1=" + "0" * 64, id="an endless time"),
-    ],
-)
-async def test_a_forged_notice_changes_nothing(gateway: Gateway, forged: Forgery) -> None:
+async def test_a_forged_notice_changes_nothing(gateway: Gateway, subtests: pytest.Subtests) -> None:
     before = await paid_in(gateway)
-    body = await notice(gateway)
-    reply = await tell(gateway, body, forged(body))
-    assert (reply.status, reply.json()["code"]) == (401, "invalid_signature")
-    assert await paid_in(gateway) == before
+    for what, forged in FORGERIES.items():
+        with subtests.test(what):
+            body = await notice(gateway)
+            reply = await tell(gateway, body, forged(body))
+            assert (reply.status, reply.json()["code"]) == (401, "invalid_signature")
+            assert await paid_in(gateway) == before
 
 
 async def test_two_signature_headers_are_one_too_many(gateway: Gateway) -> None:
@@ -138,9 +140,8 @@ async def test_a_genuine_signature_is_of_no_use_for_another_payment(gateway: Gat
     assert await paid_in(gateway) == before
 
 
-@pytest.mark.parametrize(
-    ("changes", "status"),
-    [
+async def test_even_a_genuine_notice_must_make_sense(gateway: Gateway, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[dict[str, Any], int], ...] = (
         ({"credits": "-5"}, 400),
         ({"credits": "0"}, 400),
         ({"credits": "NaN"}, 400),
@@ -154,15 +155,15 @@ async def test_a_genuine_signature_is_of_no_use_for_another_payment(gateway: Gat
         ({"organization": "org_00000000000000000000000000"}, 404),
         ({"organization": ["/*"]}, 400),
         ({"balance": "1000000"}, 400),
-    ],
-)
-async def test_even_a_genuine_notice_must_make_sense(gateway: Gateway, changes: dict[str, Any], status: int) -> None:
+    )
     before = await paid_in(gateway)
-    body = await notice(gateway, **changes)
-    reply = await tell(gateway, body, signed(body))
-    assert reply.status == status, reply.body
-    assert reply.json()["next_step"]
-    assert await paid_in(gateway) == before
+    for changes, status in cases:
+        with subtests.test(changes=changes):
+            body = await notice(gateway, **changes)
+            reply = await tell(gateway, body, signed(body))
+            assert reply.status == status, reply.body
+            assert reply.json()["next_step"]
+            assert await paid_in(gateway) == before
 
 
 async def test_a_body_without_end_is_not_read_to_its_end(gateway: Gateway) -> None:
@@ -189,22 +190,33 @@ async def test_without_a_secret_there_is_no_webhook(tmp_path: Path) -> None:
         assert await paid_in(bare) == "100"
 
 
-@pytest.mark.parametrize(
-    ("content", "mode"),
-    [
-        pytest.param("", 0o600, id="empty"),
-        pytest.param("\n\n", 0o600, id="blank"),
-        pytest.param("changeme", 0o600, id="short"),
-        pytest.param(f"{SECRET}\nshort\n", 0o600, id="one of two short"),
-        pytest.param(f"{SECRET}\n" * 3, 0o600, id="three"),
-        pytest.param(SECRET, 0o644, id="readable by others"),
-        pytest.param(None, 0o600, id="missing"),
-    ],
-)
-async def test_a_secret_that_protects_nothing_keeps_the_gateway_from_starting(
-    tmp_path: Path, content: str | None, mode: int
+NO_SECRETS: dict[str, tuple[str | None, int]] = {
+    "empty": ("", 0o600),
+    "blank": ("\n\n", 0o600),
+    "short": ("changeme", 0o600),
+    "one of two short": (f"{SECRET}\nshort\n", 0o600),
+    "three": (f"{SECRET}\n" * 3, 0o600),
+    "readable by others": (SECRET, 0o644),
+    "missing": (None, 0o600),
+}
+
+
+async def test_a_secret_that_protects_nothing_is_refused_before_anything_is_made(
+    tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    path = tmp_path / "nothing" if content is None else secret_file(tmp_path, content, mode)
+    for what, (content, mode) in NO_SECRETS.items():
+        with subtests.test(what):
+            path = tmp_path / "nothing" if content is None else secret_file(tmp_path, content, mode)
+            home = tmp_path / "home"
+            settings = load({"KEYSTEAD_HOME": str(home), "KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE": str(path)})
+            with pytest.raises(GatewayError, match="KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE") as refused:
+                await prepare(settings, SystemClock())
+            assert SECRET not in f"{refused.value} {refused.value.next_step}"
+            assert not home.exists()
+
+
+async def test_a_secret_that_protects_nothing_keeps_the_gateway_from_starting(tmp_path: Path) -> None:
+    path = secret_file(tmp_path, f"{SECRET}\nshort\n")
     gateway = Gateway(tmp_path / "home", {"KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE": str(path)})
     with pytest.raises(AssertionError, match="did not start") as failed:
         await gateway.start()

@@ -24,8 +24,8 @@ from keystead.domain.clock import SystemClock, hour_of
 from keystead.domain.means import Hold
 from keystead.storage.database import Database
 from tests.benchmarks.targets import postgresql
-from tests.conftest import open_url
 from tests.fakes.books import check_books, pay_in
+from tests.fakes.databases import open_url
 from tests.fakes.records import attempt_intent, budget_hold, credit_hold, request_intent, settlement
 
 KINDS: Final = ("none", "account", "budgets")

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.credential import Credential, SealedVersion, VersionState
 from keystead.domain.errors import ConflictError, IntegrityError, InvalidRequestError, NotFoundError, VaultError
 from keystead.domain.grants import Terms
-from keystead.domain.ids import OrganizationId
+from keystead.domain.ids import CredentialId, OrganizationId
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
 from keystead.storage import revision, schema
@@ -28,6 +29,19 @@ STAGED, ACTIVE, DRAINING, RETIRED, REVOKED = VersionState
 OURS = OrganizationId("org_1")
 THEIRS = OrganizationId("org_2")
 ORIGIN = "https://api.openai.com"
+CANDIDATE = Credential(
+    id=CredentialId(""),
+    organization_id=OURS,
+    name="main",
+    provider="openai",
+    origin=ORIGIN,
+    settings={"api_version": "2026-01-01"},
+    owner=Owner.OWN,
+    region="",
+    models=("gpt-5*", "o4-mini"),
+    on_disconnect=OnDisconnect.DRAIN,
+    active=None,
+)
 
 
 def key(number: int) -> str:
@@ -45,26 +59,29 @@ class House:
         self.credentials = Credentials(keyring, clock)
         self.door = LeaseDoor(keyring)
 
-    def given(self, number: int, **changes: Any) -> dict[str, Any]:
-        """What `add` takes for a credential named main with the key of that number."""
-        return {
-            "organization_id": OURS,
-            "actor_id": "mem_1",
-            "name": "main",
-            "provider": "openai",
-            "origin": ORIGIN,
-            "settings": {"api_version": "2026-01-01"},
-            "owner": Owner.OWN,
-            "region": "",
-            "models": ("gpt-5*", "o4-mini"),
-            "on_disconnect": OnDisconnect.DRAIN,
-            "key": Secret(key(number)),
-            "activate": True,
-        } | changes
+    async def add_in(
+        self,
+        conn: AsyncConnection,
+        number: int,
+        *,
+        secret: Secret | None = None,
+        activate: bool = True,
+        allow_duplicate: bool = False,
+        **changes: Any,
+    ) -> CredentialView:
+        """Add a credential named main with the key of that number."""
+        return await self.credentials.add(
+            conn,
+            candidate=msgspec.structs.replace(CANDIDATE, **changes),
+            actor_id="mem_1",
+            key=secret or Secret(key(number)),
+            activate=activate,
+            allow_duplicate=allow_duplicate,
+        )
 
     async def add(self, number: int = 1, **changes: Any) -> CredentialView:
         async with self.database.write() as conn:
-            return await self.credentials.add(conn, **self.given(number, **changes))
+            return await self.add_in(conn, number, **changes)
 
     def later(self) -> int:
         """Let a second pass and return the time it is then."""
@@ -213,22 +230,24 @@ async def test_a_staged_credential_serves_nothing_yet(house: House) -> None:
     assert [credential.active for credential in await house.sealed()] == [None]
 
 
-@pytest.mark.parametrize("bad", ["", "has space", "line\r\nbreak", f"sk-admin-{'x' * 40}", f"sk-ant-api03-{'x' * 40}"])
-async def test_what_cannot_be_an_inference_key_is_not_kept(house: House, bad: str) -> None:
-    with pytest.raises(InvalidRequestError) as refusal:
-        await house.add(key=Secret(bad))
+async def test_what_cannot_be_an_inference_key_is_not_kept(house: House, subtests: pytest.Subtests) -> None:
+    for bad in ("", "has space", "line\r\nbreak", f"sk-admin-{'x' * 40}", f"sk-ant-api03-{'x' * 40}"):
+        with subtests.test(bad=bad):
+            with pytest.raises(InvalidRequestError) as refusal:
+                await house.add(secret=Secret(bad))
 
-    assert refusal.value.param == "key"
-    with pytest.raises(NotFoundError):
-        await house.get()
+            assert refusal.value.param == "key"
+            with pytest.raises(NotFoundError):
+                await house.get()
 
 
-@pytest.mark.parametrize("name", ["", " main", "main ", "a\nb", "a\u202eb", "x" * 101, "cred_1"])
-async def test_a_name_that_could_mislead_is_refused(house: House, name: str) -> None:
-    with pytest.raises(InvalidRequestError) as refusal:
-        await house.add(name=name)
+async def test_a_name_that_could_mislead_is_refused(house: House, subtests: pytest.Subtests) -> None:
+    for name in ("", " main", "main ", "a\nb", "a\u202eb", "x" * 101, "cred_1"):
+        with subtests.test(name=name):
+            with pytest.raises(InvalidRequestError) as refusal:
+                await house.add(name=name)
 
-    assert refusal.value.param == "name"
+            assert refusal.value.param == "name"
 
 
 async def test_a_name_is_taken_once_in_an_organization(house: House) -> None:
@@ -358,14 +377,21 @@ async def test_draining_versions_retire_once_the_longest_request_must_be_over(ho
     assert states(await house.get()) == [RETIRED, ACTIVE]
 
 
-@pytest.mark.parametrize("version", [0, 2, -1, 99])
-async def test_a_version_that_is_not_there_is_not_found(house: House, version: int) -> None:
+async def test_a_version_that_is_not_there_is_not_found(house: House, subtests: pytest.Subtests) -> None:
+    cases: tuple[int, ...] = (
+        0,
+        2,
+        -1,
+        99,
+    )
     await house.add(1)
 
     attempts: list[Callable[[int], Any]] = [house.activate, house.retire, house.revoke, house.for_probe]
-    for attempt in attempts:
-        with pytest.raises(NotFoundError, match=f"no version {version}"):
-            await attempt(version)
+    for version in cases:
+        with subtests.test(version=version):
+            for attempt in attempts:
+                with pytest.raises(NotFoundError, match=f"no version {version}"):
+                    await attempt(version)
 
 
 async def test_of_two_activations_at_once_one_version_ends_up_active(house: House) -> None:
@@ -656,7 +682,7 @@ async def test_every_change_the_data_plane_must_see_touches_the_snapshot(house: 
 async def test_a_change_that_is_not_committed_leaves_nothing(house: House) -> None:
     async def change_and_fail() -> None:
         async with house.database.write() as conn:
-            await house.credentials.add(conn, **house.given(1))
+            await house.add_in(conn, 1)
             raise RuntimeError("the audit event could not be written")
 
     with pytest.raises(RuntimeError, match="audit event"):

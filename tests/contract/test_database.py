@@ -1,7 +1,9 @@
 """What a room may rely on when it borrows a connection, on both engines."""
 
 import asyncio
+import contextlib
 import stat
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,8 @@ from keystead.storage.engine import SQLITE_FILE, open_database
 from keystead.storage.postgres import open_postgres
 from keystead.storage.schema import organizations
 from keystead.storage.sqlite import open_sqlite
-from tests.conftest import open_url
 from tests.fakes.clock import FakeClock
+from tests.fakes.databases import open_url
 from tests.fakes.records import attempt_intent, request_intent
 
 ORGANIZATION = {"id": "org_1", "name": "One", "currency": "USD", "created_at": 1}
@@ -55,6 +57,19 @@ async def test_a_duplicate_is_told_apart(database: Database) -> None:
     with pytest.raises(IntegrityError):
         async with database.write() as connection:
             await connection.execute(AN_ORGANIZATION)
+
+
+async def test_what_a_process_must_do_to_go_on_waits_for_no_report(database: Database) -> None:
+    async with AsyncExitStack() as reports:
+        with contextlib.suppress(TimeoutError):
+            while True:  # until there is no connection left
+                async with asyncio.timeout(0.2):
+                    _ = await reports.enter_async_context(database.read())
+        async with asyncio.timeout(2):
+            await database.heartbeat("ins_1")
+            assert await database.living(0) == 1
+            async with database.vital.read() as connection:
+                assert await revision.current(connection) == 0
 
 
 async def test_a_connection_lent_for_reading_does_not_write(database: Database) -> None:

@@ -13,8 +13,8 @@ from keystead.domain.usage import COUNTS, NOTHING, Reading, Usage, UsageSource
 from keystead.storage import revision
 from keystead.storage.database import Database
 from keystead.storage.rows import holds_in
-from tests.conftest import open_url
 from tests.fakes.clock import FakeClock
+from tests.fakes.databases import open_url
 from tests.fakes.records import USAGE, attempt_intent, budget_hold, request_intent, settlement
 from tests.fakes.stored import assert_consistent, attempts_of, request_of, rollups_of
 

@@ -23,9 +23,10 @@ from keystead.storage.sink import StorageAwayError
 from keystead.storage.sqlite import open_sqlite
 from keystead.storage.sqlite_sink import SqliteSink
 from keystead.storage.statements import POSTGRES_HOLDS
-from tests.conftest import PostgresServer, open_url
+from tests.conftest import PostgresServer
 from tests.fakes.books import check_books, pay_in, standing
 from tests.fakes.clock import START_US, FakeClock
+from tests.fakes.databases import open_url
 from tests.fakes.records import attempt_intent, budget_hold, credit_hold, request_intent, settlement
 from tests.fakes.storage_process import acknowledged_by, storage_process
 from tests.fakes.stored import assert_consistent, request_of

@@ -19,9 +19,9 @@ from keystead.domain.usage import NOTHING
 from keystead.storage.database import Database
 from keystead.storage.governance import counters, ledger_transfers
 from keystead.storage.schema import requests
-from tests.conftest import open_url
 from tests.fakes.books import check_books, pay_in, standing, transfers_of
 from tests.fakes.clock import START_US, FakeClock
+from tests.fakes.databases import open_url
 from tests.fakes.records import attempt_intent, budget_hold, credit_hold, request_intent, settlement
 from tests.fakes.storage_process import acknowledged_by, storage_process
 from tests.fakes.stored import assert_consistent, attempts_of, request_of

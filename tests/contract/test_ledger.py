@@ -176,16 +176,17 @@ async def test_a_payment_is_booked_once_whatever_is_sent_again(opened: Database,
     await assert_agrees(ledger, opened)
 
 
-@pytest.mark.parametrize("change", [{"amount": 501}, {"organization_id": "org_2"}, {"note": "other"}])
 async def test_the_same_reference_with_other_content_is_refused(
-    opened: Database, ledger: Ledger, change: dict[str, Any]
+    opened: Database, ledger: Ledger, subtests: pytest.Subtests
 ) -> None:
     await paid(ledger, opened, 500, "pay_1")
-    with pytest.raises(ConflictError) as refused:
-        await paid(ledger, opened, 500, "pay_1", **change)
-    assert refused.value.code == "reference_taken"
-    assert (await balance(ledger, opened)).paid_in == 600 * CREDIT
-    assert (await balance(ledger, opened, "org_2")).paid_in == FREE_CREDITS
+    for change in ({"amount": 501}, {"organization_id": "org_2"}, {"note": "other"}):
+        with subtests.test(change=change):
+            with pytest.raises(ConflictError) as refused:
+                await paid(ledger, opened, 500, "pay_1", **change)
+            assert refused.value.code == "reference_taken"
+            assert (await balance(ledger, opened)).paid_in == 600 * CREDIT
+            assert (await balance(ledger, opened, "org_2")).paid_in == FREE_CREDITS
 
 
 async def test_a_payment_told_ten_times_at_once_is_booked_once(opened: Database, ledger: Ledger) -> None:
@@ -254,9 +255,10 @@ async def test_an_account_holds_what_64_bits_hold_and_not_one_more(opened: Datab
     assert next(line for line in trial.accounts if line.account_id == RECEIVED).debits == 2 * room > MAX_PICO
 
 
-@pytest.mark.parametrize(
-    ("param", "change"),
-    [
+async def test_a_top_up_that_is_not_valid_is_refused_by_name(
+    opened: Database, ledger: Ledger, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
         ("credits", {"amount": 0}),
         ("credits", {"amount": -1}),
         ("credits", {"amount": 2**63}),
@@ -268,20 +270,19 @@ async def test_an_account_holds_what_64_bits_hold_and_not_one_more(opened: Datab
         ("note", {"note": "two\nlines"}),
         ("note", {"note": "x" * 501}),
         ("note", {"note": "\x00"}),
-    ],
-)
-async def test_a_top_up_that_is_not_valid_is_refused_by_name(
-    opened: Database, ledger: Ledger, param: str, change: dict[str, Any]
+    )
+    for param, change in cases:
+        with subtests.test(change=change):
+            with pytest.raises(InvalidRequestError) as refused:
+                await paid(ledger, opened, 5, "pay_1", **change)
+            assert refused.value.param == param
+            assert (await balance(ledger, opened)).paid_in == FREE_CREDITS
+
+
+async def test_an_adjustment_that_is_not_valid_is_refused_by_name(
+    opened: Database, ledger: Ledger, subtests: pytest.Subtests
 ) -> None:
-    with pytest.raises(InvalidRequestError) as refused:
-        await paid(ledger, opened, 5, "pay_1", **change)
-    assert refused.value.param == param
-    assert (await balance(ledger, opened)).paid_in == FREE_CREDITS
-
-
-@pytest.mark.parametrize(
-    ("param", "change"),
-    [
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
         ("credits", {"amount": 0}),
         ("credits", {"amount": 2**63}),
         ("credits", {"amount": -(2**63)}),
@@ -289,15 +290,13 @@ async def test_a_top_up_that_is_not_valid_is_refused_by_name(
         ("reason", {"reason": "  "}),
         ("reason", {"reason": "two\nlines"}),
         ("reference", {"reference": ""}),
-    ],
-)
-async def test_an_adjustment_that_is_not_valid_is_refused_by_name(
-    opened: Database, ledger: Ledger, param: str, change: dict[str, Any]
-) -> None:
-    with pytest.raises(InvalidRequestError) as refused:
-        await adjusted(ledger, opened, 5, **change)
-    assert refused.value.param == param
-    assert (await balance(ledger, opened)).paid_in == FREE_CREDITS
+    )
+    for param, change in cases:
+        with subtests.test(change=change):
+            with pytest.raises(InvalidRequestError) as refused:
+                await adjusted(ledger, opened, 5, **change)
+            assert refused.value.param == param
+            assert (await balance(ledger, opened)).paid_in == FREE_CREDITS
 
 
 async def test_what_fails_later_in_the_transaction_books_nothing(opened: Database, ledger: Ledger) -> None:

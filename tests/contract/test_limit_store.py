@@ -11,7 +11,7 @@ from keystead.domain.means import Budget, RateLimit
 from keystead.domain.money import MAX_PICO, PICO_PER_UNIT
 from keystead.limits.periods import HOUR_US
 from keystead.limits.store import Budgets, RateLimits, budgets, rate_limits, standing, standings
-from keystead.limits.views import BudgetView, RateLimitView, Standing
+from keystead.limits.views import BudgetView, NewBudget, NewRateLimit, RateLimitView, Standing
 from keystead.storage.database import Database
 from keystead.storage.governance import counters
 from tests.fakes.clock import FakeClock
@@ -31,11 +31,9 @@ class House:
         self.budgets = Budgets(clock)
         self.limits = RateLimits(clock)
 
-    async def budget(self, **changes: Any) -> BudgetView:
+    async def budget(self, organization_id: OrganizationId = OURS, **changes: Any) -> BudgetView:
         self.clock.advance(1)
         given: dict[str, Any] = {
-            "organization_id": OURS,
-            "actor_id": "mem_1",
             "name": "all",
             "scope_kind": "organization",
             "scope_id": OURS,
@@ -43,13 +41,13 @@ class House:
             "limit_pico": 100 * UNIT,
         }
         async with self.database.write() as conn:
-            return await self.budgets.create(conn, **(given | changes))
+            return await self.budgets.create(
+                conn, organization_id=organization_id, actor_id="mem_1", new=NewBudget(**(given | changes))
+            )
 
-    async def limit(self, **changes: Any) -> RateLimitView:
+    async def limit(self, organization_id: OrganizationId = OURS, **changes: Any) -> RateLimitView:
         self.clock.advance(1)
         given: dict[str, Any] = {
-            "organization_id": OURS,
-            "actor_id": "mem_1",
             "name": "pace",
             "scope_kind": "team",
             "scope_id": "team_1",
@@ -57,7 +55,9 @@ class House:
             "most": 60,
         }
         async with self.database.write() as conn:
-            return await self.limits.create(conn, **(given | changes))
+            return await self.limits.create(
+                conn, organization_id=organization_id, actor_id="mem_1", new=NewRateLimit(**(given | changes))
+            )
 
     async def change(self, budget: str = "all", **changes: Any) -> BudgetView:
         async with self.database.write() as conn:
@@ -148,9 +148,8 @@ async def test_a_budget_is_hard_in_dollars_and_refuses_what_has_no_price_unless_
     assert (made.unpriced, made.unpriced_hold_pico, made.rolling_hours, made.ends_at) == ("refuse", 0, 0, None)
 
 
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
+async def test_what_is_no_budget_is_refused_and_nothing_is_kept(house: House, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"name": ""}, "name"),
         ({"name": "a/b"}, "name"),
         ({"name": "a\n"}, "name"),
@@ -176,15 +175,13 @@ async def test_a_budget_is_hard_in_dollars_and_refuses_what_has_no_price_unless_
         ({"unpriced": "hold", "unpriced_hold_pico": -1}, "unpriced_hold"),
         ({"unpriced": "allow", "unpriced_hold_pico": 1}, "unpriced_hold"),
         ({"ends_at": 1}, "ends_at"),
-    ],
-)
-async def test_what_is_no_budget_is_refused_and_nothing_is_kept(
-    house: House, changes: dict[str, Any], param: str
-) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        await house.budget(**changes)
-    assert caught.value.param == param
-    assert await house.compiled() == ([], [])
+    )
+    for changes, param in cases:
+        with subtests.test(changes=changes):
+            with pytest.raises(InvalidRequestError) as caught:
+                await house.budget(**changes)
+            assert caught.value.param == param
+            assert await house.compiled() == ([], [])
 
 
 async def test_an_end_that_is_now_has_passed(house: House) -> None:
@@ -221,22 +218,21 @@ async def test_a_change_replaces_what_is_given_and_nothing_else(house: House) ->
     assert await house.get() == changed
 
 
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
+async def test_a_change_that_is_refused_changes_nothing(house: House, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"limit_pico": 0}, "limit"),
         ({"alert_percent": 101}, "alert_percent"),
         ({"unpriced": "hold"}, "unpriced_hold"),
         ({"unpriced_hold_pico": 1}, "unpriced_hold"),
         ({"ends_at": 1}, "ends_at"),
-    ],
-)
-async def test_a_change_that_is_refused_changes_nothing(house: House, changes: dict[str, Any], param: str) -> None:
+    )
     made = await house.budget()
-    with pytest.raises(InvalidRequestError) as caught:
-        await house.change(**({"hard": False} | changes))
-    assert caught.value.param == param
-    assert await house.get() == made
+    for changes, param in cases:
+        with subtests.test(changes=changes):
+            with pytest.raises(InvalidRequestError) as caught:
+                await house.change(**({"hard": False} | changes))
+            assert caught.value.param == param
+            assert await house.get() == made
 
 
 async def test_a_budget_is_ended_once_and_for_good_and_not_forgotten(house: House) -> None:
@@ -377,19 +373,18 @@ async def test_a_rate_limit_lives_from_its_creation_to_its_end(house: House) -> 
     assert (await house.limit()).id != made.id
 
 
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
+async def test_what_is_no_rate_limit_is_refused(house: House, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"name": "a/b"}, "name"),
         ({"scope_kind": "model", "scope_id": "a b"}, "model"),
         ({"measure": "requests_per_year"}, "measure"),
         ({"most": 0}, "most"),
         ({"most": -1}, "most"),
         ({"most": 2**53 + 1}, "most"),
-    ],
-)
-async def test_what_is_no_rate_limit_is_refused(house: House, changes: dict[str, Any], param: str) -> None:
-    with pytest.raises(CallerError) as caught:
-        await house.limit(**changes)
-    assert caught.value.param == param
-    assert await house.compiled() == ([], [])
+    )
+    for changes, param in cases:
+        with subtests.test(changes=changes):
+            with pytest.raises(CallerError) as caught:
+                await house.limit(**changes)
+            assert caught.value.param == param
+            assert await house.compiled() == ([], [])

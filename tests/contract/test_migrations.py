@@ -19,8 +19,8 @@ from keystead.storage.database import Database
 from keystead.storage.partitions import MONTHS_AHEAD, PARTITIONED, months
 from keystead.storage.postgres import open_postgres
 from keystead.storage.schema import requests, snapshot_revision
-from tests.conftest import open_url
 from tests.fakes.clock import FakeClock
+from tests.fakes.databases import open_url
 from tests.fakes.records import attempt_intent, request_intent, settlement
 from tests.fakes.stored import request_of
 

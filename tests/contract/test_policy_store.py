@@ -13,7 +13,7 @@ from keystead.domain.traffic import Endpoint, Owner
 from keystead.policy import class_store, store
 from keystead.policy.class_store import DataClassStore, RecognizerStore
 from keystead.policy.store import LONGEST_CONSENT_US, Consents, Grants
-from keystead.policy.views import ConsentView, GrantView, RecognizerView
+from keystead.policy.views import ConsentView, GrantView, NewConsent, NewGrant, RecognizerView
 from keystead.storage import schema
 from keystead.storage.database import Database
 from tests.fakes.clock import FakeClock
@@ -34,20 +34,15 @@ class Rooms:
         self.recognizers = RecognizerStore(clock)
         self.consents = Consents(clock)
 
-    async def grant(self, conn: AsyncConnection, **changes: Any) -> GrantView:
-        usual: dict[str, Any] = {
-            "organization_id": ORG,
-            "actor_id": "mem_1",
-            "effect": "allow",
-            "subject_kind": "team",
-            "subject_id": "team_1",
-        }
-        return await self.grants.create(conn, **{**usual, **changes})
+    async def grant(self, conn: AsyncConnection, organization_id: OrganizationId = ORG, **changes: Any) -> GrantView:
+        usual: dict[str, Any] = {"effect": "allow", "subject_kind": "team", "subject_id": "team_1"}
+        new = NewGrant(**(usual | changes))
+        return await self.grants.create(conn, organization_id=organization_id, actor_id="mem_1", new=new)
 
-    async def consent(self, conn: AsyncConnection, **changes: Any) -> ConsentView:
+    async def consent(
+        self, conn: AsyncConnection, organization_id: OrganizationId = ORG, **changes: Any
+    ) -> ConsentView:
         usual: dict[str, Any] = {
-            "organization_id": ORG,
-            "actor_id": "mem_1",
             "team_ids": None,
             "models": None,
             "data_classes": ("internal",),
@@ -56,7 +51,8 @@ class Rooms:
             "monthly_cap_pico": 10**13,
             "expires_at": self.clock.now_us() + 30 * DAY_US,
         }
-        return await self.consents.give(conn, **{**usual, **changes})
+        new = NewConsent(**(usual | changes))
+        return await self.consents.give(conn, organization_id=organization_id, actor_id="mem_1", new=new)
 
     async def set_class(self, conn: AsyncConnection, name: str, rank: int | None = None, **requirement: Any) -> None:
         asked = Requirement(**requirement)
@@ -141,9 +137,10 @@ async def test_a_grant_is_kept_as_it_was_given(database: Database, rooms: Rooms,
         assert {grant.id for grant in await store.grants(conn)} == {given.id, plain.id}
 
 
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
+async def test_a_grant_that_is_not_one_is_refused_with_the_reason_and_nothing_is_kept(
+    database: Database, rooms: Rooms, credentials: None, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"effect": "maybe"}, "effect"),
         ({"models": ()}, "models"),
         ({"models": ("gpt 5",)}, "models"),
@@ -157,18 +154,16 @@ async def test_a_grant_is_kept_as_it_was_given(database: Database, rooms: Rooms,
         ({"condition": "request.modle == 'x'"}, "condition"),
         ({"note": "two\nlines"}, "note"),
         ({"expires_at": 1}, "expires_at"),
-    ],
-)
-async def test_a_grant_that_is_not_one_is_refused_with_the_reason_and_nothing_is_kept(
-    database: Database, rooms: Rooms, credentials: None, changes: dict[str, Any], param: str
-) -> None:
-    async with database.write() as conn:
-        with pytest.raises(KeysteadError) as refused:
-            await rooms.grant(conn, **changes)
-    assert isinstance(refused.value, (InvalidRequestError, NotFoundError))
-    assert refused.value.param == param
-    async with database.read() as conn:
-        assert await store.grants(conn) == []
+    )
+    for changes, param in cases:
+        with subtests.test(changes=changes):
+            async with database.write() as conn:
+                with pytest.raises(KeysteadError) as refused:
+                    await rooms.grant(conn, **changes)
+            assert isinstance(refused.value, (InvalidRequestError, NotFoundError))
+            assert refused.value.param == param
+            async with database.read() as conn:
+                assert await store.grants(conn) == []
 
 
 async def test_a_revoked_grant_is_listed_and_no_longer_counts(database: Database, rooms: Rooms) -> None:
@@ -273,9 +268,10 @@ async def test_a_consent_is_kept_with_who_gave_it(database: Database, rooms: Roo
         assert await rooms.consents.list(conn, ORG, in_force_only=True) == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "param", "code"),
-    [
+async def test_a_consent_that_is_not_one_is_refused_with_the_reason_and_nothing_is_kept(
+    database: Database, rooms: Rooms, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[dict[str, Any], str, str], ...] = (
         ({"expires_at": 0}, "expires_at", "expiry_passed"),
         ({"expires_at": 1_767_225_600_000_000}, "expires_at", "expiry_passed"),
         ({"expires_at": 1_767_225_600_000_000 + LONGEST_CONSENT_US + 1}, "expires_at", "expiry_too_far"),
@@ -290,17 +286,15 @@ async def test_a_consent_is_kept_with_who_gave_it(database: Database, rooms: Roo
         ({"team_ids": ()}, "teams", "invalid_request"),
         ({"models": ("",)}, "models", "pattern_invalid"),
         ({"note": "x" * 501}, "note", "invalid_request"),
-    ],
-)
-async def test_a_consent_that_is_not_one_is_refused_with_the_reason_and_nothing_is_kept(
-    database: Database, rooms: Rooms, changes: dict[str, Any], param: str, code: str
-) -> None:
-    async with database.write() as conn:
-        with pytest.raises(InvalidRequestError) as refused:
-            await rooms.consent(conn, **changes)
-    assert (refused.value.param, refused.value.code) == (param, code)
-    async with database.read() as conn:
-        assert await store.consents(conn) == []
+    )
+    for changes, param, code in cases:
+        with subtests.test(changes=changes):
+            async with database.write() as conn:
+                with pytest.raises(InvalidRequestError) as refused:
+                    await rooms.consent(conn, **changes)
+            assert (refused.value.param, refused.value.code) == (param, code)
+            async with database.read() as conn:
+                assert await store.consents(conn) == []
 
 
 async def test_an_own_class_is_set_changed_and_removed(database: Database, rooms: Rooms) -> None:
@@ -330,9 +324,10 @@ async def test_an_own_class_is_set_changed_and_removed(database: Database, rooms
             await rooms.classes.remove(conn, organization_id=ORG, name="confidential")
 
 
-@pytest.mark.parametrize(
-    ("asked", "refusal"),
-    [
+async def test_a_class_that_cannot_be_is_refused_with_the_reason(
+    database: Database, rooms: Rooms, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[dict[str, Any], tuple[str, str]], ...] = (
         ({"name": "Patient", "rank": 350}, ("invalid_name", "name")),
         ({"name": "", "rank": 350}, ("invalid_name", "name")),
         ({"name": "patient", "rank": None}, ("invalid_request", "rank")),
@@ -344,19 +339,17 @@ async def test_an_own_class_is_set_changed_and_removed(database: Database, rooms
         ({"name": "patient", "rank": 350, "regions": ("EU",)}, ("invalid_request", "regions")),
         ({"name": "patient", "rank": 350, "most_retention_days": -1}, ("invalid_request", "most_retention_days")),
         ({"name": "patient", "rank": 350, "regions": ("us",)}, ("regions_conflict", "requirement.regions")),
-    ],
-)
-async def test_a_class_that_cannot_be_is_refused_with_the_reason(
-    database: Database, rooms: Rooms, asked: dict[str, Any], refusal: tuple[str, str]
-) -> None:
+    )
     async with database.write() as conn:
         await rooms.set_class(conn, "european", 150, regions=("eu",))
-    with pytest.raises(KeysteadError) as refused:
-        async with database.write() as conn:
-            await rooms.set_class(conn, **asked)
-    assert (refused.value.code, refused.value.param) == refusal
-    async with database.read() as conn:
-        assert [one.name for one in await store.data_classes(conn)] == ["european"]
+    for asked, refusal in cases:
+        with subtests.test(asked=asked):
+            with pytest.raises(KeysteadError) as refused:
+                async with database.write() as conn:
+                    await rooms.set_class(conn, **asked)
+            assert (refused.value.code, refused.value.param) == refusal
+            async with database.read() as conn:
+                assert [one.name for one in await store.data_classes(conn)] == ["european"]
 
 
 async def test_a_class_that_somebody_names_is_not_removed(database: Database, rooms: Rooms) -> None:
@@ -398,9 +391,10 @@ async def test_a_recogniser_is_added_listed_and_removed(database: Database, room
         assert await store.recognizers(conn) == [cards]
 
 
-@pytest.mark.parametrize(
-    ("changes", "code", "param"),
-    [
+async def test_a_recogniser_that_is_not_one_is_refused_with_the_reason(
+    database: Database, rooms: Rooms, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[dict[str, Any], str, str], ...] = (
         ({"name": "cards"}, "name_taken", "name"),
         ({"name": "two words"}, "invalid_name", "name"),
         ({"kind": "passport"}, "invalid_request", "kind"),
@@ -411,14 +405,13 @@ async def test_a_recogniser_is_added_listed_and_removed(database: Database, room
         ({"action": "raise"}, "data_class_unknown", "data_class"),
         ({"action": "raise", "data_class": "phi"}, "data_class_unknown", "data_class"),
         ({"data_class": "restricted"}, "invalid_request", "data_class"),
-    ],
-)
-async def test_a_recogniser_that_is_not_one_is_refused_with_the_reason(
-    database: Database, rooms: Rooms, changes: dict[str, Any], code: str, param: str
-) -> None:
+    )
     async with database.write() as conn:
         cards = await rooms.recognizer(conn)
-        with pytest.raises(KeysteadError) as refused:
-            await rooms.recognizer(conn, **{"name": "other", **changes})
-        assert (refused.value.code, refused.value.param) == (code, param)
-        assert await store.recognizers(conn) == [cards]
+    for changes, code, param in cases:
+        with subtests.test(changes=changes):
+            async with database.write() as conn:
+                with pytest.raises(KeysteadError) as refused:
+                    await rooms.recognizer(conn, **{"name": "other", **changes})
+                assert (refused.value.code, refused.value.param) == (code, param)
+                assert await store.recognizers(conn) == [cards]

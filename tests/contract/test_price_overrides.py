@@ -10,8 +10,9 @@ from keystead.domain.errors import CallerError, ConflictError, InvalidRequestErr
 from keystead.domain.traffic import CostState, Endpoint
 from keystead.domain.usage import Reading, Usage, UsageSource
 from keystead.metering import prices
+from keystead.metering.price_book import Override
 from keystead.metering.prices import Overrides, Terms, load_snapshot
-from keystead.metering.pricing import Override, cost_of
+from keystead.metering.pricing import cost_of
 from keystead.storage.database import Database
 from tests.fakes.clock import FakeClock
 
@@ -138,9 +139,10 @@ async def test_another_organizations_override_is_not_found_like_one_that_never_w
         assert (await own.get(conn, "org_2", added.id)).valid_to is None
 
 
-@pytest.mark.parametrize(
-    ("param", "changes"),
-    [
+async def test_what_is_not_valid_is_refused_by_name(
+    database: Database, own: Overrides, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
         ("provider", {"provider": "Open AI"}),
         ("provider", {"provider": ""}),
         ("model", {"model": ""}),
@@ -160,13 +162,11 @@ async def test_another_organizations_override_is_not_found_like_one_that_never_w
         ("valid_to", {"valid_to": 1}),
         ("note", {"note": "two\nlines"}),
         ("note", {"note": "x" * 501}),
-    ],
-)
-async def test_what_is_not_valid_is_refused_by_name(
-    database: Database, own: Overrides, param: str, changes: dict[str, Any]
-) -> None:
-    async with database.write() as conn:
-        with pytest.raises(CallerError) as refused:
-            await add(own, conn, **changes)
-        assert refused.value.param == param
-        assert await prices.overrides(conn) == []
+    )
+    for param, changes in cases:
+        with subtests.test(changes=changes):
+            async with database.write() as conn:
+                with pytest.raises(CallerError) as refused:
+                    await add(own, conn, **changes)
+                assert refused.value.param == param
+                assert await prices.overrides(conn) == []

@@ -10,8 +10,8 @@ from keystead.domain.records import RequestIntent
 from keystead.storage import instances as instances_module
 from keystead.storage.database import Database
 from keystead.storage.schema import attempts, instances, requests, rollups
-from tests.conftest import open_url
 from tests.fakes.clock import FakeClock
+from tests.fakes.databases import open_url
 from tests.fakes.records import attempt_intent, request_intent, settlement
 from tests.fakes.stored import assert_consistent, request_of
 

@@ -219,12 +219,13 @@ async def test_another_organizations_credential_is_unknown_like_one_that_never_w
         assert refusal.message == f"There is no usable credential {reference!r}."
 
 
-@pytest.mark.parametrize("name", ["coding", "main", "openai"])
-async def test_a_name_is_a_routes_alone(house: House, name: str) -> None:
+async def test_a_name_is_a_routes_alone(house: House, subtests: pytest.Subtests) -> None:
     await house.create()
-    refusal = await house.refused(name=name)
-    assert isinstance(refusal, ConflictError)
-    assert (refusal.code, refusal.param) == ("name_taken", "name")
+    for name in ("coding", "main", "openai"):
+        with subtests.test(name=name):
+            refusal = await house.refused(name=name)
+            assert isinstance(refusal, ConflictError)
+            assert (refusal.code, refusal.param) == ("name_taken", "name")
 
 
 async def test_each_organization_has_names_of_its_own(house: House) -> None:
@@ -234,19 +235,30 @@ async def test_each_organization_has_names_of_its_own(house: House) -> None:
     assert len(await house.compiled()) == 3
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", "a/b", "a b", ".a", "-a", "a*", "a?", "[a]", "ä", "a\n", "a" * 101, "route_01mcc5rm00fhbbhdzpnc3nr3pf"],
-)
-async def test_a_name_that_could_mean_something_else_is_refused(house: House, name: str) -> None:
-    refusal = await house.refused(name=name)
-    assert isinstance(refusal, InvalidRequestError)
-    assert (refusal.code, refusal.param) == ("invalid_name", "name")
+async def test_a_name_that_could_mean_something_else_is_refused(house: House, subtests: pytest.Subtests) -> None:
+    cases: tuple[str, ...] = (
+        "",
+        "a/b",
+        "a b",
+        ".a",
+        "-a",
+        "a*",
+        "a?",
+        "[a]",
+        "ä",
+        "a\n",
+        "a" * 101,
+        "route_01mcc5rm00fhbbhdzpnc3nr3pf",
+    )
+    for name in cases:
+        with subtests.test(name=name):
+            refusal = await house.refused(name=name)
+            assert isinstance(refusal, InvalidRequestError)
+            assert (refusal.code, refusal.param) == ("invalid_name", "name")
 
 
-@pytest.mark.parametrize(
-    ("attempt", "param"),
-    [
+async def test_an_attempt_that_is_not_one_is_refused_with_its_place(house: House, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[AttemptGiven, str], ...] = (
         (AttemptGiven(model="gpt-5"), "attempts[1]"),
         (AttemptGiven(model="gpt-5", credential="main", provider="openai"), "attempts[1]"),
         (AttemptGiven(model="gpt-5", provider="nobody"), "attempts[1].provider"),
@@ -264,21 +276,20 @@ async def test_a_name_that_could_mean_something_else_is_refused(house: House, na
             for bad in (0.0, -1.0, 1e309, float("nan"), 7200.1)
         ),
         (AttemptGiven(model="gpt-5", credential="cred_1"), "attempts[1]"),
-    ],
-)
-async def test_an_attempt_that_is_not_one_is_refused_with_its_place(
-    house: House, attempt: AttemptGiven, param: str
-) -> None:
-    refusal = await house.refused(OWN, attempt)
-    assert isinstance(refusal, InvalidRequestError)
-    assert refusal.param == param
+    )
+    for attempt, param in cases:
+        with subtests.test(attempt=attempt):
+            refusal = await house.refused(OWN, attempt)
+            assert isinstance(refusal, InvalidRequestError)
+            assert refusal.param == param
 
 
-@pytest.mark.parametrize("count", [0, MAX_ATTEMPTS + 1])
-async def test_a_route_has_some_attempts_and_not_too_many(house: House, count: int) -> None:
-    attempts = [AttemptGiven(provider="openai", model=f"model-{number}") for number in range(count)]
-    refusal = await house.refused(attempts=attempts)
-    assert (type(refusal), refusal.param) == (InvalidRequestError, "attempts")
+async def test_a_route_has_some_attempts_and_not_too_many(house: House, subtests: pytest.Subtests) -> None:
+    for count in (0, MAX_ATTEMPTS + 1):
+        with subtests.test(count=count):
+            attempts = [AttemptGiven(provider="openai", model=f"model-{number}") for number in range(count)]
+            refusal = await house.refused(attempts=attempts)
+            assert (type(refusal), refusal.param) == (InvalidRequestError, "attempts")
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,6 @@ THEIRS: Final = "org_theirs"
 OF_NO_ORGANIZATION: Final = {"instances", "snapshot_revision"}
 TABLES: Final = [table for table in metadata.sorted_tables if table.name not in OF_NO_ORGANIZATION]
 
-each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-
 
 @pytest.fixture
 async def postgres(postgres_url: str, clock: FakeClock) -> AsyncIterator[Database]:
@@ -102,47 +100,50 @@ def test_every_table_says_whose_its_rows_are_or_is_known_to_be_of_no_organizatio
 # --- What a narrowed transaction reaches ------------------------------------------------------------------------
 
 
-@each_table
 async def test_statements_that_forget_the_organization_reach_our_own_rows_alone(
-    postgres: Database, ours: OrganizationView, table: Table
+    postgres: Database, ours: OrganizationView, subtests: pytest.Subtests
 ) -> None:
-    await fill(postgres, table)
-    column = organization_of(table)
-    async with ours.read() as connection:
-        assert await owners(connection, table) == [OURS]
-        assert (await connection.execute(select(column).where(column == THEIRS))).all() == []
-    async with ours.write() as connection:
-        assert (await connection.execute(update(table).values({column: column}))).rowcount == 1
-        assert (await connection.execute(delete(table))).rowcount == 1
-    async with postgres.read() as connection:
-        assert await owners(connection, table) == [THEIRS]
-
-
-@each_table
-async def test_no_row_is_added_to_another_organization_or_handed_over_to_it(
-    postgres: Database, ours: OrganizationView, table: Table
-) -> None:
-    column = organization_of(table)
-    async with ours.write() as connection:
-        await connection.execute(insert(table).values(row_of(table, OURS)))
-    for statement in (insert(table).values(row_of(table, THEIRS)), update(table).values({column: THEIRS})):
-        with pytest.raises(GatewayError) as refused:
+    for table in TABLES:
+        with subtests.test(table=table.name):
+            await fill(postgres, table)
+            column = organization_of(table)
+            async with ours.read() as connection:
+                assert await owners(connection, table) == [OURS]
+                assert (await connection.execute(select(column).where(column == THEIRS))).all() == []
             async with ours.write() as connection:
-                await connection.execute(statement)
-        assert "violates row-level security policy" in str(refused.value.__cause__)
-    async with postgres.read() as connection:
-        assert await owners(connection, table) == [OURS]
+                assert (await connection.execute(update(table).values({column: column}))).rowcount == 1
+                assert (await connection.execute(delete(table))).rowcount == 1
+            async with postgres.read() as connection:
+                assert await owners(connection, table) == [THEIRS]
 
 
-@each_table
-async def test_the_gateways_own_transactions_reach_everything(postgres: Database, table: Table) -> None:
-    await fill(postgres, table)
-    column = organization_of(table)
-    async with postgres.read() as connection:
-        assert await owners(connection, table) == [OURS, THEIRS]
-    async with postgres.write() as connection:
-        assert (await connection.execute(update(table).values({column: column}))).rowcount == 2
-        assert (await connection.execute(delete(table))).rowcount == 2
+async def test_no_row_is_added_to_another_organization_or_handed_over_to_it(
+    postgres: Database, ours: OrganizationView, subtests: pytest.Subtests
+) -> None:
+    for table in TABLES:
+        with subtests.test(table=table.name):
+            column = organization_of(table)
+            async with ours.write() as connection:
+                await connection.execute(insert(table).values(row_of(table, OURS)))
+            for statement in (insert(table).values(row_of(table, THEIRS)), update(table).values({column: THEIRS})):
+                with pytest.raises(GatewayError) as refused:
+                    async with ours.write() as connection:
+                        await connection.execute(statement)
+                assert "violates row-level security policy" in str(refused.value.__cause__)
+            async with postgres.read() as connection:
+                assert await owners(connection, table) == [OURS]
+
+
+async def test_the_gateways_own_transactions_reach_everything(postgres: Database, subtests: pytest.Subtests) -> None:
+    for table in TABLES:
+        with subtests.test(table=table.name):
+            await fill(postgres, table)
+            column = organization_of(table)
+            async with postgres.read() as connection:
+                assert await owners(connection, table) == [OURS, THEIRS]
+            async with postgres.write() as connection:
+                assert (await connection.execute(update(table).values({column: column}))).rowcount == 2
+                assert (await connection.execute(delete(table))).rowcount == 2
 
 
 async def test_a_connection_comes_back_as_it_was_lent(postgres: Database) -> None:

@@ -93,7 +93,7 @@ async def test_an_allowed_name_reaches_its_private_address(fake: FakeProvider) -
 # TLS
 
 
-def authority(folder: Path, *, name: str) -> tuple[ssl.SSLContext, Path]:
+def authority(folder: Path, *, name: str, days_left: int = 1) -> tuple[ssl.SSLContext, Path]:
     """Make a self-signed certificate for `name`; return the server's context and the file to trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -104,8 +104,8 @@ def authority(folder: Path, *, name: str) -> tuple[ssl.SSLContext, Path]:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=2))
+        .not_valid_after(now + dt.timedelta(days=days_left))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -139,6 +139,16 @@ async def test_tls_is_verified_against_the_given_authorities_and_the_name(tmp_pa
         assert (unknown.sent, unknown.code) == (False, "tls_certificate")
         await strict.close()
         assert len(fake.calls) == 1
+
+
+async def test_a_certificate_that_has_expired_is_none(tmp_path: Path) -> None:
+    server, chain = authority(tmp_path, name="api.example", days_left=-1)
+    async with FakeProvider(tls=server) as fake:
+        trusting = transport(allow=("api.example",), lookup=loopback, ca_file=chain)
+        expired = await failure(trusting, request(f"https://api.example:{fake.port}"))
+        assert (expired.sent, expired.code) == (False, "tls_certificate")
+        await trusting.close()
+        assert fake.calls == []
 
 
 async def test_https_to_a_plain_server_was_not_sent(fake: FakeProvider) -> None:

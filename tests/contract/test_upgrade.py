@@ -10,8 +10,8 @@ from keystead.identity import directory
 from keystead.identity.directory import Directory
 from keystead.storage import governance, migrate, migrations
 from keystead.storage.database import Database
-from tests.conftest import open_url
 from tests.fakes.clock import FakeClock
+from tests.fakes.databases import open_url
 
 FIRST_RELEASE = """
 INSERT INTO organizations (id, name, currency, created_at) VALUES ('org_1', 'Acme', 'EUR', 1);

@@ -9,18 +9,21 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 import msgspec
 
 from tests.fakes import forked
-from tests.fakes.forked import ForkedProcess
 
 _AT = re.compile(r"at (http://\S+)")
 _KEY = re.compile(r"^  (ks_\S+)$", re.MULTILINE)
 
 STARTUP_S = 30.0
+
+
+class DidNotStartError(AssertionError):
+    """The process ended before it listened."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -34,6 +37,23 @@ class Reply(msgspec.Struct, frozen=True):
         return json.loads(self.body)
 
 
+class ServerProcess(Protocol):
+    """What is needed of `asyncio.subprocess.Process`."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    @property
+    def stdout(self) -> asyncio.StreamReader | None: ...
+
+    def send_signal(self, signal: int, /) -> None: ...
+
+    async def wait(self) -> int: ...
+
+
 class Gateway:
     """A running gateway. `home` keeps its data between starts; the first start's secrets are kept beside it."""
 
@@ -43,7 +63,7 @@ class Gateway:
         self.url = ""
         self.virtual_key = ""
         self.log = home.parent / f"{home.name}.log"
-        self._process: asyncio.subprocess.Process | ForkedProcess | None = None
+        self._process: ServerProcess | None = None
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
@@ -89,26 +109,14 @@ class Gateway:
             "KEYSTEAD_LOG_LEVEL": "debug",
             **self.environment,
         }
-        with self.log.open("ab") as log:
-            if "PYTHONPATH" in environment:  # what it names is to be there before anything of the program
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-c",
-                    "from keystead.cli import main; main()",
-                    "serve",
-                    env=environment,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=log,
-                )
-            else:
-                self._process = await forked.start(["serve"], environment, stderr=log)
+        self._process = await self.spawn(environment)
         text = ""
         assert self._process.stdout is not None
         async with asyncio.timeout(STARTUP_S):
             while not (found := _AT.search(text)):
                 line = await self._process.stdout.readline()
                 if not line:
-                    raise AssertionError(f"the gateway did not start:\n{text}\n{self.log.read_text()}")
+                    raise DidNotStartError(f"the gateway did not start:\n{text}\n{self.log.read_text()}")
                 text += line.decode()
             self.url = found[1]
             if not self.virtual_key and not (self.home.parent / "first.key").exists():
@@ -117,12 +125,34 @@ class Gateway:
                 (self.home.parent / "first.key").write_text(key[1])
         self.virtual_key = (self.home.parent / "first.key").read_text()
 
+    async def spawn(self, environment: Mapping[str, str]) -> ServerProcess:
+        """Make the process; its errors go to the log."""
+        with self.log.open("ab") as log:
+            if "PYTHONPATH" not in environment:
+                return await forked.start(["serve"], environment, stderr=log)
+            # What it names is to be there before anything of the program.
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "from keystead.cli import main; main()",
+                "serve",
+                env=environment,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+
     async def kill(self) -> None:
         """kill -9."""
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
         await self.close()
+
+    async def died(self, *, within_s: float = 60.0) -> int:
+        """Wait for an end that nobody asks it for here; return how it came."""
+        assert self._process is not None
+        async with asyncio.timeout(within_s):
+            return await self._process.wait()
 
     async def stop(self, *, within_s: float = 60.0) -> int | None:
         """SIGTERM, and wait for the end."""

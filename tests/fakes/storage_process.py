@@ -21,7 +21,7 @@ from keystead.domain.clock import Clock, SystemClock, hour_of
 from keystead.domain.ids import new_id
 from keystead.domain.means import Hold, HoldRefusedError
 from keystead.storage.database import Database
-from tests.conftest import open_url
+from tests.fakes.databases import open_url
 from tests.fakes.records import attempt_intent, budget_hold, credit_hold, request_intent, settlement
 
 WIDTH = 16

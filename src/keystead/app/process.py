@@ -21,6 +21,7 @@ from keystead.providers.egress import EgressGuard
 from keystead.providers.sandbox.script import MODELS as SANDBOX_MODELS
 from keystead.providers.transport import AiohttpTransport
 from keystead.settings import Settings
+from keystead.storage.counters import forget_counters
 from keystead.storage.database import Database
 from keystead.storage.engine import open_database
 from keystead.telemetry import Metrics
@@ -197,6 +198,7 @@ class Process:
         older_than_at = now - int(self._settings.total_timeout_s * 1_000_000)
         async with self._database.write() as conn:
             await credentials.retire_drained(conn, older_than_at=older_than_at)
+        await forget_counters(self._database, now)
 
     # -- what the process says of itself ------------------------------------------------------------------------
 

@@ -84,7 +84,7 @@ def shared_counters(settings: Settings, clock: Clock) -> Counters | None:
     """
     if not settings.redis_url:
         return None
-    from keystead.coordination.redis import RedisCounters  # noqa: PLC0415 - a fifth of a second, for those who have it
+    from keystead.coordination.redis import RedisCounters  # noqa: PLC0415 - its client takes 8 MB, for who has a Redis
 
     password = None
     if settings.redis_password_file:

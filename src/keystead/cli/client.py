@@ -6,6 +6,7 @@ No proxy is used and no redirect followed: the admin token goes to the address t
 import http.client
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -42,6 +43,20 @@ class AdminClient:
             "POST", segments, {}, {name: value for name, value in (body or {}).items() if value is not None}
         )
 
+    def lines(self, *segments: str, body: Mapping[str, Any]) -> Iterator[Json]:
+        """Yield the answer to a POST that comes line by line; a problem among the lines is raised."""
+        target = "/".join((PREFIX, *segments))
+        with self._exchanging() as connection:
+            connection.request("POST", target, body=msgspec.json.encode(body), headers=self._headers(with_body=True))
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise CommandError.from_problem(self._read(response.status, response.read(MAX_ANSWER_BYTES)))
+            while text := response.readline(MAX_ANSWER_BYTES):
+                line = self._read(response.status, text)
+                if "problem" in line:
+                    raise CommandError.from_problem(line["problem"])
+                yield line
+
     def items(self, *segments: str, limit: int | None = None, **query: str | int | bool | None) -> Iterator[Json]:
         """Yield the items of a list, page after page, at most `limit` of them."""
         left = limit
@@ -62,25 +77,26 @@ class AdminClient:
         given = {name: _text(value) for name, value in query.items() if value is not None}
         if given:
             target += "?" + urlencode(given)
-        headers = {"Accept": "application/json", "Authorization": f"Bearer {self._token}"}
-        content = None
-        if body is not None:
-            content = msgspec.json.encode(body)
-            headers["Content-Type"] = "application/json"
-        status, text = self._exchange(method, target, headers, content)
+        content = None if body is None else msgspec.json.encode(body)
+        with self._exchanging() as connection:
+            connection.request(method, target, body=content, headers=self._headers(with_body=body is not None))
+            response = connection.getresponse()
+            status, text = response.status, response.read(MAX_ANSWER_BYTES)
         answer = self._read(status, text)
         if status >= 400:
             raise CommandError.from_problem(answer)
         return answer
 
-    def _exchange(
-        self, method: str, target: str, headers: Mapping[str, str], content: bytes | None
-    ) -> tuple[int, bytes]:
+    def _headers(self, *, with_body: bool) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {self._token}"}
+        return headers | ({"Content-Type": "application/json"} if with_body else {})
+
+    @contextmanager
+    def _exchanging(self) -> Iterator[http.client.HTTPConnection]:
+        """Lend a connection, and say in our words what goes wrong with it."""
         connection = self._connection()
         try:
-            connection.request(method, target, body=content, headers=dict(headers))
-            response = connection.getresponse()
-            return response.status, response.read(MAX_ANSWER_BYTES)
+            yield connection
         except ConnectionRefusedError as error:
             raise CommandError(
                 f"Keystead does not answer at {self._url}.",

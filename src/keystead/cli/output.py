@@ -72,15 +72,15 @@ def fields(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Show that long work is under way, if a person watches."""
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Show that long work is under way, if a person watches; lend what says something newer of it."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda _newer: None
         return
     from rich.console import Console  # noqa: PLC0415 - rich takes a tenth of a second to import
 
-    with Console(stderr=True).status(what):
-        yield
+    with Console(stderr=True).status(what) as status:
+        yield status.update
 
 
 def local(instant: str | None) -> str:

@@ -136,10 +136,15 @@ def _show_attempt(attempt: Json) -> None:
             ("  cost", _cost(attempt)),
             ("  charge", f"{attempt['charge']} credits" if attempt["charge"] else ""),
             ("  price", attempt["price_version"] or ""),
+            ("  held", ", ".join(f"{one['amount']} {one['currency']} in {_hold(one)}" for one in attempt["held"])),
         ]
     )
     if attempt["lines"]:
         table(attempt["lines"], _LINES, empty="")
+
+
+def _hold(item: Json) -> str:
+    return f"{item['kind']} {item['name']}".rstrip()
 
 
 def _has_usage(item: Json) -> bool:

@@ -20,7 +20,7 @@ _MOST_IN_A_FORM: Final = 10
 """OpenAI makes at most ten images per request; a form's own `n` is not read."""
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a body asks for."""
 
     max_output_tokens: int | None = None

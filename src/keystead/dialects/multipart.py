@@ -1,16 +1,19 @@
-"""Multipart bodies (audio, image edits): read two small fields, replace one, keep every other byte.
+"""Multipart bodies (audio, image edits): read two small fields, replace one, find the texts, keep every other byte.
 
-RFC 7578 forms as the OpenAI SDKs send them. Files are never decoded or copied apart: a field is found by the
-offsets the parser reports.
+RFC 7578 forms as the OpenAI SDKs send them. A part is found by the offsets the parser reports; what nobody asks for is
+neither decoded nor copied.
 
 There is more than one way to spell a field's name (twice, escaped, `name*=`, in another encoding) and no agreement
 between parsers about them. A form that uses one is refused: the provider's parser might find another model in it
-than the one that was authorised.
+than the one that was authorised. So is one with anything before its first boundary or after its last, which nobody reads.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
+from urllib.parse import quote, unquote_to_bytes
 
+import msgspec
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
@@ -33,19 +36,60 @@ _DISPOSITION: Final = re.compile(
     rb"(?:; ?filename\*?=(?:[^\s\";\\]*|\"(?:[^\"\\\x00-\x1f]|\\.)*\"))*",
     re.IGNORECASE | re.ASCII,
 )
+_FILENAME: Final = re.compile(
+    rb"filename(?:\*=(?P<percent>[^\s\";\\]*)|\*?=\"(?P<quoted>(?:[^\"\\\x00-\x1f]|\\.)*)\"|=(?P<token>[^\s\";\\]*))",
+    re.IGNORECASE,
+)
 _PLAIN_ENCODINGS: Final = frozenset({b"7bit", b"8bit", b"binary"})
+
+_ESCAPE: Final = re.compile(rb"\\(.)")
+_TO_ESCAPE: Final = re.compile(rb"[\"\\]")
+
+
+class Spelling(msgspec.Struct, frozen=True):
+    """How a text is written in a form."""
+
+    read: Callable[[bytes], bytes]
+    """From the bytes to what they say."""
+    write: Callable[[bytes], bytes]
+    """And back."""
+
+
+def _escaped(said: bytes) -> bytes:
+    return _TO_ESCAPE.sub(rb"\\\g<0>", said)
+
+
+_CONTENT: Final = Spelling(bytes, bytes)
+_FILENAMES: Final = {
+    "token": Spelling(bytes, lambda said: b'"' + _escaped(said) + b'"'),
+    "quoted": Spelling(lambda raw: _ESCAPE.sub(rb"\1", raw), _escaped),
+    "percent": Spelling(unquote_to_bytes, lambda said: quote(said, safe="'").encode()),  # RFC 8187: UTF-8''na%C3%AFve
+}
+
+
+class FormText(msgspec.Struct, frozen=True):
+    """Where a text is in a form, and how it is written there."""
+
+    start: int
+    end: int
+    spelling: Spelling
 
 
 class _Fields:
-    """Where each part's content lies in the body, by field name."""
+    """Where each part's content lies in the body, by field name and in order."""
 
     def __init__(self) -> None:
         self.spans: dict[str, tuple[int, int]] = {}
         self.doubled: set[str] = set()
+        self.contents: list[tuple[int, int, bool]] = []
+        """From where to where, and whether it is a file."""
+        self.filenames: list[FormText] = []
         self.whole = False
         self._header_name = b""
         self._header_value = b""
+        self._value_start = 0
         self._name: str | None = None
+        self._is_file = False
         self._start = -1
         self._end = -1
         self._base = 0
@@ -55,13 +99,14 @@ class _Fields:
         self._parts += 1
         if self._parts > _MAX_PARTS:
             raise _malformed(f"The form has more than {_MAX_PARTS} parts.")
-        self._name, self._start, self._end = None, -1, -1
+        self._name, self._start, self._end, self._is_file = None, -1, -1, False
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
+        self._value_start = start  # a body is parsed at once, so a value comes in one piece
+        self._header_value = data[start:end]
 
     def on_header_end(self) -> None:
         header = self._header_name.lower()
@@ -70,6 +115,11 @@ class _Fields:
             if match is None or self._name is not None:
                 raise _malformed('A part\'s Content-Disposition must be `form-data; name="…"`, once.')
             self._name = (match[1] or match[2]).decode("latin-1")
+            for named in _FILENAME.finditer(self._header_value):
+                self._is_file = True
+                kind = named.lastgroup or "token"
+                start, end = (self._value_start + at for at in named.span(kind))
+                self.filenames.append(FormText(start, end, _FILENAMES[kind]))
         elif header == b"content-transfer-encoding" and self._header_value.lower() not in _PLAIN_ENCODINGS:
             raise _malformed("A part must not be encoded.")
         self._header_name = self._header_value = b""
@@ -86,6 +136,7 @@ class _Fields:
             self.doubled.add(self._name)
         start = max(self._start, 0)
         self.spans[self._name] = (start, max(self._end, start))
+        self.contents.append((*self.spans[self._name], self._is_file))
 
     def on_end(self) -> None:
         self.whole = True
@@ -118,13 +169,42 @@ def replace_field(body: bytes, content_type: bytes, name: str, value: str) -> by
     return body[: span[0]] + value.encode() + body[span[1] :]
 
 
+def texts_of(body: bytes, content_type: bytes) -> list[FormText]:
+    """Return where the texts of a form are, in order: its fields, the names of its files, and the files that are text.
+
+    A file is text if it is UTF-8 without NUL, whatever it says that it is. What is none (audio, images, other
+    encodings) is left out.
+
+    Raises:
+        InvalidRequestError: not multipart/form-data, or malformed.
+    """
+    fields = _parse(body, content_type)
+    contents = (
+        FormText(start, end, _CONTENT)
+        for start, end, is_file in fields.contents
+        if start < end and (not is_file or _is_text(body[start:end]))
+    )
+    return sorted((*fields.filenames, *contents), key=lambda text: text.start)
+
+
+def _is_text(content: bytes) -> bool:
+    if b"\0" in content:
+        return False
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _parse(body: bytes, content_type: bytes) -> _Fields:
     match = _CONTENT_TYPE.fullmatch(content_type)
     if match is None:
         raise _malformed("The body must be multipart/form-data with one boundary.")
+    boundary = match[1] or match[2]
     fields = _Fields()
     parser = MultipartParser(
-        match[1] or match[2],
+        boundary,
         {
             "on_part_begin": fields.on_part_begin,
             "on_part_data": fields.on_part_data,
@@ -142,6 +222,9 @@ def _parse(body: bytes, content_type: bytes) -> _Fields:
         raise _malformed("The form is malformed.") from error
     if not fields.whole:
         raise _malformed("The form ends before its last boundary.")
+    last = b"\r\n--" + boundary + b"--"
+    if not body.startswith(last[2:-2]) or body[body.find(last) + len(last) :].strip(b"\r\n"):
+        raise _malformed("The form has something before its first boundary or after its last.")
     return fields
 
 

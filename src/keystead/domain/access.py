@@ -41,11 +41,11 @@ class Permission(StrEnum):
     PRICE_READ = "price:read"
     PRICE_WRITE = "price:write"
     AUDIT_READ = "audit:read"
-    OPERATIONS_READ = "operations:read"
     # The operator's: what concerns the platform and not one organization. No role holds these.
     PLATFORM_ORGANIZATIONS = "platform:organizations"
     PLATFORM_CREDENTIALS = "platform:credentials"
     PLATFORM_CREDITS = "platform:credits"
+    PLATFORM_OPERATIONS = "platform:operations"
 
 
 class Role(StrEnum):

@@ -90,7 +90,8 @@ class HoldRefusedError(PolicyDenied):
     def __init__(self, hold: Hold) -> None:
         """Say which limit it is, and not how much is left: that may be another team's business."""
         code, what, next_step = _REFUSALS[hold.kind]
-        super().__init__(f"{what} {hold.name!r} has no room for this request.", code=code, next_step=next_step)
+        named = f"{what} {hold.name!r}" if hold.name else what
+        super().__init__(f"{named} has no room for this request.", code=code, next_step=next_step)
         self.hold = hold
 
 

@@ -37,6 +37,8 @@ class RequestIntent(msgspec.Struct, frozen=True, kw_only=True):
     """How sensitive it was taken to be."""
     cost_center: str = ""
     """The team's cost centre at that time."""
+    outline: str = ""
+    """JSON: what else a decision about it looks at, so that it can be decided about again (`metering.outline`)."""
 
 
 class AttemptIntent(msgspec.Struct, frozen=True, kw_only=True):

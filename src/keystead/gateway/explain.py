@@ -1,10 +1,11 @@
 """May this key use this model now, by which rule, through which credentials, and for how much at most?
 
 The answer comes from the same functions that decide real requests; nothing is asked of a provider and nothing is
-held. What an organization's recognisers would find in a body is not known beforehand.
+held. Whether limits per minute would have room is not asked, and what an organization's recognisers would find in a body
+is not known beforehand.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -12,15 +13,20 @@ import msgspec
 from keystead.dialects.body import read_json
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
-from keystead.domain.errors import KeysteadError
+from keystead.domain.errors import KeysteadError, PolicyDenied
 from keystead.domain.grants import CONSENTABLE, Consent, Reason
+from keystead.domain.means import Hold, HoldRefusedError
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
-from keystead.gateway.inspect import DATA_CLASS, TAGS, inspect
+from keystead.gateway.inspect import DATA_CLASS, TAGS, inspect, said_class
+from keystead.gateway.pace import check_length, limits_on
 from keystead.gateway.pipeline import question_of
-from keystead.gateway.plan import Considered, Question, Step, plan_for
+from keystead.gateway.plan import Considered, Plan, Question, Step, plan_for
+from keystead.gateway.rules import Caller
+from keystead.gateway.said import Said, about_class, about_key, about_limits, about_recognizers, about_route
 from keystead.gateway.snapshot import Snapshot
-from keystead.gateway.walk import Case, Walk
+from keystead.gateway.trip import Case
+from keystead.gateway.walk import Walk
 from keystead.policy.access import Finding
 from keystead.policy.consents import find_consent
 
@@ -39,16 +45,8 @@ class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     body_bytes: int
     max_output_tokens: int | None
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be held, and in what."""
-
-    kind: str
-    name: str
-    amount_pico: int
-    currency: str
-    limit_pico: int | None
+    address: str
+    """Where it comes from; empty: from wherever it may."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +64,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The most that it can cost; None if nobody knows."""
     currency: str
     most_basis: str
-    held: tuple[Held, ...]
+    holds: tuple[Hold, ...]
+    """What would be held for it."""
     refusal: str
     """Why it would not be made after all; empty if it would."""
 
@@ -82,7 +81,22 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...]
     considered: tuple[Considered, ...]
     grants: tuple[Finding, ...]
-    """What each grant that concerns the principal says about the first credential considered."""
+    """What each grant that concerns the principal says about the credentials."""
+    rules: tuple[Said, ...]
+    """What else took part."""
+
+
+Full = Callable[[Sequence[Hold]], Awaitable[Hold | None]]
+"""Returns the first hold for which there is no room now."""
+
+
+class _Decision(msgspec.Struct, kw_only=True):
+    """What is decided, as far as it has come."""
+
+    question: Question | None = None
+    plan: Plan | None = None
+    refusal: KeysteadError | None = None
+    rules: list[Said] = []
 
 
 class Explainer:
@@ -94,40 +108,50 @@ class Explainer:
         self._walk = walk
         self._clock = clock
 
-    def explain(self, key: VirtualKey, hypothesis: Hypothesis) -> Explanation:
-        """Return what would be decided for a request of `key`."""
+    async def explain(self, key: VirtualKey, hypothesis: Hypothesis, full: Full) -> Explanation:
+        """Return what would be decided for a request of `key`; `full` says for what there is no room."""
         snapshot = self._snapshot()
         caller = snapshot.caller(key)
         ask = self._ask(hypothesis)
-        data_class = ""
-        question: Question | None = None
-        try:
-            ask, found = inspect(caller, ask)
-            data_class = found.name
-            question = question_of(caller, ask, found, self._clock.now_us())
-            plan = plan_for(question)
-        except KeysteadError as error:
-            return Explanation(
-                allowed=False,
-                code=error.code,
-                reason=error.message,
-                rule="",
-                data_class=data_class,
-                attempts=(),
-                considered=(),
-                grants=_findings(question),
-            )
-        attempts = tuple(self._attempts(Case(caller=caller, ask=ask, plan=plan, means=snapshot.means)))
+        decision = self._decision(caller, ask)
+        plan, refusal = decision.plan, decision.refusal
+        attempts: list[Attempt] = []
+        if plan is not None and refusal is None:
+            case = Case(caller=caller, ask=ask, plan=plan, means=snapshot.means)
+            attempts = [await _with_room(attempt, full) for attempt in self._attempts(case)]
+        allowed = any(not attempt.refusal for attempt in attempts)
+        reason = next((c.reason for c in plan.considered if c.allowed), "") if plan else ""
         return Explanation(
-            allowed=any(not attempt.refusal for attempt in attempts),
-            code="" if any(not attempt.refusal for attempt in attempts) else "not_affordable",
-            reason=next((c.reason for c in plan.considered if c.allowed), ""),
-            rule=plan.rule,
-            data_class=data_class,
-            attempts=attempts,
-            considered=plan.considered,
-            grants=_findings(question),
+            allowed=allowed,
+            code=refusal.code if refusal else "" if allowed else "not_affordable",
+            reason=refusal.message if refusal else reason,
+            rule=plan.rule if plan else "",
+            data_class=decision.question.data_class.name if decision.question else "",
+            attempts=tuple(attempts),
+            considered=plan.considered if plan else (),
+            grants=_findings(decision.question),
+            rules=tuple(decision.rules),
         )
+
+    def _decision(self, caller: Caller, ask: Ask) -> _Decision:
+        """Decide, in the order of a real request, until something refuses it."""
+        decision = _Decision(rules=[*about_key(caller.key), *about_recognizers(caller)])
+        now = self._clock.now_us()
+        try:
+            if self._snapshot().in_force(caller.key.id, now) is None:
+                raise PolicyDenied("The virtual key is revoked or has expired.", code="invalid_key")
+            if ask.address:
+                caller.check_network(ask.address)
+            ask, data_class = inspect(caller, ask)
+            decision.rules += about_class(caller, header=said_class(ask), data_class=data_class)
+            decision.question = question_of(caller, ask, data_class, now)
+            decision.plan = plan_for(decision.question)
+            limits = limits_on(caller, decision.plan)
+            decision.rules += [*about_route(decision.plan.route), *about_limits(limits)]
+            check_length(caller, limits, ask)
+        except KeysteadError as error:
+            decision.refusal = error
+        return decision
 
     def _ask(self, hypothesis: Hypothesis) -> Ask:
         now = self._clock.now_us()
@@ -154,6 +178,7 @@ class Explainer:
             stream=hypothesis.stream,
             body=raw.ljust(hypothesis.body_bytes),
             json=read_json(raw),
+            address=hypothesis.address,
         )
 
     def _attempts(self, case: Case) -> list[Attempt]:
@@ -169,19 +194,9 @@ class Explainer:
         consent = next((found for found in consents.values() if not isinstance(found, str)), None)
         refusal = "No consent lets the platform step in." if falls_back and consent is None else ""
         ceiling = case.means.ceiling(step, case.ask)
-        held: tuple[Held, ...] = ()
+        holds: tuple[Hold, ...] = ()
         try:
             holds = case.means.holds(case.caller, step, case.ask, consent)
-            held = tuple(
-                Held(
-                    kind=hold.kind,
-                    name=hold.name,
-                    amount_pico=hold.amount,
-                    currency=hold.currency,
-                    limit_pico=hold.limit,
-                )
-                for hold in holds
-            )
         except KeysteadError as error:
             refusal = error.message
         return Attempt(
@@ -197,7 +212,7 @@ class Explainer:
             most_pico=ceiling.pico,
             currency=ceiling.currency,
             most_basis=ceiling.basis,
-            held=held,
+            holds=holds,
             refusal=refusal,
         )
 
@@ -214,6 +229,14 @@ class Explainer:
             )
             for reason in sorted(CONSENTABLE)
         }
+
+
+async def _with_room(attempt: Attempt, full: Full) -> Attempt:
+    """Return an attempt that is refused if there is no room for it now."""
+    without = None if attempt.refusal else await full(attempt.holds)
+    if without is None:
+        return attempt
+    return msgspec.structs.replace(attempt, refusal=HoldRefusedError(without).message)
 
 
 def _findings(question: Question | None) -> tuple[Finding, ...]:

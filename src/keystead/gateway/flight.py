@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
+import msgspec
 import structlog
 
 from keystead.dialects.sse import UsageChunkFilter
@@ -19,7 +20,7 @@ from keystead.domain.traffic import CostState, ErrorClass, Fault, OnDisconnect, 
 from keystead.domain.usage import NOTHING
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
-from keystead.gateway.means import Means, posts
+from keystead.gateway.means import BEYOND_HELD, Means, posts
 from keystead.gateway.plan import Step
 from keystead.metering.meter import Meter, meter_for
 from keystead.metering.pricing import cost_of
@@ -33,13 +34,16 @@ log = structlog.get_logger(__name__)
 MAX_ERROR_BODY: Final = 256 * 1024
 """Bytes of a provider's error body that are read; real ones have a few kilobytes."""
 
+REFUSAL_S: Final = 5.0
+"""How long a refusal's body is waited for. Its status is known, and the next attempt waits behind it."""
+
 MAX_BUFFERED: Final = 8 * 1024 * 1024
 """Bytes of a plain answer held back so that its cost can be told in a header; a longer one is passed on as it comes."""
 
 SETTLE_WAIT_S: Final = 5.0
 """How long an answer waits for its record. The record itself waits for the storage as long as it takes."""
 
-_CLIENT_CLOSED_REQUEST: Final = 499
+CLIENT_CLOSED_REQUEST: Final = 499
 """nginx's status for a client that left before the answer."""
 
 _FAULTS: Final = {
@@ -142,8 +146,9 @@ class Flight:
         """Read and classify a provider's refusal (status ≥ 400): nothing is billed."""
         response = self._response()
         try:
-            body = await response.body(MAX_ERROR_BODY)
-        except ProviderError:
+            async with asyncio.timeout(REFUSAL_S):
+                body = await response.body(MAX_ERROR_BODY)
+        except (ProviderError, TimeoutError):  # what it said is lost; that it refuses is not
             body = b""
         self._received = len(body)
         self.refusal_body = body
@@ -233,6 +238,9 @@ class Flight:
             at=self.attempt.started_at,
             reading=self._reading,
         )
+        if self._means.is_beyond(self.step, self._cost, self.attempt.holds):
+            anomalies = (*self._reading.anomalies, BEYOND_HELD)
+            self._reading = msgspec.structs.replace(self._reading, anomalies=anomalies)
         return self._cost
 
     async def finish(self) -> None:
@@ -276,7 +284,7 @@ class Flight:
             self.measure(complete=False)
         else:
             self._cost = Cost(state=CostState.UNKNOWN)
-        await self.end(State.CANCELLED_PARTIAL, status_code=_CLIENT_CLOSED_REQUEST)
+        await self.end(State.CANCELLED_PARTIAL, status_code=CLIENT_CLOSED_REQUEST)
 
     async def end(
         self,
@@ -298,7 +306,7 @@ class Flight:
         if self.response is not None:
             self.response.close()
         if self.client_left and not self._sent:
-            status_code = _CLIENT_CLOSED_REQUEST
+            status_code = CLIENT_CLOSED_REQUEST
         self.status_code = status_code
         self.fault = fault or (fault_of(error_class) if error_class else None)
         self.charge_pico = self._means.charge(self.step, self._cost, self.attempt.holds)

@@ -13,6 +13,7 @@ from keystead.domain.errors import InvalidRequestError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.gateway.ask import Ask
 from keystead.gateway.rules import Caller
+from keystead.metering.outline import Outline
 
 DATA_CLASS: Final = b"x-keystead-data-class"
 TAGS: Final = b"x-keystead-tags"
@@ -22,32 +23,47 @@ _LONGEST_TAG: Final = 128
 
 
 def inspect(caller: Caller, ask: Ask) -> tuple[Ask, DataClass]:
-    """Return the request as it may leave, and its data class.
+    """Return the request as it may leave, with what was seen in it, and its data class.
 
     Raises:
         InvalidRequestError: the header names a class that the organization does not have.
         PolicyDenied: a recogniser that blocks has found something (`blocked_content`).
     """
-    classes = caller.rules.classes
-    names = [*caller.data_classes]
-    said = ask.headers.get(DATA_CLASS)
-    if said is not None:
-        names.append(_known(caller, said.decode("latin-1").strip()))
+    seen = look_into(caller, ask)
+    return seen, data_class_of(caller, seen)
+
+
+def look_into(caller: Caller, ask: Ask) -> Ask:
+    """Return the request as it may leave, with what was seen in it. It takes time that grows with the body.
+
+    Raises:
+        PolicyDenied: a recogniser that blocks has found something (`blocked_content`).
+    """
     recognizers = caller.rules.recognizers
+    raised_to: tuple[str, ...] = ()
     if recognizers is not None and ask.body:
-        found = recognizers.scan(ask.body)
+        found = recognizers.scan(ask.body, form_type=None if ask.json is not None else ask.headers[b"content-type"])
         if found.blocked_by is not None:
             raise PolicyDenied(
                 f"The request holds what the recogniser {found.blocked_by!r} blocks.",
                 code="blocked_content",
                 next_step="Take it out of the prompt, or ask who keeps the recognisers.",
             )
-        names.extend(found.data_classes)
+        raised_to = found.data_classes
         if found.redacted is not None:
-            ask = msgspec.structs.replace(
-                ask, body=found.redacted, json=read_json(found.redacted) if ask.json is not None else None
-            )
-    return ask, classes.highest(names)
+            read = read_json(found.redacted) if ask.json is not None else None
+            ask = msgspec.structs.replace(ask, body=found.redacted, json=read, redacted=True)
+    return msgspec.structs.replace(ask, asked=ask.wanted, raised_to=raised_to)
+
+
+def data_class_of(caller: Caller, seen: Ask) -> DataClass:
+    """Return the data class of a request that has been looked into.
+
+    Raises:
+        InvalidRequestError: the header names a class that the organization does not have.
+    """
+    named = (_known(caller, said_class(seen)),) if DATA_CLASS in seen.headers else ()
+    return caller.rules.classes.highest([*caller.data_classes, *named, *(seen.raised_to or ())])
 
 
 def tags_of(ask: Ask) -> dict[str, str]:
@@ -70,6 +86,33 @@ def tags_of(ask: Ask) -> dict[str, str]:
     if len(tags) > _MOST_TAGS:
         raise InvalidRequestError(f"There may be {_MOST_TAGS} tags at most.", code="invalid_tags")
     return tags
+
+
+def outline_of(caller: Caller, ask: Ask) -> Outline:
+    """Return what is kept of a request beside who asks for which model, inspected or not."""
+    said = said_class(ask)
+    unseen = caller.rules.recognizers is not None and ask.raised_to is None
+    return Outline(
+        body_bytes=ask.body_bytes,
+        asked=ask.wanted,
+        said=said if caller.rules.classes.get(said) is not None else "",
+        found=None if unseen else ask.raised_to or (),
+        redacted=ask.redacted,
+        tagged=bool(ask.headers.get(TAGS)),
+        stored=ask.object_id is not None,
+        alternatives=names_alternatives(ask),
+        own_only=ask.own_only,
+    )
+
+
+def said_class(ask: Ask) -> str:
+    """Return the data class that the caller's header names; empty if it names none."""
+    return ask.headers.get(DATA_CLASS, b"").decode("latin-1").strip()
+
+
+def names_alternatives(ask: Ask) -> bool:
+    """Say whether the body lets the provider choose among several models (OpenRouter's `models`)."""
+    return ask.json is not None and "models" in ask.json.members
 
 
 def _known(caller: Caller, name: str) -> str:

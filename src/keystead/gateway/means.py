@@ -5,19 +5,23 @@ from typing import Final
 
 import msgspec
 
-from keystead.dialects.asked import Asked, asked_output
+from keystead.dialects.asked import Asked
 from keystead.domain.clock import Clock
 from keystead.domain.grants import Consent
-from keystead.domain.means import Hold
+from keystead.domain.means import CREDITS, Hold
 from keystead.domain.money import USD
 from keystead.domain.records import Cost
-from keystead.gateway.ask import Ask
+from keystead.gateway.ask import Weighed
 from keystead.gateway.plan import Step
 from keystead.gateway.rules import Caller
 from keystead.ledger.credits import charge
 from keystead.limits.holds import consent_holds, credit_hold, holds_for, posts_for
 from keystead.metering.ceiling import Ceiling, ceiling_of
-from keystead.metering.pricing import PriceBook
+from keystead.metering.price_book import PriceBook
+
+BEYOND_HELD: Final = "cost_beyond_held"
+"""The anomaly of an answer that cost more than the most that was thought possible: the provider counts wrongly, or the
+price list does."""
 
 _THOUSAND: Final = 1_000
 
@@ -31,7 +35,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     revenue_account: str
     clock: Clock
 
-    def ceiling(self, step: Step, ask: Ask) -> Ceiling:
+    def ceiling(self, step: Step, ask: Weighed) -> Ceiling:
         """Return the most that `step` can cost, at the prices of whoever's contract it is made under.
 
         A customer of the platform must not set the price of what it buys.
@@ -44,11 +48,11 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
             model=step.model,
             region=step.credential.region,
             at=ask.started_at,
-            body_bytes=len(ask.body),
-            asked=asked_output(ask.json, ask.dialect),
+            body_bytes=ask.body_bytes,
+            asked=ask.wanted,
         )
 
-    def price_of(self, step: Step, ask: Ask) -> int | None:
+    def price_of(self, step: Step, ask: Weighed) -> int | None:
         """Return what a thousand tokens in and a thousand out cost on `step`, at their dearest; None if unpriced."""
         return ceiling_of(
             self.price_book,
@@ -62,7 +66,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
             asked=Asked(max_output_tokens=_THOUSAND),
         ).pico
 
-    def holds(self, caller: Caller, step: Step, ask: Ask, consent: Consent | None) -> tuple[Hold, ...]:
+    def holds(self, caller: Caller, step: Step, ask: Weighed, consent: Consent | None) -> tuple[Hold, ...]:
         """Return what must be held for `step` before it is made.
 
         Raises:
@@ -101,6 +105,18 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
             return None
         held = sum(hold.amount for hold in holds if hold.kind == "credits")
         return min(self._charged(step, cost.pico), held)
+
+    def is_beyond(self, step: Step, cost: Cost, holds: Sequence[Hold]) -> bool:
+        """Say whether an attempt cost more than was held for it, in whatever it is counted.
+
+        A hold of nothing is that of a budget which lets pass what has no price.
+        """
+        if cost.pico is None:
+            return False
+        spent = {cost.currency: cost.pico}
+        if step.is_platform and cost.currency == USD:
+            spent[CREDITS] = self._charged(step, cost.pico)
+        return any(0 < hold.amount < spent.get(hold.currency, 0) for hold in holds)
 
     def _charged(self, step: Step, cost_pico: int) -> int:
         return charge(cost_pico, margin_ppm=step.credential.margin_ppm or 0, credit_value_pico=self.credit_value_pico)

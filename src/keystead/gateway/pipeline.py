@@ -1,14 +1,18 @@
 """The trip of one request, in order, on one page."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.credential import Credential
-from keystead.domain.errors import KeysteadError, NotFoundError, NotRecordedError
+from keystead.domain.errors import AuthenticationError, KeysteadError, NotFoundError, NotRecordedError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.ids import InstanceId
 from keystead.domain.records import FREE, RequestIntent, Settlement
@@ -16,18 +20,26 @@ from keystead.domain.traffic import Fault, State
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
 from keystead.gateway.flight import Flight, settle
-from keystead.gateway.inspect import inspect, tags_of
+from keystead.gateway.inspect import data_class_of, look_into, names_alternatives, outline_of, tags_of
 from keystead.gateway.pace import Pace
 from keystead.gateway.plan import Plan, Question, candidates_for, check_alternatives, judge, plan_follow_up, plan_for
 from keystead.gateway.rules import Caller
 from keystead.gateway.snapshot import Snapshot
-from keystead.gateway.walk import Case, Trip, Walk
+from keystead.gateway.trip import Case, Trip
+from keystead.gateway.walk import Walk
 from keystead.metering import stored
 from keystead.policy.facts import Facts
 from keystead.routing.resolve import Candidate
 from keystead.storage.database import Database
 from keystead.storage.row_security import OrganizationView
 from keystead.telemetry import Metrics
+
+MOST_AT_ONCE: Final = 128 << 10
+"""Bytes of a body that is looked into while every other request waits: some 2 ms. A larger one has a thread."""
+
+_LOOKERS: Final = 2
+"""Threads for that. The event loop competes with them for the interpreter, so they are few; with two, one body that takes
+long does not hold up all others."""
 
 
 class Pipeline:
@@ -53,6 +65,7 @@ class Pipeline:
         self._clock = clock
         self._instance_id = instance_id
         self._metrics = metrics
+        self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="looker")
 
     @asynccontextmanager
     async def open(self, key: VirtualKey, ask: Ask, departure: Departure) -> AsyncIterator[Flight]:
@@ -62,20 +75,19 @@ class Pipeline:
             KeysteadError: refused or failed; it is recorded.
             ClientLeftError: the client left before the provider answered; it is recorded.
         """
-        snapshot = self._snapshot()
-        caller = snapshot.caller(key)
+        seen, plan = ask, None
         try:
-            caller.check_network(ask.address)
-            ask, data_class = inspect(caller, ask)
-            plan = await self._plan(snapshot, caller, ask, data_class)
-            admission = await self._pace.admit(caller, plan, ask)
+            case = await self._decide(key, ask)
+            seen, plan = case.ask, case.plan  # recorded, whatever becomes of it
+            admission = await self._pace.admit(case.caller, plan, seen)
         except KeysteadError as error:
-            await self.refuse(key, ask, error)
+            await self.refuse(key, seen, error, plan)
             raise
         trip = Trip(
-            case=Case(caller=caller, ask=ask, plan=plan, means=snapshot.means),
-            request=self._request(caller, ask, plan.decision, data_class.name),
+            case=case,
+            request=self._request(case.caller, seen, case.plan.decision, case.plan.data_class),
             departure=departure,
+            decide_again=partial(self._decide_again, key, ask),
         )
         tokens = 0
         try:
@@ -85,26 +97,78 @@ class Pipeline:
                 raise  # the journal ends what may have been written of it
             except KeysteadError as error:
                 if trip.number == 0:
-                    await self.refuse(key, ask, error)
+                    await self.refuse(key, seen, error, plan)
                 raise
             yield flight
             tokens = flight.tokens
         finally:
             await self._pace.done(admission, tokens)
 
-    async def refuse(self, key: VirtualKey, ask: Ask, error: KeysteadError) -> None:
-        """Record a request that ends before any attempt."""
-        await self._without_attempt(key, ask, State.REJECTED, status=error.status, code=error.code, fault=error.fault)
+    async def _decide(self, key: VirtualKey, ask: Ask) -> Case:
+        """Decide about a request by the snapshot of now.
+
+        Raises:
+            KeysteadError: it may not be made.
+        """
+        snapshot = self._snapshot()
+        caller = snapshot.caller(key)
+        caller.check_network(ask.address)
+        if ask.body_bytes <= MOST_AT_ONCE:
+            seen = look_into(caller, ask)
+        else:
+            seen = await asyncio.get_running_loop().run_in_executor(self._lookers, look_into, caller, ask)
+            snapshot = self._snapshot()
+            caller = snapshot.caller(self._in_force(snapshot, key))  # meanwhile it may have ended, or lost its grants
+            caller.check_network(ask.address)
+        plan = await self._plan(snapshot, caller, seen, data_class_of(caller, seen))
+        return Case(caller=caller, ask=seen, plan=plan, means=snapshot.means)
+
+    async def _decide_again(self, key: VirtualKey, ask: Ask) -> Case:
+        """Decide for another attempt: the key may have ended since, and a grant, a credential or a consent with it."""
+        return await self._decide(self._in_force(self._snapshot(), key), ask)
+
+    def _in_force(self, snapshot: Snapshot, key: VirtualKey) -> VirtualKey:
+        """Return the key as it is by now.
+
+        Raises:
+            AuthenticationError: it has been revoked or has expired.
+        """
+        current = snapshot.in_force(key.id, self._clock.now_us())
+        if current is None:
+            raise AuthenticationError
+        return current
+
+    async def refuse(self, key: VirtualKey, ask: Ask, error: KeysteadError, plan: Plan | None = None) -> None:
+        """Record a request that ends before any attempt, with what was planned for it, if anything was."""
+        await self._without_attempt(
+            key,
+            ask,
+            State.REJECTED,
+            decision=_refused(error, plan),
+            data_class=plan.data_class if plan else "",
+            status=error.status,
+            code=error.code,
+            fault=error.fault,
+        )
 
     async def answered_here(self, key: VirtualKey, ask: Ask) -> None:
         """Record a request that the gateway answered itself, such as its own list of models."""
-        await self._without_attempt(key, ask, State.SETTLED, status=200, code="", fault=None)
+        await self._without_attempt(key, ask, State.SETTLED, status=200)
 
     async def _without_attempt(
-        self, key: VirtualKey, ask: Ask, state: State, *, status: int, code: str, fault: Fault | None
+        self,
+        key: VirtualKey,
+        ask: Ask,
+        state: State,
+        *,
+        decision: str = "{}",
+        data_class: str = "",
+        status: int,
+        code: str = "",
+        fault: Fault | None = None,
     ) -> None:
         settlement = Settlement(
-            request=self._request(self._snapshot().caller(key), ask, "{}", ""),
+            request=self._request(self._snapshot().caller(key), ask, decision, data_class),
             attempt=None,
             state=state,
             finished_at=self._clock.now_us(),
@@ -143,9 +207,10 @@ class Pipeline:
             plan = plan_follow_up(question, credential_id=credential_id)
         else:
             plan = snapshot.plan(question, plan_for)
-        for group in plan.groups:
-            for step in group:
-                check_alternatives(caller.key, step, ask)
+        if names_alternatives(ask):
+            for group in plan.groups:
+                for step in group:
+                    check_alternatives(caller.key, step)
         return plan
 
     async def _stored_with(self, key: VirtualKey, response_id: str) -> str:
@@ -179,7 +244,19 @@ class Pipeline:
             client=ask.client,
             data_class=data_class,
             cost_center=caller.cost_center(ask.started_at),
+            outline=msgspec.json.encode(outline_of(caller, ask)).decode(),
         )
+
+
+def _refused(error: KeysteadError, plan: Plan | None) -> str:
+    """Return the decision to be recorded for a refusal: what was planned, and why nothing came of it.
+
+    The words are kept where they are about rules and models. Others may repeat what the caller sent.
+    """
+    decision: dict[str, Any] = msgspec.json.decode(plan.decision) if plan else {}
+    if isinstance(error, PolicyDenied) or error.param == "model":
+        decision["reason"] = error.message
+    return msgspec.json.encode(decision).decode()
 
 
 def question_of(caller: Caller, ask: Ask, data_class: DataClass, now_us: int) -> Question:

@@ -14,7 +14,6 @@ from keystead.domain.errors import NotFoundError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.routes import ModelRoute, RouteAttempt
 from keystead.domain.traffic import Dialect, Endpoint, Owner
-from keystead.gateway.ask import Ask
 from keystead.gateway.rules import Caller
 from keystead.policy.facts import Facts
 from keystead.providers.table import PROVIDERS, Provider
@@ -157,14 +156,13 @@ def plan_follow_up(question: Question, *, credential_id: str) -> Plan:
     return _plan(question, rule=rule, groups=((step,),), considered=(considered,))
 
 
-def check_alternatives(key: VirtualKey, step: Step, ask: Ask) -> None:
-    """Refuse a list of other models to fall back on (OpenRouter's `models`) where not every model is allowed.
+def check_alternatives(key: VirtualKey, step: Step) -> None:
+    """Refuse a request with a list of other models to fall back on where not every model is allowed.
 
     Raises:
         PolicyDenied: the key or the credential is narrowed to models, and the body names more than the one checked.
     """
-    narrowed = key.models is not None or step.credential.models is not None
-    if narrowed and ask.json is not None and "models" in ask.json.members:
+    if key.models is not None or step.credential.models is not None:
         raise PolicyDenied(
             "This virtual key may not let the provider choose among `models`.",
             code="model_not_allowed",

@@ -13,7 +13,7 @@ from keystead.gateway.means import Means
 from keystead.gateway.plan import Plan, Question
 from keystead.gateway.rules import Caller, Rules, caller_of
 from keystead.identity import directory
-from keystead.metering.pricing import PriceBook
+from keystead.metering.price_book import PriceBook
 
 _MAX_PLANS: Final = 10_000
 """Plans remembered per snapshot. Bounded because callers choose model names; emptied whole when full."""
@@ -45,6 +45,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def price_book(self) -> PriceBook:
         """The prices, overrides included."""
         return self.means.price_book
+
+    def in_force(self, key_id: str, now_us: int) -> VirtualKey | None:
+        """Return the virtual key of that id, None if there is none, or it is revoked or expired."""
+        key = self.keys.get(key_id)
+        if key is None or key.revoked_at is not None or (key.expires_at is not None and now_us >= key.expires_at):
+            return None
+        return key
 
     def caller(self, key: VirtualKey) -> Caller:
         """Return what follows from a virtual key of this snapshot."""

@@ -60,7 +60,7 @@ class Snapshots:
         done later is thrown away: it could bring a revoked key back.
         """
         self._begun = turn = self._begun + 1
-        async with self._database.read() as conn:
+        async with self._database.vital.read() as conn:
             # The revision is read first: a change that lands between the reads is then compiled once more by the
             # next poll, and never missed.
             number = await revision.current(conn)
@@ -91,7 +91,7 @@ class Snapshots:
 
     async def poll(self) -> None:
         """Refresh if another process changed the tables."""
-        async with self._database.read() as conn:
+        async with self._database.vital.read() as conn:
             number = await revision.current(conn)
         if number != self.current.revision:
             await self.refresh()

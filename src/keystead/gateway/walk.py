@@ -1,32 +1,28 @@
 """Walk a plan's steps until one answers: each is authorised, held and recorded anew; the first byte commits.
 
-A later step is taken only while the caller has not seen a byte. A platform credential comes after an own one only
-under a consent that covers the team, the model, the data class and the reason, looked for at that moment.
+A later step is taken only while no provider has begun to answer, and by the rules of that moment: a key, a grant or a
+consent that was revoked since the request came in makes no further attempt. A platform credential comes after an own
+one only under a consent that covers the team, the model, the data class and the reason.
 """
 
 import asyncio
 import random  # noqa: TID251 - spreads weighted routes; nothing here is secret
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable
 from typing import Final
-
-import msgspec
 
 from keystead.domain.clock import Clock
 from keystead.domain.errors import GatewayError, KeysteadError, PolicyDenied, ProviderError
-from keystead.domain.grants import Consent, Reason
-from keystead.domain.records import FREE, AttemptIntent, RequestIntent, Settlement
-from keystead.domain.routes import RouteAttempt
-from keystead.gateway.ask import Ask
-from keystead.gateway.departure import Departure
+from keystead.domain.grants import Consent
+from keystead.domain.records import FREE, AttemptIntent, Settlement
+from keystead.gateway.consent import consent_for
 from keystead.gateway.dispatch import Dispatch
-from keystead.gateway.flight import Flight, settle
-from keystead.gateway.means import Means
-from keystead.gateway.plan import Plan, Step
-from keystead.gateway.rules import Caller
-from keystead.policy.consents import find_consent
+from keystead.gateway.flight import CLIENT_CLOSED_REQUEST, Flight, settle
+from keystead.gateway.order import in_order
+from keystead.gateway.plan import Step
+from keystead.gateway.trip import Case, Trip, Turn, as_decided
 from keystead.routing.breaker import Breakers, BreakerState
 from keystead.routing.figures import Figures
-from keystead.routing.order import ordered
 from keystead.routing.retry_budget import RetryBudget
 from keystead.routing.verdict import ANSWER, Verdict, after, reason_of
 from keystead.storage.database import Journal
@@ -34,48 +30,6 @@ from keystead.telemetry import Metrics
 
 MOST_ATTEMPTS: Final = 8
 """Attempts in one request, however long a route is: a caller waits for all of them."""
-
-FORBID_FALLBACK: Final = b"x-keystead-fallback"
-"""The header by which a caller forbids platform credentials to step in (`none`); nothing can allow them so."""
-
-
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """A step whose turn it is."""
-
-    step: Step
-    consent: Consent | None = None
-    """What lets a platform credential step in after an own one."""
-    began_us: int
-    """When its breaker let it through: a monotonic reading."""
-    tries: int = 1
-    """How often it has been made, this time included."""
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that has been decided about: who, what, how it may be done, and by which prices."""
-
-    caller: Caller
-    ask: Ask
-    plan: Plan
-    means: Means
-
-
-class Trip(msgspec.Struct, kw_only=True):
-    """One request on its way through its steps."""
-
-    case: Case
-    request: RequestIntent
-    departure: Departure
-    steps: Iterator[Step] = iter(())
-    number: int = 0
-    own_seen: bool = False
-    """An own credential was tried or passed over: from here on, a platform one is a fallback."""
-    reason: Reason | None = None
-    """Why the attempt before did not answer."""
-    refusal: KeysteadError | None = None
-    """Why the last step that was not even tried was not."""
-    waiting: Turn | None = None
-    """The first step whose breaker is open: better than nothing, if nothing else may be tried."""
 
 
 class Walk:
@@ -112,9 +66,20 @@ class Walk:
                 `trip.number` says whether anything was.
             ClientLeftError: the client left before a provider answered; the same holds.
         """
-        trip.steps = iter(self.in_order(trip.case))
+        trip.steps = deque(self.in_order(trip.case))
+        try:
+            last = await self._until_answered(trip)
+        except BaseException:  # cancelled between two attempts, or a defect: the record has its end all the same
+            await self._end(trip)
+            raise
+        await self._end(trip)
+        if last.error is not None:
+            raise last.error
+        return last
+
+    async def _until_answered(self, trip: Trip) -> Flight:
+        """Return the flight that answers, or the last one made."""
         last: Flight | None = None
-        final = True
         turn = self._next(trip)
         while turn is not None:
             try:
@@ -126,45 +91,26 @@ class Walk:
             except KeysteadError:
                 if last is None:
                     raise
-                break
+                return last
+            last = flight
             verdict = await self._ask(flight, turn)
             if verdict is None:
                 return flight
-            turn = await self._following(trip, turn, verdict)
-            final = turn is None
-            await flight.close(ends_request=final)
-            last = flight
+            turn = await self._following(trip, flight, turn, verdict)
         if last is None:
             raise trip.refusal or GatewayError("Nothing could be tried.", code="nothing_to_try")
-        if not final:  # another was to follow, and was not admitted
-            await self._end(trip, last)
-        if last.error is not None:
-            raise last.error
         return last
 
     def in_order(self, case: Case) -> Iterable[Step]:
         """Return the plan's steps in the order in which they are tried."""
-        plan, means = case.plan, case.means
-        groups = plan.groups
-        if plan.route is not None:
-            behind = dict(zip(map(_key, plan.route.attempts), plan.groups, strict=True))
-
-            now_us = self._clock.monotonic_us()
-
-            def first_byte_us(attempt: RouteAttempt) -> int | None:
-                steps = behind[_key(attempt)]
-                found = [self._figures.first_byte_us(s.lane, s.model, now_us=now_us) for s in steps]
-                return min((us for us in found if us is not None), default=None)
-
-            def price(attempt: RouteAttempt) -> int | None:
-                found = [means.price_of(step, case.ask) for step in behind[_key(attempt)]]
-                return min((pico for pico in found if pico is not None), default=None)
-
-            attempts = ordered(
-                plan.route, affinity=case.caller.key.id, draw=self._draw(), price_of=price, latency_of=first_byte_us
-            )
-            groups = tuple(behind[_key(attempt)] for attempt in attempts)
-        return (*(step for group in groups for step in group), *plan.reserve)
+        now_us = self._clock.monotonic_us()
+        return in_order(
+            case.plan,
+            affinity=case.caller.key.id,
+            draw=self._draw(),
+            price_of=lambda step: case.means.price_of(step, case.ask),
+            latency_of=lambda step: self._figures.first_byte_us(step.lane, step.model, now_us=now_us),
+        )
 
     def breaker(self, step: Step) -> BreakerState:
         """Return how the way to a step stands."""
@@ -174,38 +120,44 @@ class Walk:
         """Return the next step that may be made now."""
         if trip.number >= MOST_ATTEMPTS:
             return None
-        for step in trip.steps:
-            consent: Consent | None = None
-            if step.is_platform and trip.own_seen:
-                found = self._consent(trip, step)
-                if isinstance(found, str):
-                    trip.refusal = trip.refusal or PolicyDenied(found, code="no_consent")
-                    continue
-                consent = found
+        while trip.steps:
+            step = as_decided(trip.steps.popleft(), trip.case.plan)
+            if step is None:  # a grant, a consent or the credential has ended since
+                trip.refusal = trip.refusal or PolicyDenied()
+                continue
+            try:
+                consent = self._consent(trip, step)
+            except PolicyDenied as refusal:
+                trip.refusal = trip.refusal or refusal
+                continue
             now_us = self._clock.monotonic_us()
             turn = Turn(step=step, consent=consent, began_us=now_us)
             if self._breakers.allows(step.lane, step.model, now_us=now_us):
                 return turn
             if not step.is_platform:
                 opened_by = self._breakers.state(step.lane, step.model, now_us=now_us).error_class
+                reason = reason_of(opened_by) if opened_by else None
                 trip.own_seen = True
-                trip.reason = trip.reason or (reason_of(opened_by) if opened_by else None)
+                trip.own_reason = trip.own_reason or reason
+                trip.reason = trip.reason or reason
             trip.waiting = trip.waiting or turn
         waiting, trip.waiting = trip.waiting, None
         return waiting if trip.number == 0 else None
 
-    def _consent(self, trip: Trip, step: Step) -> Consent | str:
-        if trip.case.ask.headers.get(FORBID_FALLBACK, b"").strip().lower() == b"none":
-            return "The request forbids a fallback to platform credentials."
-        if trip.reason is None:
-            return "Nothing happened for which platform credentials may step in."
-        rules = trip.case.caller.rules
-        return find_consent(
-            rules.consents,
-            team_ids=trip.case.caller.subject.team_ids,
-            model=step.model,
-            data_class=rules.classes.get(trip.case.plan.data_class),
-            reason=trip.reason,
+    def _consent(self, trip: Trip, step: Step) -> Consent | None:
+        """Return the consent that `step` needs, None if it needs none.
+
+        Raises:
+            PolicyDenied: it needs one and there is none (`no_consent`).
+        """
+        if not (step.is_platform and trip.own_seen):
+            return None
+        return consent_for(
+            step,
+            trip.case.caller,
+            trip.case.plan,
+            own_only=trip.case.ask.own_only,
+            reason=trip.own_reason,
             now_us=self._clock.now_us(),
         )
 
@@ -239,6 +191,7 @@ class Walk:
             self._breakers.abandoned(step.lane, step.model, began_us=turn.began_us)
             raise
         trip.number += 1
+        trip.between = None
         return Flight(
             ask=trip.case.ask,
             step=step,
@@ -275,6 +228,7 @@ class Walk:
             return ANSWER
         except BaseException:  # the client has left, or the process stops: nothing is known about the provider
             self._breakers.abandoned(lane, model, began_us=turn.began_us)
+            await flight.cancel()
             raise
         self._breakers.failed(
             lane,
@@ -299,25 +253,42 @@ class Walk:
         if flight.first_byte_us is not None:
             self._figures.note(step.lane, step.model, flight.first_byte_us, now_us=now_us)
 
-    async def _following(self, trip: Trip, turn: Turn, verdict: Verdict) -> Turn | None:
-        """Return the step to be made after one that did not answer; None when its refusal is the answer."""
-        if verdict.step == "answer" or trip.departure.gone:
-            return None
+    async def _following(self, trip: Trip, flight: Flight, turn: Turn, verdict: Verdict) -> Turn | None:
+        """End an attempt that did not answer; return the step that follows, or None when its refusal is the answer."""
         trip.reason = verdict.reason
-        if self._may_repeat(trip, turn, verdict):
+        if not turn.step.is_platform:
+            trip.own_reason = verdict.reason
+        again = self._may_repeat(trip, turn, verdict)
+        goes_on = verdict.step != "answer" and not trip.departure.gone and (again or bool(trip.steps))
+        trip.between = flight if goes_on else None
+        # Before any wait: that is not the attempt's, and nothing is held for it.
+        await flight.close(ends_request=not goes_on)
+        if again:
             await asyncio.sleep(verdict.delay_s)
-            if trip.departure.gone:
-                return None
-            if (again := self._again(turn)) is not None:
-                return again
+        if not goes_on or trip.departure.gone:
+            return None
+        return await self._next_now(trip, again=turn if again else None)
+
+    async def _next_now(self, trip: Trip, *, again: Turn | None = None) -> Turn | None:
+        """Return the next step by the rules of now: `again` once more, if its breaker has not opened meanwhile."""
+        try:
+            trip.case = await trip.decide_again()
+            if again is not None and (turn := self._once_more(trip, again)) is not None:
+                return turn
+        except KeysteadError as refusal:
+            trip.refusal = refusal
+            return None
         return self._next(trip)
 
-    def _again(self, turn: Turn) -> Turn | None:
-        """Return the same step once more; None if its breaker has opened meanwhile."""
-        step, now_us = turn.step, self._clock.monotonic_us()
+    def _once_more(self, trip: Trip, turn: Turn) -> Turn | None:
+        step = as_decided(turn.step, trip.case.plan)
+        if step is None:
+            return None
+        consent = self._consent(trip, step)
+        now_us = self._clock.monotonic_us()
         if not self._breakers.allows(step.lane, step.model, now_us=now_us):
             return None
-        return Turn(step=step, consent=turn.consent, began_us=now_us, tries=turn.tries + 1)
+        return Turn(step=step, consent=consent, began_us=now_us, tries=turn.tries + 1)
 
     def _may_repeat(self, trip: Trip, turn: Turn, verdict: Verdict) -> bool:
         # Without a route the caller's SDK repeats by its own rules, and sees the provider's own words.
@@ -328,22 +299,22 @@ class Walk:
             and self._retry_budget.second_try(turn.step.lane, now_us=self._clock.monotonic_us())
         )
 
-    async def _end(self, trip: Trip, last: Flight) -> None:
-        """End a request whose last attempt was to be followed by another."""
+    async def _end(self, trip: Trip) -> None:
+        """End a request whose last attempt was to be followed by another, if it is open still."""
+        last, trip.between = trip.between, None
+        if last is None:
+            return
+        stopped_by = trip.refusal or last.error
         settlement = Settlement(
             request=trip.request,
             attempt=None,
             state=last.state,
             finished_at=self._clock.now_us(),
             duration_us=self._clock.monotonic_us() - trip.case.ask.started_us,
-            status_code=last.status_code,
+            status_code=CLIENT_CLOSED_REQUEST if trip.departure.gone else last.status_code,
             error_class=last.error_class.value if last.error_class else "",
-            error_code=trip.refusal.code if trip.refusal else "",
+            error_code=stopped_by.code if stopped_by else "",
             fault=last.fault,
             cost=FREE,
         )
         await settle(self._journal, settlement)
-
-
-def _key(attempt: RouteAttempt) -> tuple[str | None, str | None, str]:
-    return attempt.credential_id, attempt.provider, attempt.model

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.ids import new_id
+from keystead.storage.lists import page
 from keystead.storage.schema import audit_events
 
 ActorKind = Literal["member", "system"]
@@ -81,9 +82,7 @@ async def list_events(
 ) -> list[AuditEvent]:
     """Return up to `limit` events of the organization, newest first; `before` is the last id of the page before."""
     columns = audit_events.c
-    conditions = [columns.organization_id == organization_id]
-    if before is not None:
-        conditions.append(columns.id < before)
+    conditions: list[ColumnElement[bool]] = []
     if chosen.action is not None:
         conditions.append(columns.action == chosen.action)
     if chosen.actor_id is not None:
@@ -94,7 +93,7 @@ async def list_events(
         conditions.append(columns.at >= chosen.since)
     if chosen.until is not None:
         conditions.append(columns.at < chosen.until)
-    found = await conn.execute(select(audit_events).where(*conditions).order_by(columns.id.desc()).limit(limit))
+    rows = await page(conn, audit_events, organization_id, *conditions, before=before, limit=limit)
     return [
         AuditEvent(
             id=row["id"],
@@ -106,5 +105,5 @@ async def list_events(
             object_id=row["object_id"],
             details=msgspec.json.decode(row["details"], type=dict[str, Any]),
         )
-        for row in found.mappings()
+        for row in rows
     ]

@@ -9,9 +9,9 @@ from keystead.domain.ids import OrganizationId, new_id
 from keystead.domain.money import USD
 from keystead.domain.secret import Secret
 from keystead.identity.audit import record_event
-from keystead.identity.issuer import insert_virtual_key
+from keystead.identity.issuer import VirtualKeyView, insert_virtual_key
 from keystead.identity.narrowing import Narrowing
-from keystead.identity.organizations import found, grant_everything
+from keystead.identity.organizations import Founded, found, grant_everything
 from keystead.identity.service_accounts import insert_service_account
 from keystead.identity.views import Member, Organization, Principal, Team
 from keystead.storage import revision, schema
@@ -52,20 +52,7 @@ async def bootstrap(conn: AsyncConnection, *, clock: Clock, pepper: bytes) -> Bo
         now=now,
     )
     organization_id, member = founded.organization.id, founded.owner
-    account = await insert_service_account(
-        conn, organization_id, team_id=founded.team.id, name="first key", actor_id=member.id, now=now
-    )
-    key, virtual_key = await insert_virtual_key(
-        conn,
-        organization_id,
-        pepper=pepper,
-        team_id=founded.team.id,
-        principal=Principal(kind="service_account", id=account.id, team_id=account.team_id, disabled=False),
-        name="first key",
-        narrowing=Narrowing(),
-        actor_id=member.id,
-        now=now,
-    )
+    key, virtual_key = await _first_key(conn, founded, pepper=pepper, now=now)
     grant_id = await grant_everything(conn, organization_id, actor_id=member.id, now=now)
     await record_event(
         conn,
@@ -90,6 +77,27 @@ async def bootstrap(conn: AsyncConnection, *, clock: Clock, pepper: bytes) -> Bo
         member=member,
         admin_token=founded.admin_token,
         virtual_key=virtual_key,
+    )
+
+
+async def _first_key(
+    conn: AsyncConnection, founded: Founded, *, pepper: bytes, now: int
+) -> tuple[VirtualKeyView, Secret]:
+    """Issue a virtual key to a service account of its own."""
+    team_id, actor_id = founded.team.id, founded.owner.id
+    account = await insert_service_account(
+        conn, founded.organization.id, team_id=team_id, name="first key", actor_id=actor_id, now=now
+    )
+    return await insert_virtual_key(
+        conn,
+        founded.organization.id,
+        pepper=pepper,
+        team_id=team_id,
+        principal=Principal(kind="service_account", id=account.id, team_id=team_id, disabled=False),
+        name=account.name,
+        narrowing=Narrowing(),
+        actor_id=actor_id,
+        now=now,
     )
 
 

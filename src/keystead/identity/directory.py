@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.domain.access import Administrator, Permission, VirtualKey
 from keystead.domain.ids import OrganizationId, TeamId, VirtualKeyId
 from keystead.identity.authority import Assigned, Holding, holding
-from keystead.identity.lookup import find, names, page
+from keystead.identity.lookup import find, names
 from keystead.identity.rows import (
     assignment_of,
     credential_ids,
@@ -39,6 +39,7 @@ from keystead.identity.views import (
     TeamFacts,
 )
 from keystead.storage import governance, schema
+from keystead.storage.lists import page
 
 
 class AdminToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +157,7 @@ class Directory:
         """Return id → name of the organization's members and service accounts among `ids`."""
         wanted = set(ids)
         members = await names(conn, schema.members, organization_id, wanted)
-        return members | await names(conn, governance.service_accounts, organization_id, wanted)
+        return members | await names(conn, governance.service_accounts, organization_id, wanted - members.keys())
 
     async def own_roles(self, conn: AsyncConnection, organization_id: str) -> list[OwnRole]:
         """Return the roles that the organization made, newest first."""

@@ -18,12 +18,13 @@ from keystead.domain.errors import ConflictError, NotFoundError
 from keystead.domain.ids import TeamId, VirtualKeyId, new_id
 from keystead.domain.secret import Secret
 from keystead.identity.authority import Holding, require_covering, require_held, require_issuing
-from keystead.identity.lookup import find, insert_row, page
+from keystead.identity.lookup import find, insert_row
 from keystead.identity.narrowing import Narrowing
 from keystead.identity.rows import credential_ids, endpoints, texts
 from keystead.identity.views import Member, Principal
 from keystead.identity.virtual_keys import ID_PREFIXES, KeyKind, digest_of_key, mint
 from keystead.storage import schema
+from keystead.storage.lists import page
 
 _LISTS: Final = ("models", "credential_ids", "endpoints", "networks")
 """Columns that hold JSON lists."""

@@ -1,33 +1,17 @@
-"""Finding, listing and inserting rows that belong to one organization.
+"""Finding and inserting rows that belong to one organization.
 
 What belongs to another organization is not found, in the same words as what never existed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, insert, or_, select, update
+from sqlalchemy import Table, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.errors import ConflictError, NotFoundError
-
-
-async def page(
-    conn: AsyncConnection,
-    table: Table,
-    organization_id: str,
-    *narrowed: ColumnElement[bool],
-    before: str | None,
-    limit: int,
-) -> Sequence[RowMapping]:
-    """Return up to `limit` rows, newest first; `before` is the last id of the page before."""
-    conditions = [table.c.organization_id == organization_id, *narrowed]
-    if before is not None:
-        conditions.append(table.c.id < before)
-    found = await conn.execute(select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit))
-    return found.mappings().all()
 
 
 async def find(conn: AsyncConnection, table: Table, organization_id: str, id_or_name: str, *, noun: str) -> RowMapping:
@@ -52,8 +36,11 @@ async def find(conn: AsyncConnection, table: Table, organization_id: str, id_or_
 
 async def names(conn: AsyncConnection, table: Table, organization_id: str, ids: Iterable[str]) -> dict[str, str]:
     """Return id → name of those rows among `ids` that the organization has."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
     found = await conn.execute(
-        select(table.c.id, table.c.name).where(table.c.organization_id == organization_id, table.c.id.in_(set(ids)))
+        select(table.c.id, table.c.name).where(table.c.organization_id == organization_id, table.c.id.in_(wanted))
     )
     return {row.id: row.name for row in found}
 

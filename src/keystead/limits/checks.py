@@ -6,8 +6,9 @@ from typing import Final, get_args
 
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.ids import id_time_ms
-from keystead.domain.means import CREDITS, Measure, Period, ScopeKind, UnpricedPolicy
+from keystead.domain.means import CREDITS, Budget, Measure, Period, ScopeKind, UnpricedPolicy
 from keystead.domain.money import MAX_PICO, PICO_PER_UNIT, USD, Pico, to_pico
+from keystead.limits.views import NewBudget, NewRateLimit
 
 MAX_ROLLING_HOURS: Final = 8760
 """A year."""
@@ -37,88 +38,75 @@ def parse_amount(text: str, *, param: str) -> Pico:
     return to_pico(amount)
 
 
-def check_name(name: str) -> None:
-    """Refuse what is no name, or looks like an id, so that "id or name" can never mean two things.
+def check_budget(new: NewBudget, now_us: int) -> None:
+    """Refuse a budget that cannot be kept. Whether the id of its scope exists is the caller's to know.
 
     Raises:
-        InvalidRequestError: `invalid_name`.
+        InvalidRequestError: a part is not valid; `param` names it.
     """
-    if _NAME.fullmatch(name) is None or ("_" in name and id_time_ms(name) is not None):
-        raise InvalidRequestError(
-            "A name has 1 to 100 characters on one line, without a slash, and does not look like an id.",
-            code="invalid_name",
-            param="name",
-            next_step="Choose another name.",
-        )
+    _check_name(new.name)
+    _check_scope(new.scope_kind, new.scope_id)
+    _check_period(new.period, new.rolling_hours)
+    check_terms(new)
+    check_end(new.ends_at, now_us)
 
 
-def check_scope(kind: ScopeKind, identifier: str) -> None:
-    """Refuse a scope of no known kind, and a pattern that is none. Whether an id exists is the caller's to know.
+def check_rate_limit(new: NewRateLimit) -> None:
+    """Refuse a rate limit that cannot be kept. Whether the id of its scope exists is the caller's to know.
 
     Raises:
-        InvalidRequestError: it is not a scope.
+        InvalidRequestError: a part is not valid; `param` names it.
     """
-    _check_choice(kind, get_args(ScopeKind), param="scope_kind")
-    if kind == "model" and (not _PATTERN.fullmatch(identifier) or identifier.count("[") != identifier.count("]")):
+    _check_name(new.name)
+    _check_scope(new.scope_kind, new.scope_id)
+    _check_choice(new.measure, get_args(Measure), param="measure")
+    if not 1 <= new.most <= MOST:
         raise InvalidRequestError(
-            f"{identifier[:64]!r} is not a model or a pattern of models.",
-            code="pattern_invalid",
-            param="model",
-            next_step="Write a model, or a shell-style pattern such as gpt-5*.",
+            f"A rate limit is 1 to {MOST}.",
+            param="most",
+            next_step="To let nothing through at all, deny it with a grant.",
         )
 
 
-def check_period(period: Period, rolling_hours: int) -> None:
-    """Refuse a period that is none, a rolling one without a length, and a calendar one with one.
-
-    Raises:
-        InvalidRequestError: as said.
-    """
-    _check_choice(period, get_args(Period), param="period")
-    if period == "rolling" and not 1 <= rolling_hours <= MAX_ROLLING_HOURS:
-        raise InvalidRequestError(
-            f"A rolling period is 1 to {MAX_ROLLING_HOURS:,} hours long.",
-            param="rolling_hours",
-            next_step="Give rolling_hours: 24 for a day.",
-        )
-    if period != "rolling" and rolling_hours:
-        raise InvalidRequestError(
-            f"A {period} is as long as the calendar says.",
-            param="rolling_hours",
-            next_step="Leave rolling_hours out, or make the period rolling.",
-        )
-
-
-def check_terms(
-    *,
-    limit_pico: int,
-    currency: str,
-    alert_percent: int,
-    unpriced: UnpricedPolicy,
-    unpriced_hold_pico: int,
-) -> None:
+def check_terms(budget: Budget | NewBudget) -> None:
     """Refuse terms of a budget that cannot be kept, or that contradict each other.
 
     Raises:
         InvalidRequestError: one is not valid; `param` names it.
     """
-    if not 0 < limit_pico <= MAX_PICO:
+    if not 0 < budget.limit_pico <= MAX_PICO:
         raise InvalidRequestError("A limit is more than 0, and at most 9,223,372 units.", param="limit")
-    _check_choice(currency, CURRENCIES, param="currency")
-    if not 1 <= alert_percent <= 100:
+    check_currency(budget.currency, param="currency")
+    if not 1 <= budget.alert_percent <= 100:
         raise InvalidRequestError("An alert is at 1 to 100 per cent of the limit.", param="alert_percent")
-    _check_choice(unpriced, get_args(UnpricedPolicy), param="unpriced")
-    if unpriced == "hold" and not 0 < unpriced_hold_pico <= MAX_PICO:
+    _check_choice(budget.unpriced, get_args(UnpricedPolicy), param="unpriced")
+    if budget.unpriced == "hold" and not 0 < budget.unpriced_hold_pico <= MAX_PICO:
         raise InvalidRequestError(
             "Say how much is held for a request whose model has no price.",
             param="unpriced_hold",
             next_step="Give unpriced_hold, a cautious amount, or let unpriced be refuse or allow.",
         )
-    if unpriced != "hold" and unpriced_hold_pico:
+    if budget.unpriced != "hold" and budget.unpriced_hold_pico:
         raise InvalidRequestError(
-            f"With unpriced: {unpriced} nothing is held.",
+            f"With unpriced: {budget.unpriced} nothing is held.",
             param="unpriced_hold",
             next_step="Leave unpriced_hold out, or let unpriced be hold.",
+        )
+
+
+def check_currency(currency: str, *, param: str) -> None:
+    """Refuse a currency in which nothing is counted.
+
+    Raises:
+        InvalidRequestError: `currency_not_counted`.
+    """
+    if currency not in CURRENCIES:
+        raise InvalidRequestError(
+            f"Nothing would be counted in {currency[:64]!r}: there is no exchange rate. "
+            f"A budget is in {USD}, which is what providers are paid, or in {CREDITS}, which are credits.",
+            code="currency_not_counted",
+            param=param,
+            next_step=f"Give the limit in {USD} or {CREDITS}.",
         )
 
 
@@ -137,18 +125,43 @@ def check_end(ends_at: int | None, now_us: int) -> None:
         )
 
 
-def check_rate(measure: Measure, most: int) -> None:
-    """Refuse a measure that is none, and a number that is no limit.
-
-    Raises:
-        InvalidRequestError: as said.
-    """
-    _check_choice(measure, get_args(Measure), param="measure")
-    if not 1 <= most <= MOST:
+def _check_name(name: str) -> None:
+    """Refuse what is no name, or looks like an id, so that "id or name" can never mean two things."""
+    if _NAME.fullmatch(name) is None or ("_" in name and id_time_ms(name) is not None):
         raise InvalidRequestError(
-            f"A rate limit is 1 to {MOST}.",
-            param="most",
-            next_step="To let nothing through at all, deny it with a grant.",
+            "A name has 1 to 100 characters on one line, without a slash, and does not look like an id.",
+            code="invalid_name",
+            param="name",
+            next_step="Choose another name.",
+        )
+
+
+def _check_scope(kind: ScopeKind, identifier: str) -> None:
+    """Refuse a scope of no known kind, and a pattern that is none."""
+    _check_choice(kind, get_args(ScopeKind), param="scope_kind")
+    if kind == "model" and (not _PATTERN.fullmatch(identifier) or identifier.count("[") != identifier.count("]")):
+        raise InvalidRequestError(
+            f"{identifier[:64]!r} is not a model or a pattern of models.",
+            code="pattern_invalid",
+            param="model",
+            next_step="Write a model, or a shell-style pattern such as gpt-5*.",
+        )
+
+
+def _check_period(period: Period, rolling_hours: int) -> None:
+    """Refuse a period that is none, a rolling one without a length, and a calendar one with one."""
+    _check_choice(period, get_args(Period), param="period")
+    if period == "rolling" and not 1 <= rolling_hours <= MAX_ROLLING_HOURS:
+        raise InvalidRequestError(
+            f"A rolling period is 1 to {MAX_ROLLING_HOURS:,} hours long.",
+            param="rolling_hours",
+            next_step="Give rolling_hours: 24 for a day.",
+        )
+    if period != "rolling" and rolling_hours:
+        raise InvalidRequestError(
+            f"A {period} is as long as the calendar says.",
+            param="rolling_hours",
+            next_step="Leave rolling_hours out, or make the period rolling.",
         )
 
 

@@ -49,7 +49,8 @@ class BudgetRules:
 
     def __init__(self, budgets: Iterable[Budget]) -> None:
         """Take budgets that have not been ended, of any number of organizations."""
-        self._scopes = Scopes(budgets)
+        self.all = tuple(budgets)
+        self._scopes = Scopes(self.all)
 
     def concerning(self, spender: Spender, credential_id: CredentialId, model: str) -> tuple[Budget, ...]:
         """Return the budgets that an attempt on a credential is counted in, whatever their currency."""

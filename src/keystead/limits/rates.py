@@ -48,7 +48,8 @@ class RateRules:
 
     def __init__(self, limits: Iterable[RateLimit]) -> None:
         """Take limits of any number of organizations."""
-        self._scopes = Scopes(limits)
+        self.all = tuple(limits)
+        self._scopes = Scopes(self.all)
 
     def concerning(self, spender: Spender, credential_id: CredentialId, model: str) -> tuple[RateLimit, ...]:
         """Return the limits that a request on a credential is under."""

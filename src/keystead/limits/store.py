@@ -7,24 +7,24 @@ What is counted against a budget is in `counters`, which the journal keeps; it i
 not deleted, so that its counters keep their meaning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.clock import Clock
 from keystead.domain.errors import ConflictError, NotFoundError
-from keystead.domain.ids import OrganizationId, new_id
-from keystead.domain.means import Budget, Measure, Period, RateLimit, ScopeKind, UnpricedPolicy
-from keystead.domain.money import USD
-from keystead.limits.checks import check_end, check_name, check_period, check_rate, check_scope, check_terms
+from keystead.domain.ids import OrganizationId, TeamId, new_id
+from keystead.domain.means import Budget, RateLimit, UnpricedPolicy
+from keystead.limits.checks import check_budget, check_end, check_rate_limit, check_terms
 from keystead.limits.periods import bucket
-from keystead.limits.views import BudgetView, RateLimitView, Standing, StandingState
-from keystead.storage import governance
+from keystead.limits.views import BudgetView, NewBudget, NewRateLimit, RateLimitView, Standing, StandingState
+from keystead.storage import governance, schema
+from keystead.storage.lists import page, require_room
 from keystead.storage.sums import exact_sum, whole
 
 MAX_BUDGETS: Final = 5_000
@@ -34,6 +34,13 @@ MAX_RATE_LIMITS: Final = 5_000
 _budgets = governance.budgets
 _rate_limits = governance.rate_limits
 _counters = governance.counters
+
+_IN_TEAMS: Final = {
+    "member": schema.members,
+    "service_account": governance.service_accounts,
+    "virtual_key": schema.virtual_keys,
+}
+"""What a rule may be about that belongs to a team."""
 
 
 async def budgets(conn: AsyncConnection) -> list[Budget]:
@@ -76,104 +83,55 @@ class Budgets:
         self._clock = clock
 
     async def create(
-        self,
-        conn: AsyncConnection,
-        *,
-        organization_id: OrganizationId,
-        actor_id: str,
-        name: str,
-        scope_kind: ScopeKind,
-        scope_id: str,
-        period: Period,
-        limit_pico: int,
-        rolling_hours: int = 0,
-        currency: str = USD,
-        hard: bool = True,
-        alert_percent: int = 80,
-        unpriced: UnpricedPolicy = "refuse",
-        unpriced_hold_pico: int = 0,
-        ends_at: int | None = None,
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, actor_id: str, new: NewBudget
     ) -> BudgetView:
-        """Keep a budget.
-
-        Args:
-            conn: in the caller's transaction.
-            organization_id: whose budget it is.
-            actor_id: the member who makes it.
-            name: unique in the organization, ended budgets included.
-            scope_kind: what `scope_id` is the id of.
-            scope_id: what is counted; for a model a shell-style pattern. The caller has looked an id up.
-            period: when counting begins anew, in the organization's time zone.
-            limit_pico: how much may be spent in a period, in pico units of `currency`.
-            rolling_hours: the length of a rolling period; 0 for a calendar one.
-            currency: `USD`, or `XCR` for credits.
-            hard: refuse what would go over.
-            alert_percent: of the limit, from which on it stands `near`.
-            unpriced: what to do with a request whose most is not known.
-            unpriced_hold_pico: what to hold for it, with `hold`; else 0.
-            ends_at: Unix microseconds; None for no end.
+        """Keep a budget that a member, `actor_id`, makes for their organization.
 
         Raises:
             InvalidRequestError: a part is not valid; `param` names it.
             ConflictError: the name is taken, or the organization has as many budgets as there may be.
         """
         now = self._clock.now_us()
-        check_name(name)
-        check_scope(scope_kind, scope_id)
-        check_period(period, rolling_hours)
-        check_terms(
-            limit_pico=limit_pico,
-            currency=currency,
-            alert_percent=alert_percent,
-            unpriced=unpriced,
-            unpriced_hold_pico=unpriced_hold_pico,
-        )
-        check_end(ends_at, now)
-        await _require_room(conn, _budgets, organization_id, most=MAX_BUDGETS)
-        row = {
-            "id": new_id("bud", now),
-            "organization_id": organization_id,
-            "name": name,
-            "scope_kind": scope_kind,
-            "scope_id": scope_id,
-            "period": period,
-            "rolling_hours": rolling_hours,
-            "limit_pico": limit_pico,
-            "currency": currency,
-            "hard": hard,
-            "alert_percent": alert_percent,
-            "unpriced": unpriced,
-            "unpriced_hold_pico": unpriced_hold_pico,
-            "ends_at": ends_at,
-            "created_at": now,
-            "created_by": actor_id,
-        }
-        return BudgetView(**await _kept(conn, _budgets, row))
+        check_budget(new, now)
+        await require_room(conn, _budgets, organization_id, _budgets.c.ended_at.is_(None), most=MAX_BUDGETS)
+        made = _made(new, new_id("bud", now), organization_id, actor_id, now)
+        return BudgetView(**await _kept(conn, _budgets, made))
 
     async def list(
         self,
         conn: AsyncConnection,
         organization_id: OrganizationId,
         *,
+        team_ids: Collection[TeamId] | None = None,
         in_force_only: bool = False,
         before: str | None = None,
         limit: int = 50,
     ) -> list[BudgetView]:
-        """Return up to `limit` budgets, newest first; `before` is the last id of the page before."""
-        ends = _budgets.c.ends_at
-        narrowed = _budgets.c.ended_at.is_(None), or_(ends.is_(None), ends > self._clock.now_us())
-        rows = await _page(
-            conn, _budgets, organization_id, *(narrowed if in_force_only else ()), before=before, limit=limit
-        )
+        """Return up to `limit` budgets, newest first; `before` is the last id of the page before.
+
+        Those about these teams and what belongs to them, or (None) all.
+        """
+        narrowed = _about(_budgets, team_ids)
+        if in_force_only:
+            ends = _budgets.c.ends_at
+            narrowed += (_budgets.c.ended_at.is_(None), or_(ends.is_(None), ends > self._clock.now_us()))
+        rows = await page(conn, _budgets, organization_id, *narrowed, before=before, limit=limit)
         return [BudgetView(**row) for row in rows]
 
-    async def get(self, conn: AsyncConnection, organization_id: OrganizationId, budget: str) -> BudgetView:
-        """Return a budget.
+    async def get(
+        self,
+        conn: AsyncConnection,
+        organization_id: OrganizationId,
+        budget: str,
+        *,
+        team_ids: Collection[TeamId] | None = None,
+    ) -> BudgetView:
+        """Return a budget: one about these teams and what belongs to them, or (None) any.
 
         Raises:
-            NotFoundError: the organization has none with this id or name.
+            NotFoundError: the organization has no such one with this id or name.
         """
-        return BudgetView(**await _find(conn, _budgets, organization_id, budget))
+        return BudgetView(**await _find(conn, _budgets, organization_id, budget, team_ids=team_ids))
 
     async def change(
         self,
@@ -215,13 +173,7 @@ class Budgets:
             check_end(ends_at, self._clock.now_us())
             values["ends_at"] = ends_at
         after = msgspec.structs.replace(before, **values)
-        check_terms(
-            limit_pico=after.limit_pico,
-            currency=after.currency,
-            alert_percent=after.alert_percent,
-            unpriced=after.unpriced,
-            unpriced_hold_pico=after.unpriced_hold_pico,
-        )
+        check_terms(after)
         if values:
             await conn.execute(update(_budgets).where(_budgets.c.id == before.id).values(values))
         return after
@@ -248,56 +200,36 @@ class RateLimits:
         self._clock = clock
 
     async def create(
-        self,
-        conn: AsyncConnection,
-        *,
-        organization_id: OrganizationId,
-        actor_id: str,
-        name: str,
-        scope_kind: ScopeKind,
-        scope_id: str,
-        measure: Measure,
-        most: int,
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, actor_id: str, new: NewRateLimit
     ) -> RateLimitView:
-        """Keep a rate limit.
-
-        Args:
-            conn: in the caller's transaction.
-            organization_id: whose limit it is.
-            actor_id: the member who makes it.
-            name: unique in the organization.
-            scope_kind: what `scope_id` is the id of.
-            scope_id: what is counted; for a model a shell-style pattern. The caller has looked an id up.
-            measure: what is counted.
-            most: of that, 1 to `MOST`.
+        """Keep a rate limit that a member, `actor_id`, makes for their organization.
 
         Raises:
             InvalidRequestError: a part is not valid; `param` names it.
             ConflictError: the name is taken, or the organization has as many limits as there may be.
         """
-        check_name(name)
-        check_scope(scope_kind, scope_id)
-        check_rate(measure, most)
-        await _require_room(conn, _rate_limits, organization_id, most=MAX_RATE_LIMITS)
+        check_rate_limit(new)
+        await require_room(conn, _rate_limits, organization_id, most=MAX_RATE_LIMITS)
         now = self._clock.now_us()
-        row = {
-            "id": new_id("lim", now),
-            "organization_id": organization_id,
-            "name": name,
-            "scope_kind": scope_kind,
-            "scope_id": scope_id,
-            "measure": measure,
-            "most": most,
-            "created_at": now,
-            "created_by": actor_id,
-        }
-        return RateLimitView(**await _kept(conn, _rate_limits, row))
+        made = _made(new, new_id("lim", now), organization_id, actor_id, now)
+        return RateLimitView(**await _kept(conn, _rate_limits, made))
 
     async def list(
-        self, conn: AsyncConnection, organization_id: OrganizationId, *, before: str | None = None, limit: int = 50
+        self,
+        conn: AsyncConnection,
+        organization_id: OrganizationId,
+        *,
+        team_ids: Collection[TeamId] | None = None,
+        before: str | None = None,
+        limit: int = 50,
     ) -> list[RateLimitView]:
-        """Return up to `limit` rate limits, newest first; `before` is the last id of the page before."""
-        rows = await _page(conn, _rate_limits, organization_id, before=before, limit=limit)
+        """Return up to `limit` rate limits, newest first; `before` is the last id of the page before.
+
+        Those about these teams and what belongs to them, or (None) all.
+        """
+        rows = await page(
+            conn, _rate_limits, organization_id, *_about(_rate_limits, team_ids), before=before, limit=limit
+        )
         return [RateLimitView(**row) for row in rows]
 
     async def get(self, conn: AsyncConnection, organization_id: OrganizationId, rate_limit: str) -> RateLimitView:
@@ -335,6 +267,14 @@ def _standing(budget: Budget, spent: int, held: int, since_at: int) -> Standing:
     )
 
 
+def _made(
+    new: NewBudget | NewRateLimit, identifier: str, organization_id: OrganizationId, actor_id: str, now_us: int
+) -> dict[str, Any]:
+    """Return the row of a new rule."""
+    given = {"id": identifier, "organization_id": organization_id, "created_at": now_us, "created_by": actor_id}
+    return msgspec.structs.asdict(new) | given
+
+
 async def _kept(conn: AsyncConnection, table: Table, row: dict[str, Any]) -> RowMapping:
     """Insert a row and return it whole.
 
@@ -355,24 +295,18 @@ async def _kept(conn: AsyncConnection, table: Table, row: dict[str, Any]) -> Row
     return kept
 
 
-async def _page(
+async def _find(
     conn: AsyncConnection,
     table: Table,
     organization_id: OrganizationId,
-    *narrowed: ColumnElement[bool],
-    before: str | None,
-    limit: int,
-) -> Sequence[RowMapping]:
-    conditions = [table.c.organization_id == organization_id, *narrowed]
-    if before is not None:
-        conditions.append(table.c.id < before)
-    found = await conn.execute(select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit))
-    return found.mappings().all()
-
-
-async def _find(conn: AsyncConnection, table: Table, organization_id: OrganizationId, id_or_name: str) -> RowMapping:
+    id_or_name: str,
+    *,
+    team_ids: Collection[TeamId] | None = None,
+) -> RowMapping:
     query = select(table).where(
-        table.c.organization_id == organization_id, or_(table.c.id == id_or_name, table.c.name == id_or_name)
+        table.c.organization_id == organization_id,
+        or_(table.c.id == id_or_name, table.c.name == id_or_name),
+        *_about(table, team_ids),
     )
     row = (await conn.execute(query)).mappings().one_or_none()
     if row is None:
@@ -381,16 +315,16 @@ async def _find(conn: AsyncConnection, table: Table, organization_id: Organizati
     return row
 
 
-async def _require_room(conn: AsyncConnection, table: Table, organization_id: OrganizationId, *, most: int) -> None:
-    counted = select(func.count()).select_from(table).where(table.c.organization_id == organization_id)
-    if table is _budgets:
-        counted = counted.where(_budgets.c.ended_at.is_(None))
-    if (await conn.execute(counted)).scalar_one() >= most:
-        raise ConflictError(
-            f"There are {most:,} {_noun(table)}s already, as many as there may be.",
-            code="too_many",
-            next_step="Remove what is not needed, or say the same with fewer.",
-        )
+def _about(table: Table, team_ids: Collection[TeamId] | None) -> tuple[ColumnElement[bool], ...]:
+    """Return what a rule about these teams and what belongs to them meets; None: every rule does."""
+    if team_ids is None:
+        return ()
+    about_a_team = and_(table.c.scope_kind == "team", table.c.scope_id.in_(team_ids))
+    about_its_own = (
+        and_(table.c.scope_kind == kind, table.c.scope_id.in_(select(owned.c.id).where(owned.c.team_id.in_(team_ids))))
+        for kind, owned in _IN_TEAMS.items()
+    )
+    return (or_(about_a_team, *about_its_own),)
 
 
 def _noun(table: Table) -> str:

@@ -1,12 +1,47 @@
-"""Budgets and rate limits as they are shown."""
+"""Budgets and rate limits as they are asked for and as they are shown."""
 
 from typing import Literal
 
 import msgspec
 
-from keystead.domain.means import Budget, RateLimit
+from keystead.domain.means import Budget, Measure, Period, RateLimit, ScopeKind, UnpricedPolicy
+from keystead.domain.money import USD
 
 StandingState = Literal["ok", "near", "over"]
+
+
+class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """What a budget is to be like. Amounts are pico units of `currency`; see `domain.means.Budget`."""
+
+    name: str
+    """Unique in the organization, ended budgets included."""
+    scope_kind: ScopeKind
+    scope_id: str
+    """What is counted; for a model a shell-style pattern. Whoever asks has looked an id up."""
+    period: Period
+    """When counting begins anew, in the organization's time zone."""
+    rolling_hours: int = 0
+    limit_pico: int
+    currency: str = USD
+    hard: bool = True
+    alert_percent: int = 80
+    """Of the limit, from which on it stands `near`."""
+    unpriced: UnpricedPolicy = "refuse"
+    unpriced_hold_pico: int = 0
+    ends_at: int | None = None
+
+
+class NewRateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rate limit is to be like."""
+
+    name: str
+    """Unique in the organization."""
+    scope_kind: ScopeKind
+    scope_id: str
+    """As in `NewBudget`."""
+    measure: Measure
+    most: int
+    """1 to `checks.MOST`."""
 
 
 class BudgetView(Budget, frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ from keystead.domain.money import MAX_PICO, PICO_PER_UNIT, USD
 from keystead.domain.traffic import Endpoint
 from keystead.domain.usage import COUNTS, INPUT_COUNTS, OUTPUT_COUNTS
 from keystead.metering.most_output import most_output
-from keystead.metering.pricing import FREE_ENDPOINTS, SANDBOX, PriceBook, Terms
+from keystead.metering.price_book import PriceBook, Terms
+from keystead.metering.pricing import FREE_ENDPOINTS, SANDBOX
 from keystead.metering.tariff import Dearest
 
 DEFAULT_CONTEXT: Final = 1_048_576

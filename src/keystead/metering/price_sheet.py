@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from keystead.metering.price_book import Override, PriceBook
 from keystead.metering.price_list import Found, Row
-from keystead.metering.pricing import Override, PriceBook
 from keystead.metering.regions import RULES, region_factor
 from keystead.metering.tariff import BORROWED_UNITS, row_at
 

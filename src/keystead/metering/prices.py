@@ -18,8 +18,9 @@ from keystead.domain.clock import Clock
 from keystead.domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from keystead.domain.ids import new_id
 from keystead.domain.usage import COUNTS
+from keystead.metering.price_book import Override, PriceBook
 from keystead.metering.price_list import Catalogue, PriceList
-from keystead.metering.pricing import Override, PriceBook
+from keystead.storage.lists import page
 from keystead.storage.schema import price_overrides
 
 UNITS: Final = frozenset(
@@ -136,15 +137,11 @@ class Overrides:
         in_force_only: bool = False,
     ) -> list[Override]:
         """Return up to `limit` overrides, newest first; `before` is the last id of the page before."""
-        table = price_overrides.c
-        query = select(price_overrides).where(table.organization_id == organization_id)
-        if before is not None:
-            query = query.where(table.id < before)
-        if in_force_only:
-            now = self._clock.now_us()
-            query = query.where(table.valid_from <= now, or_(table.valid_to.is_(None), table.valid_to > now))
-        found = await conn.execute(query.order_by(table.id.desc()).limit(limit))
-        return [_override(row) for row in found.mappings()]
+        table, now = price_overrides.c, self._clock.now_us()
+        in_force = table.valid_from <= now, or_(table.valid_to.is_(None), table.valid_to > now)
+        narrowed = in_force if in_force_only else ()
+        rows = await page(conn, price_overrides, organization_id, *narrowed, before=before, limit=limit)
+        return [_override(row) for row in rows]
 
     async def get(self, conn: AsyncConnection, organization_id: str, override_id: str) -> Override:
         """Return an override.

@@ -23,7 +23,7 @@ MODALITY_EXCEEDS_OUTPUT: Final = "modality_exceeds_output"
 REASONING_EXCEEDS_OUTPUT: Final = "reasoning_exceeds_output"
 TOTAL_MISMATCH: Final = "total_mismatch"
 
-MOST: Final = 2**40
+MOST: Final = 10**12
 """No answer has a trillion tokens: a count from here on is a defect. Sums of counts below stay within 64 bits."""
 
 _LONGEST_NUMBER: Final = 40

@@ -19,6 +19,7 @@ from keystead.domain.errors import InvalidRequestError, NotFoundError
 from keystead.domain.ids import id_time_ms
 from keystead.domain.money import to_text
 from keystead.domain.usage import COUNTS, INPUT_COUNTS, OUTPUT_COUNTS
+from keystead.metering.outline import read_outline
 from keystead.metering.usage_rows import attempt_view, json_value, request_row
 from keystead.metering.usage_views import (
     RequestDetail,
@@ -107,7 +108,7 @@ async def show_request(conn: AsyncConnection, *, organization_id: str, request_i
     millisecond = id_time_ms(request_id)
     if millisecond is None:
         raise NotFoundError("There is no such request.")
-    query = _request_rows(requests.c.instance_id, requests.c.client, requests.c.decision).where(
+    query = _request_rows(requests.c.instance_id, requests.c.client, requests.c.decision, requests.c.outline).where(
         requests.c.organization_id == organization_id,
         requests.c.id == request_id,
         # The id holds the time to the millisecond: enough to look into one partition only.
@@ -128,6 +129,7 @@ async def show_request(conn: AsyncConnection, *, organization_id: str, request_i
         instance_id=row["instance_id"],
         client=row["client"],
         decision=json_value(row["decision"], row["decision"]),
+        outline=read_outline(row["outline"]),
         attempts=tuple(attempt_view(attempt) for attempt in found.mappings()),
     )
 

@@ -9,7 +9,8 @@ from sqlalchemy.engine import RowMapping
 from keystead.domain.money import to_text
 from keystead.domain.usage import COUNTS
 from keystead.metering.tariff import decimal_text
-from keystead.metering.usage_views import AttemptView, CostLine, RequestRow
+from keystead.metering.usage_views import AttemptView, CostLine, HeldView, RequestRow
+from keystead.storage.rows import holds_in
 
 
 def request_row(row: RowMapping) -> RequestRow[int]:
@@ -32,6 +33,10 @@ def attempt_view(row: RowMapping) -> AttemptView[int]:
         "cost": _amount(row["cost_pico"]),
         "computed_cost": _amount(row["computed_pico"]),
         "charge": _amount(row["charge_pico"]),
+        "held": tuple(
+            HeldView(kind=hold.kind, name=hold.name, amount=to_text(hold.amount), currency=hold.currency)
+            for hold in holds_in(row["holds"])
+        ),
         "lines": tuple(_cost_line(*line) for line in json_value(row["cost_lines"], ())),
     }
     values = {name: row[name] for name in AttemptView.__struct_fields__ if name not in computed}

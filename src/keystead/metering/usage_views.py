@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from keystead.metering.outline import Outline
+
 At = TypeVar("At")
 
 
@@ -94,6 +96,17 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
     amount: str | None
 
 
+class HeldView(msgspec.Struct, frozen=True, kw_only=True):
+    """What was held for an attempt, and let go when it had ended."""
+
+    kind: str
+    """A budget, a consent's cap, or prepaid credits."""
+    name: str
+    """The budget's name, or the consent's id."""
+    amount: str
+    currency: str
+
+
 class AttemptView(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
     """One attempt, whole."""
 
@@ -140,6 +153,7 @@ class AttemptView(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
     """Credits that the platform bills for it."""
     price_version: str | None
     lines: tuple[CostLine, ...]
+    held: tuple[HeldView, ...]
     on_disconnect: str | None
     bytes_received: int | None
     bytes_sent: int | None
@@ -153,6 +167,8 @@ class RequestDetail(msgspec.Struct, frozen=True, kw_only=True):
     client: str
     decision: Any
     """Which rule chose the credential, as the gateway wrote it."""
+    outline: Outline | None
+    """What else the decision looked at; None for what was recorded before that was kept."""
     attempts: tuple[AttemptView[int], ...]
 
 

@@ -110,6 +110,10 @@ class AccessRules:
         """Say whether some grant that concerns `subject` has a condition, so that no decision outlives its request."""
         return self._held_by(subject).conditional
 
+    def conditions(self, subject: Subject) -> tuple[str, ...]:
+        """Return the conditions of the grants that concern `subject`."""
+        return self._held_by(subject).conditions
+
     def expires(self, subject: Subject, *, now_us: int = 0) -> int | None:
         """Return when the next grant that concerns `subject` ends after `now_us`; None if none does."""
         return min((at for at in self._held_by(subject).expiries if at > now_us), default=None)
@@ -134,11 +138,12 @@ class AccessRules:
 class _Held:
     """The rules that concern a subject, the nearest first. Shared by all whom the same grants concern."""
 
-    __slots__ = ("_about", "conditional", "expiries", "rules")
+    __slots__ = ("_about", "conditional", "conditions", "expiries", "rules")
 
     def __init__(self, rules: list["_Rule"]) -> None:
         self.rules = sorted(rules, key=lambda rule: rule.effect != "deny")
-        self.conditional = any(rule.is_conditional for rule in rules)
+        self.conditions = tuple(rule.condition for rule in rules if rule.condition)
+        self.conditional = bool(self.conditions)
         self.expiries = tuple(rule.expires_at for rule in rules if rule.expires_at is not None)
         self._about: dict[str, _DeniesAndAllows] = {}
 
@@ -160,10 +165,10 @@ class _Rule:
         "_credentials",
         "_endpoints",
         "_models",
+        "condition",
         "effect",
         "expires_at",
         "id",
-        "is_conditional",
         "title",
     )
 
@@ -172,7 +177,7 @@ class _Rule:
         self.title = f"{grant.id} ({grant.note})" if grant.note else grant.id
         self.effect = grant.effect
         self.expires_at = grant.expires_at
-        self.is_conditional = bool(grant.condition)
+        self.condition = grant.condition
         self._condition = _compiled(grant.condition)
         self._credentials = None if grant.credential_ids is None else frozenset(grant.credential_ids)
         self._endpoints = None if grant.endpoints is None else frozenset(grant.endpoints)
@@ -193,7 +198,7 @@ class _Rule:
             return "model"
         if self.expires_at is not None and self.expires_at <= facts.time_us:
             return "expired"
-        return self._undecided(facts) if self.is_conditional else ""
+        return self._undecided(facts) if self.condition else ""
 
     def _undecided(self, facts: Facts) -> Miss:
         if self._condition is None:

@@ -14,9 +14,10 @@ from keystead.policy.checks import check_name, check_requirement
 from keystead.policy.classes import BUILT_IN, NO_REGION, RESTRICTED, DataClasses
 from keystead.policy.patterns import KINDS, OWN, check_pattern
 from keystead.policy.recognize import Action
-from keystead.policy.rows import consent_of, data_class_of, in_force, recognizer_of, require_room
+from keystead.policy.rows import consent_of, data_class_of, in_force, recognizer_of
 from keystead.policy.views import DataClassView, RecognizerView
 from keystead.storage import governance, schema
+from keystead.storage.lists import require_room
 
 MAX_CLASSES: Final = 50
 MAX_RECOGNIZERS: Final = 50

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from keystead.domain.errors import InvalidRequestError
-from keystead.policy.facts import Facts
+from keystead.policy.facts import Facts, Supposed
 
 if TYPE_CHECKING:
     from cel_expr_python.cel import Env, Expression
@@ -47,6 +47,7 @@ _FINDING: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.+)")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What no editor writes and no terminal should be shown; PostgreSQL keeps no NUL."""
 _CONTAINER: Final = " (in container '')"
+_TAGS: Final = re.compile(r"\btags\b")
 
 
 class ConditionFailedError(Exception):
@@ -56,11 +57,13 @@ class ConditionFailedError(Exception):
 class Condition:
     """A condition, compiled."""
 
-    __slots__ = ("_expression", "text")
+    __slots__ = ("_expression", "looks_at_tags", "text")
 
     def __init__(self, text: str, expression: "Expression") -> None:
         """Keep a checked expression (see `compile_condition`)."""
         self.text = text
+        self.looks_at_tags = _TAGS.search(text) is not None
+        """It may. Text in quotes that has the word counts too."""
         self._expression = expression
 
     def holds(self, facts: Facts) -> bool:
@@ -69,6 +72,11 @@ class Condition:
         Raises:
             ConditionFailedError: it cannot be decided. Whoever asks must take that for the answer that allows less.
         """
+        if self.looks_at_tags and isinstance(facts.tags, Supposed):
+            supposed = facts.tags.truth(self.text, facts)
+            if supposed is None:
+                raise ConditionFailedError("nobody knows the tags")
+            return supposed
         try:
             value = self._expression.eval(data=facts.variables()).value()
         except Exception as error:  # the library's own are untyped, and no failure may allow anything

@@ -9,6 +9,29 @@ import msgspec
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+Supposition = tuple[str, str, str]
+"""A condition, and what it sees beside the tags that differs between sets of rules: the data class and the time zone."""
+
+
+class Supposed:
+    """Stands for tags that nobody recorded: says what conditions that look at tags are supposed to come to."""
+
+    __slots__ = ("open", "truths")
+
+    def __init__(self, truths: Mapping[Supposition, bool | None]) -> None:
+        """Suppose `truths`: that a condition holds, does not hold, or (None) cannot be decided."""
+        self.truths = truths
+        self.open: Supposition | None = None
+        """The first condition that was asked for and that nothing is supposed about."""
+
+    def truth(self, condition: str, facts: "Facts") -> bool | None:
+        """Return what a condition is supposed to come to."""
+        asked = (condition, facts.data_class, facts.time_zone)
+        if asked not in self.truths:
+            self.open = self.open or asked
+            return None
+        return self.truths[asked]
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The facts about one request. `team` and `principal` are ids: names can change hands."""
@@ -17,7 +40,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     dialect: str
     stream: bool
-    tags: Mapping[str, str]
+    tags: Mapping[str, str] | Supposed
     team: str
     principal: str
     data_class: str
@@ -35,7 +58,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             "request.endpoint": str(self.endpoint),
             "request.dialect": str(self.dialect),
             "request.stream": self.stream,
-            "tags": self.tags,
+            "tags": {} if isinstance(self.tags, Supposed) else self.tags,
             "team": self.team,
             "principal": self.principal,
             "data_class": self.data_class,

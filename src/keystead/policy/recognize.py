@@ -11,8 +11,8 @@ from typing import Final, Literal
 import msgspec
 import re2
 
-from keystead.policy.json_text import Texts
 from keystead.policy.patterns import BUILT_IN, OWN, Shape, anchored, compiled, options
+from keystead.policy.texts import Texts, form_texts, json_texts
 
 Action = Literal["block", "raise", "redact"]
 
@@ -82,9 +82,17 @@ class Recognizers:
         if self._numbers:
             self._set.Compile()
 
-    def scan(self, body: bytes) -> Findings:
-        """Return what `body` holds. A pattern matches within one line of one string."""
-        texts = Texts(body)
+    def scan(self, body: bytes, *, form_type: bytes | None = None) -> Findings:
+        """Return what `body` holds. A pattern matches within one line of one text.
+
+        Args:
+            body: JSON, unless it is a form.
+            form_type: the Content-Type of a form.
+
+        Raises:
+            InvalidRequestError: it is not the form that it should be.
+        """
+        texts = json_texts(body) if form_type is None else form_texts(body, form_type)
         candidates = self._candidates(texts.joined)
         if not candidates:
             return NOTHING

@@ -1,13 +1,13 @@
-"""How the room's tables are read and written: from rows to values and back, one organization's or one page at a time."""
+"""How the room's tables are read and written: from rows to values and back."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, func, or_, select, update
+from sqlalchemy import ColumnElement, Table, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.errors import ConflictError, NotFoundError
+from keystead.domain.errors import NotFoundError
 from keystead.domain.grants import Reason, Requirement
 from keystead.domain.ids import CredentialId, OrganizationId, TeamId
 from keystead.domain.traffic import Endpoint
@@ -80,22 +80,6 @@ def recognizer_of(row: RowMapping) -> RecognizerView:
     return RecognizerView(**row)
 
 
-async def page(
-    conn: AsyncConnection,
-    table: Table,
-    organization_id: OrganizationId,
-    *narrowed: ColumnElement[bool],
-    before: str | None,
-    limit: int,
-) -> Sequence[RowMapping]:
-    """Return up to `limit` rows, newest first; `before` is the last id of the page before."""
-    conditions = [table.c.organization_id == organization_id, *narrowed]
-    if before is not None:
-        conditions.append(table.c.id < before)
-    found = await conn.execute(select(table).where(*conditions).order_by(table.c.id.desc()).limit(limit))
-    return found.mappings().all()
-
-
 async def find(
     conn: AsyncConnection, table: Table, organization_id: OrganizationId, identifier: str, *, noun: str
 ) -> RowMapping:
@@ -123,24 +107,6 @@ def in_force(table: Table, now: int) -> tuple[ColumnElement[bool], ...]:
     """Return what is true of the rows of `table` that count at `now`."""
     ends = table.c.expires_at
     return table.c.revoked_at.is_(None), or_(ends.is_(None), ends > now)
-
-
-async def require_room(
-    conn: AsyncConnection, table: Table, organization_id: OrganizationId, *narrowed: ColumnElement[bool], most: int
-) -> None:
-    """Refuse one more row than an organization may have.
-
-    Raises:
-        ConflictError: it has `most` already.
-    """
-    count = select(func.count()).select_from(table).where(table.c.organization_id == organization_id, *narrowed)
-    if (await conn.execute(count)).scalar_one() >= most:
-        noun = table.name.replace("_", " ")
-        raise ConflictError(
-            f"There are {most:,} {noun} already, as many as there may be.",
-            code="too_many",
-            next_step="Remove what is not needed, or say the same with fewer.",
-        )
 
 
 def _texts(column: str | None) -> tuple[str, ...] | None:

@@ -8,14 +8,14 @@ as absent as one that never was.
 from collections.abc import Collection
 from typing import Final
 
+import msgspec
 from sqlalchemy import ColumnElement, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.clock import Clock
 from keystead.domain.errors import InvalidRequestError, NotFoundError
-from keystead.domain.grants import Reason, SubjectKind
-from keystead.domain.ids import CredentialId, OrganizationId, TeamId, new_id
-from keystead.domain.traffic import Endpoint, Owner
+from keystead.domain.ids import CredentialId, OrganizationId, new_id
+from keystead.domain.traffic import Owner
 from keystead.policy import checks
 from keystead.policy.class_store import classes_of
 from keystead.policy.conditions import compile_condition
@@ -25,14 +25,13 @@ from keystead.policy.rows import (
     find,
     grant_of,
     in_force,
-    page,
     recognizer_of,
-    require_room,
     revoke,
     written,
 )
-from keystead.policy.views import ConsentView, DataClassView, GrantView, RecognizerView
+from keystead.policy.views import ConsentView, DataClassView, GrantView, NewConsent, NewGrant, RecognizerView
 from keystead.storage import governance
+from keystead.storage.lists import page, require_room
 from keystead.storage.schema import credentials as _credentials
 
 MAX_GRANTS: Final = 5_000
@@ -77,37 +76,9 @@ class Grants:
         self._clock = clock
 
     async def create(
-        self,
-        conn: AsyncConnection,
-        *,
-        organization_id: OrganizationId,
-        actor_id: str,
-        effect: str,
-        subject_kind: SubjectKind,
-        subject_id: str,
-        credentials: Collection[str] | None = None,
-        models: Collection[str] | None = None,
-        endpoints: Collection[Endpoint] | None = None,
-        condition: str = "",
-        note: str = "",
-        expires_at: int | None = None,
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, actor_id: str, new: NewGrant
     ) -> GrantView:
-        """Keep a grant.
-
-        Args:
-            conn: in the caller's transaction.
-            organization_id: whose grant it is.
-            actor_id: the member who gives it.
-            effect: `allow` or `deny`.
-            subject_kind: what `subject_id` is the id of.
-            subject_id: who may, or may not. The caller has looked it up.
-            credentials: ids or names of the organization's own credentials or the platform's; None for all (see
-                `domain.grants.Grant`).
-            models: shell-style patterns; None for all.
-            endpoints: None for all.
-            condition: CEL; empty for always.
-            note: for people.
-            expires_at: Unix microseconds; None for never.
+        """Keep a grant that a member, `actor_id`, gives in their organization.
 
         Raises:
             InvalidRequestError: a part is not valid; `param` names it.
@@ -115,36 +86,20 @@ class Grants:
             ConflictError: the organization has as many grants as there may be.
         """
         now = self._clock.now_us()
-        if effect not in {"allow", "deny"}:
-            raise InvalidRequestError("A grant allows or denies.", param="effect", next_step="Write allow or deny.")
-        checks.check_models(models)
-        checks.check_note(note)
-        if endpoints is not None and not endpoints:
-            raise InvalidRequestError("Give an endpoint, or leave them out for all.", param="endpoints")
-        if condition:
-            compile_condition(condition)
-        if expires_at is not None and expires_at <= now:
-            raise InvalidRequestError("The expiry has passed already.", code="expiry_passed", param="expires_at")
-        ids = None if credentials is None else await _credential_ids(conn, organization_id, credentials)
+        _check_grant(new, now)
+        ids = None if new.credentials is None else await _credential_ids(conn, organization_id, new.credentials)
         await require_room(conn, _grants, organization_id, *in_force(_grants, now), most=MAX_GRANTS)
-        identifier = new_id("grt", now)
-        values = {
-            "id": identifier,
+        values = msgspec.structs.asdict(new) | {
+            "id": new_id("grt", now),
             "organization_id": organization_id,
-            "effect": effect,
-            "subject_kind": subject_kind,
-            "subject_id": subject_id,
             "credentials": written(ids),
-            "models": written(models),
-            "endpoints": written(endpoints),
-            "condition": condition,
-            "note": note,
+            "models": written(new.models),
+            "endpoints": written(new.endpoints),
             "created_at": now,
             "created_by": actor_id,
-            "expires_at": expires_at,
         }
-        await conn.execute(insert(_grants).values(values))
-        return await self.get(conn, organization_id, identifier)
+        kept = await conn.execute(insert(_grants).values(values).returning(_grants))
+        return grant_of(kept.mappings().one())
 
     async def list(
         self,
@@ -191,73 +146,30 @@ class Consents:
         self._clock = clock
 
     async def give(
-        self,
-        conn: AsyncConnection,
-        *,
-        organization_id: OrganizationId,
-        actor_id: str,
-        team_ids: Collection[TeamId] | None,
-        models: Collection[str] | None,
-        data_classes: Collection[str],
-        reasons: Collection[Reason],
-        daily_cap_pico: int,
-        monthly_cap_pico: int,
-        expires_at: int,
-        note: str = "",
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, actor_id: str, new: NewConsent
     ) -> ConsentView:
-        """Record a consent.
-
-        Args:
-            conn: in the caller's transaction.
-            organization_id: whose money it is.
-            actor_id: the member who consents.
-            team_ids: whose requests; None for all. The caller has looked them up.
-            models: shell-style patterns of the platform's models; None for all.
-            data_classes: names of the classes it covers.
-            reasons: why an own key could not serve; see `domain.grants.CONSENTABLE`.
-            daily_cap_pico: the most per day, in pico credits.
-            monthly_cap_pico: the most per month.
-            expires_at: Unix microseconds, at most a year ahead.
-            note: for people, such as who decided it.
+        """Record a consent that a member, `actor_id`, gives for their organization.
 
         Raises:
             InvalidRequestError: a part is not valid; `param` names it.
             ConflictError: the organization has as many consents as there may be.
         """
         now = self._clock.now_us()
-        if not now < expires_at <= now + LONGEST_CONSENT_US:
-            raise InvalidRequestError(
-                "A consent ends within a year.",
-                code="expiry_passed" if expires_at <= now else "expiry_too_far",
-                param="expires_at",
-                next_step="Give an expiry in the future, at most a year from now, and consent again then.",
-            )
-        checks.check_cap(daily_cap_pico, param="daily_cap")
-        checks.check_cap(monthly_cap_pico, param="monthly_cap")
-        checks.check_reasons(reasons)
-        checks.check_models(models)
-        checks.check_note(note)
-        if team_ids is not None and not team_ids:
-            raise InvalidRequestError("Give a team, or leave them out for all.", param="teams")
-        await _check_classes(conn, organization_id, data_classes)
+        _check_consent(new, now)
+        await _check_classes(conn, organization_id, new.data_classes)
         await require_room(conn, _consents, organization_id, *in_force(_consents, now), most=MAX_CONSENTS)
-        identifier = new_id("con", now)
-        values = {
-            "id": identifier,
+        values = msgspec.structs.asdict(new) | {
+            "id": new_id("con", now),
             "organization_id": organization_id,
-            "team_ids": written(team_ids),
-            "models": written(models),
-            "data_classes": written(data_classes),
-            "reasons": written(reasons),
-            "daily_cap_pico": daily_cap_pico,
-            "monthly_cap_pico": monthly_cap_pico,
-            "note": note,
+            "team_ids": written(new.team_ids),
+            "models": written(new.models),
+            "data_classes": written(new.data_classes),
+            "reasons": written(new.reasons),
             "created_at": now,
             "created_by": actor_id,
-            "expires_at": expires_at,
         }
-        await conn.execute(insert(_consents).values(values))
-        return await self.get(conn, organization_id, identifier)
+        kept = await conn.execute(insert(_consents).values(values).returning(_consents))
+        return consent_of(kept.mappings().one())
 
     async def list(
         self,
@@ -289,6 +201,46 @@ class Consents:
         """
         await revoke(conn, _consents, organization_id, consent_id, at=self._clock.now_us())
         return await self.get(conn, organization_id, consent_id)
+
+
+def _check_grant(new: NewGrant, now_us: int) -> None:
+    """Refuse a grant that cannot be kept. Whether its credentials exist is another question.
+
+    Raises:
+        InvalidRequestError: a part is not valid; `param` names it.
+    """
+    if new.effect not in {"allow", "deny"}:
+        raise InvalidRequestError("A grant allows or denies.", param="effect", next_step="Write allow or deny.")
+    checks.check_models(new.models)
+    checks.check_note(new.note)
+    if new.endpoints is not None and not new.endpoints:
+        raise InvalidRequestError("Give an endpoint, or leave them out for all.", param="endpoints")
+    if new.condition:
+        compile_condition(new.condition)
+    if new.expires_at is not None and new.expires_at <= now_us:
+        raise InvalidRequestError("The expiry has passed already.", code="expiry_passed", param="expires_at")
+
+
+def _check_consent(new: NewConsent, now_us: int) -> None:
+    """Refuse a consent that cannot be kept. Whether its classes can be consented to is another question.
+
+    Raises:
+        InvalidRequestError: a part is not valid; `param` names it.
+    """
+    if not now_us < new.expires_at <= now_us + LONGEST_CONSENT_US:
+        raise InvalidRequestError(
+            "A consent ends within a year.",
+            code="expiry_passed" if new.expires_at <= now_us else "expiry_too_far",
+            param="expires_at",
+            next_step="Give an expiry in the future, at most a year from now, and consent again then.",
+        )
+    checks.check_cap(new.daily_cap_pico, param="daily_cap")
+    checks.check_cap(new.monthly_cap_pico, param="monthly_cap")
+    checks.check_reasons(new.reasons)
+    checks.check_models(new.models)
+    checks.check_note(new.note)
+    if new.team_ids is not None and not new.team_ids:
+        raise InvalidRequestError("Give a team, or leave them out for all.", param="teams")
 
 
 async def _credential_ids(

@@ -1,8 +1,47 @@
-"""The rules as they are kept: what the room returns and others show. Instants are Unix microseconds. Pure."""
+"""The rules as they are asked for and as they are kept and shown. Instants are Unix microseconds. Pure."""
 
-from keystead.domain.grants import Consent, DataClass, Grant
-from keystead.domain.ids import OrganizationId
+from collections.abc import Collection
+
+import msgspec
+
+from keystead.domain.grants import Consent, DataClass, Grant, Reason, SubjectKind
+from keystead.domain.ids import OrganizationId, TeamId
+from keystead.domain.traffic import Endpoint
 from keystead.policy.recognize import Recognizer
+
+
+class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a grant is to be like. None means all; see `domain.grants.Grant`."""
+
+    effect: str
+    subject_kind: SubjectKind
+    subject_id: str
+    """Who may, or may not. Whoever asks has looked it up."""
+    credentials: Collection[str] | None = None
+    """Ids or names of the organization's own credentials or the platform's."""
+    models: Collection[str] | None = None
+    endpoints: Collection[Endpoint] | None = None
+    condition: str = ""
+    note: str = ""
+    expires_at: int | None = None
+
+
+class NewConsent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a consent is to cover. Caps are pico credits; see `domain.grants.Consent`."""
+
+    team_ids: Collection[TeamId] | None
+    """Whose requests; None for all. Whoever asks has looked them up."""
+    models: Collection[str] | None
+    """Shell-style patterns of the platform's models; None for all."""
+    data_classes: Collection[str]
+    reasons: Collection[Reason]
+    """Why an own key could not serve; see `domain.grants.CONSENTABLE`."""
+    daily_cap_pico: int
+    monthly_cap_pico: int
+    expires_at: int
+    """At most a year ahead."""
+    note: str = ""
+    """For people, such as who decided it."""
 
 
 class GrantView(Grant, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import msgspec
 from keystead import __version__
 from keystead.domain.credential import Credential
 from keystead.domain.errors import InvalidRequestError
-from keystead.domain.traffic import Dialect, Endpoint
+from keystead.domain.traffic import Dialect, Endpoint, Owner
 from keystead.providers.table import Auth, Provider
 
 
@@ -149,7 +149,7 @@ def build(
         method=method,
         origin=credential.origin,
         target=target,
-        headers=_headers(provider, dialect, client_headers, has_body=bool(body)),
+        headers=_headers(provider, dialect, _kept_apart(credential, client_headers), has_body=bool(body)),
         body=body,
         auth=provider.auth_for(dialect),
     )
@@ -237,6 +237,17 @@ def _query(dialect: Dialect, query: str) -> str:
                 raise _refused(f"The query parameter {name} is not valid.", name)
             kept.append(pair)
     return "&".join(kept)
+
+
+def _kept_apart(credential: Credential, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    """Return the caller's headers without what could give it another organization's answer.
+
+    Many organizations share the platform's account at a provider, and a provider may answer a repeated idempotency key
+    with what it answered first.
+    """
+    if credential.owner is not Owner.PLATFORM:
+        return headers
+    return ((name, value) for name, value in headers if name != b"idempotency-key")
 
 
 def _headers(

@@ -25,6 +25,7 @@ from keystead.domain.ids import CredentialId, OrganizationId, id_time_ms, new_id
 from keystead.domain.routes import ModelRoute, RouteAttempt, Strategy
 from keystead.domain.traffic import Owner
 from keystead.storage.governance import model_routes as _routes
+from keystead.storage.lists import page
 from keystead.storage.schema import credentials as _credentials
 
 MAX_ATTEMPTS: Final = 16
@@ -134,11 +135,7 @@ class ModelRoutes:
         self, conn: AsyncConnection, organization_id: OrganizationId, *, before: str | None = None, limit: int = 50
     ) -> list[RouteView]:
         """Return up to `limit` routes, newest first; `before` is the last id of the page before."""
-        query = select(_routes).where(_routes.c.organization_id == organization_id)
-        if before is not None:
-            query = query.where(_routes.c.id < before)
-        found = await conn.execute(query.order_by(_routes.c.id.desc()).limit(limit))
-        return await _views(conn, found.mappings().all())
+        return await _views(conn, await page(conn, _routes, organization_id, before=before, limit=limit))
 
     async def get(self, conn: AsyncConnection, organization_id: OrganizationId, model_route: str) -> RouteView:
         """Return a route.

@@ -73,6 +73,13 @@ class Database(Lender, Protocol):
     """`sqlite` or `postgresql`."""
     journal: Journal
 
+    @property
+    def vital(self) -> Lender:
+        """Lends connections that nobody else can take, while reports may keep all others busy.
+
+        They are for what a process must do to go on: say that it lives, and see what was revoked.
+        """
+
     async def migrate(self) -> None:
         """Bring the schema to the newest revision; safe when several processes start at once."""
 

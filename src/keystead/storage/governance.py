@@ -183,9 +183,13 @@ counters = Table(
     Column("ceiling", BigInteger, nullable=True),  # prepaid accounts: what was ever paid in
     Column("spent", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
+    Index("ix_counters_bucket_at", "bucket_at"),
     sqlite_with_rowid=False,
 )
-"""What is spent and held, by period. Kept by the journal, in the transactions of intents and settlements."""
+"""What is spent and held, by period. Kept by the journal, in the transactions of intents and settlements.
+
+The bucket at 0 is the counter itself: it stays, and a prepaid account has no other.
+"""
 
 ledger_accounts = Table(
     "ledger_accounts",
@@ -200,7 +204,7 @@ ledger_accounts = Table(
 ledger_transfers = Table(
     "ledger_transfers",
     metadata,
-    identifier(),
+    identifier(),  # of a charge: made of its request and attempt, so that an attempt is charged once
     reference("organization_id"),
     instant("at"),
     reference("debit_account"),
@@ -230,13 +234,5 @@ ledger_transfers = Table(
         unique=True,
         sqlite_where=Column("reference").is_not(None),
         postgresql_where=Column("reference").is_not(None),
-    ),
-    Index(
-        "uq_ledger_transfers_attempt",
-        "request_id",
-        "attempt",
-        unique=True,
-        sqlite_where=Column("request_id").is_not(None),
-        postgresql_where=Column("request_id").is_not(None),
     ),
 )

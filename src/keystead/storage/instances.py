@@ -17,7 +17,7 @@ from sqlalchemy.sql import ColumnElement
 
 from keystead.domain.records import AttemptIntent, Cost, RequestIntent, Settlement
 from keystead.domain.traffic import CostState, Fault, State
-from keystead.storage.database import Database
+from keystead.storage.database import Database, Lender
 from keystead.storage.rows import holds_in
 from keystead.storage.schema import attempts, instances, requests
 
@@ -29,9 +29,9 @@ _REQUEST_IS_OPEN: Final = requests.c.state == literal_column("'intent'")
 _ATTEMPT_IS_OPEN: Final = attempts.c.state == literal_column("'intent'")
 
 
-async def heartbeat(database: Database, instance_id: str, now: int) -> None:
+async def heartbeat(lender: Lender, instance_id: str, now: int) -> None:
     """Write that the process lives, making its row if it has none (any more)."""
-    async with database.write() as connection:
+    async with lender.write() as connection:
         beat = update(instances).where(instances.c.id == instance_id).values(heartbeat_at=now)
         if (await connection.execute(beat)).rowcount:
             return
@@ -42,9 +42,9 @@ async def heartbeat(database: Database, instance_id: str, now: int) -> None:
         )
 
 
-async def living(database: Database, since: int) -> int:
+async def living(lender: Lender, since: int) -> int:
     """Return how many processes have said since `since` that they live, at least one: whoever asks."""
-    async with database.read() as connection:
+    async with lender.read() as connection:
         found = await connection.execute(select(func.count()).where(instances.c.heartbeat_at >= since))
         return max(1, found.scalar_one())
 

@@ -203,7 +203,7 @@ class GroupJournal:
                 record.done.set_result(outcome is True)
         elif record.done.done():
             if outcome is True:
-                self._submit(self._void(record))
+                self._waiting.appendleft(self._void(record))  # before the end of its request, which it would hold open
         elif outcome is True:
             record.done.set_result(None)
         elif isinstance(outcome, Hold):

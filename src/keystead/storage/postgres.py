@@ -1,5 +1,6 @@
 """PostgreSQL: one database shared by any number of replicas."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any, Final
 
@@ -10,13 +11,14 @@ from keystead.domain.clock import Clock
 from keystead.domain.errors import InvalidRequestError
 from keystead.storage.journal import GroupJournal
 from keystead.storage.postgres_sink import PostgresSink
-from keystead.storage.relational import RelationalDatabase
+from keystead.storage.relational import Connections, RelationalDatabase
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 _COMMAND_TIMEOUT_S: Final = 60.0
 _POOL_SIZE: Final = 4
 _OVERFLOW: Final = 4
-"""Admin pages and housekeeping only: the hot path has its own connection."""
+"""Admin pages and housekeeping only: the hot path has its own connection, and so has what is vital."""
+_VITAL: Final = 2
 
 
 async def open_postgres(url: str, *, clock: Clock) -> RelationalDatabase:
@@ -43,19 +45,23 @@ async def open_postgres(url: str, *, clock: Clock) -> RelationalDatabase:
                 next_step="Set it to postgresql://user:password@host:port/database, with other signs in it as %XX.",
             ) from None
 
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        pool_size=_POOL_SIZE,
-        max_overflow=_OVERFLOW,
-        pool_timeout=10,
-        pool_pre_ping=True,
-    )
     return RelationalDatabase(
         engine_name="postgresql",
-        reader=engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ"),
-        writer=engine,
-        turn=nullcontext,
+        connections=_connections(connect, size=_POOL_SIZE, overflow=_OVERFLOW),
+        vital=_connections(connect, size=_VITAL, overflow=0),
         journal=GroupJournal(PostgresSink(url), clock=clock),
         clock=clock,
     )
+
+
+def _connections(connect: Callable[[], Awaitable[Any]], *, size: int, overflow: int) -> Connections:
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=10,
+        pool_pre_ping=True,
+    )
+    reader = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+    return Connections(reader=reader, writer=engine, turn=nullcontext)

@@ -13,29 +13,16 @@ from keystead.storage import instances, migrate, partitions
 from keystead.storage.database import Journal
 
 
-class RelationalDatabase:
-    """An open database: an engine to read with, one to write with, and the journal (see `Database`)."""
+class Connections:
+    """Lends connections of one engine to read with and one to write with (which may be the same)."""
 
     def __init__(
-        self,
-        *,
-        engine_name: str,
-        reader: AsyncEngine,
-        writer: AsyncEngine,
-        turn: Callable[[], AbstractAsyncContextManager[None]],
-        journal: Journal,
-        clock: Clock,
+        self, *, reader: AsyncEngine, writer: AsyncEngine, turn: Callable[[], AbstractAsyncContextManager[None]]
     ) -> None:
-        """Own `reader`, `writer` (which may be one engine) and `journal`: `close` closes them.
-
-        A writer first waits for its `turn`, where an engine has such a thing.
-        """
-        self.engine_name = engine_name
-        self.journal = journal
+        """Own both. A writer first waits for its `turn`, where an engine has such a thing."""
         self._reader = reader
         self._writer = writer
         self._turn = turn
-        self._clock = clock
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Lend a connection for reading: one consistent view while the block lasts; writing through it fails."""
@@ -44,6 +31,33 @@ class RelationalDatabase:
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Lend a connection in a transaction: committed when the block ends well, rolled back otherwise."""
         return _lend(self._writer.begin, self._turn)
+
+    async def dispose(self) -> None:
+        """Close them all."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+class RelationalDatabase:
+    """An open database: connections for everybody, vital ones, and the journal (see `Database`)."""
+
+    def __init__(
+        self, *, engine_name: str, connections: Connections, vital: Connections, journal: Journal, clock: Clock
+    ) -> None:
+        """Own them: `close` closes them."""
+        self.engine_name = engine_name
+        self.journal = journal
+        self.vital = vital
+        self._connections = connections
+        self._clock = clock
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Lend a connection for reading (see `Connections`)."""
+        return self._connections.read()
+
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Lend a connection in a transaction (see `Connections`)."""
+        return self._connections.write()
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision; safe when several processes start at once."""
@@ -57,11 +71,11 @@ class RelationalDatabase:
 
     async def heartbeat(self, instance_id: str) -> None:
         """Say that this process lives. Must be called before the process's first intent."""
-        await instances.heartbeat(self, instance_id, self._clock.now_us())
+        await instances.heartbeat(self.vital, instance_id, self._clock.now_us())
 
     async def living(self, since: int) -> int:
         """Return how many processes have said since `since` (Unix µs) that they live."""
-        return await instances.living(self, since)
+        return await instances.living(self.vital, since)
 
     async def recover(self, instance_id: str, dead_before: int) -> int:
         """End as `unknown` the intents of processes without a heartbeat since `dead_before` (Unix µs)."""
@@ -74,9 +88,8 @@ class RelationalDatabase:
     async def close(self) -> None:
         """Write what waits, then close."""
         await self.journal.close()
-        await self._reader.dispose()
-        if self._writer is not self._reader:
-            await self._writer.dispose()
+        await self._connections.dispose()
+        await self.vital.dispose()
 
 
 @asynccontextmanager

@@ -212,6 +212,7 @@ requests = Table(
     text("client"),
     Column("data_class", Text, nullable=True),
     Column("cost_center", Text, nullable=True),
+    Column("outline", Text, nullable=True),  # JSON: what else a decision about it looks at
     Column("state", String(24), nullable=False),
     instant("finished_at", nullable=True),
     instant("duration_us", nullable=True),

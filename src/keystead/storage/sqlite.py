@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from keystead.domain.clock import Clock
 from keystead.storage.journal import GroupJournal
-from keystead.storage.relational import RelationalDatabase
+from keystead.storage.relational import Connections, RelationalDatabase
 from keystead.storage.sqlite_sink import SqliteSink
 from keystead.storage.turn import AsyncTurn
 
@@ -29,12 +29,18 @@ async def open_sqlite(path: Path, *, clock: Clock, synchronous: Synchronous = "f
     `synchronous="full"` makes every commit survive power loss; `normal` survives a process crash only.
     """
     await asyncio.to_thread(_prepare, path)
+    # One connection is enough: writers take turns.
+    writer = _engine(path, begin="BEGIN IMMEDIATE", size=1, pragma=f"PRAGMA synchronous = {synchronous}")
+    turn = AsyncTurn(path, timeout_s=BUSY_TIMEOUT_S)
+
+    def connections(*, readers: int) -> Connections:
+        reader = _engine(path, begin="BEGIN", size=readers, pragma="PRAGMA query_only = ON")
+        return Connections(reader=reader, writer=writer, turn=turn)
+
     return RelationalDatabase(
         engine_name="sqlite",
-        reader=_engine(path, begin="BEGIN", size=_READERS, pragma="PRAGMA query_only = ON"),
-        # One connection is enough: writers take turns.
-        writer=_engine(path, begin="BEGIN IMMEDIATE", size=1, pragma=f"PRAGMA synchronous = {synchronous}"),
-        turn=AsyncTurn(path, timeout_s=BUSY_TIMEOUT_S),
+        connections=connections(readers=_READERS),
+        vital=connections(readers=1),
         journal=GroupJournal(SqliteSink(path, synchronous=synchronous), clock=clock),
         clock=clock,
     )

@@ -62,46 +62,37 @@ class Credentials:
         self,
         conn: AsyncConnection,
         *,
-        organization_id: OrganizationId,
+        candidate: Credential,
         actor_id: str,
-        name: str,
-        provider: str,
-        origin: str,
-        settings: dict[str, str],
-        owner: Owner,
-        region: str,
-        models: tuple[str, ...] | None,
-        on_disconnect: OnDisconnect,
         key: Secret,
         activate: bool,
         allow_duplicate: bool = False,
-        margin_ppm: int | None = None,
     ) -> CredentialView:
-        """Keep a new credential with `key` as its version 1, staged, or active if `activate`.
+        """Keep `candidate` as a new credential, under an id of its own and with no terms yet.
 
-        `origin` must be in normal form: the key is bound to exactly this text. `margin_ppm` belongs to a credential
-        whose owner is the platform, and to no other.
+        `key` is its version 1, staged, or active if `activate`. The candidate's origin must be in normal form: the key
+        is bound to exactly this text. A margin belongs to a credential whose owner is the platform, and to no other.
 
         Raises:
             InvalidRequestError: the name or the key cannot be one (see `recognise`).
             ConflictError: the name is taken, or the organization holds this key already.
         """
-        require_name(name)
+        require_name(candidate.name)
         now = self._clock.now_us()
         identifier = CredentialId(new_id(ID_PREFIX, now))
         row = {
             "id": identifier,
-            "organization_id": organization_id,
-            "name": name,
-            "provider": provider,
-            "origin": origin,
-            "settings": msgspec.json.encode(settings).decode(),
-            "owner": owner.value,
-            "region": region,
-            "models": models_text(models),
-            "on_disconnect": on_disconnect.value,
+            "organization_id": candidate.organization_id,
+            "name": candidate.name,
+            "provider": candidate.provider,
+            "origin": candidate.origin,
+            "settings": msgspec.json.encode(candidate.settings).decode(),
+            "owner": candidate.owner.value,
+            "region": candidate.region,
+            "models": models_text(candidate.models),
+            "on_disconnect": candidate.on_disconnect.value,
             "terms": _NO_TERMS,
-            "margin_ppm": margin_ppm,
+            "margin_ppm": candidate.margin_ppm,
             "created_at": now,
             "created_by": actor_id,
         }
@@ -109,15 +100,15 @@ class Credentials:
             await conn.execute(insert(_credentials).values(row))
         except exc.IntegrityError as error:
             raise ConflictError(
-                f"A credential named {name!r} exists already.",
+                f"A credential named {candidate.name!r} exists already.",
                 code="name_taken",
                 next_step="Choose another name, or stage the key as a new version of that credential.",
                 param="name",
             ) from error
-        view = await self.get(conn, organization_id, identifier)
+        view = await self.get(conn, candidate.organization_id, identifier)
         await self._keep(conn, view, key, actor_id=actor_id, activate=activate, allow_duplicate=allow_duplicate)
         await revision.touch(conn)
-        return await self.get(conn, organization_id, identifier)
+        return await self.get(conn, candidate.organization_id, identifier)
 
     async def list(self, conn: AsyncConnection, organization_id: OrganizationId) -> tuple[CredentialView, ...]:
         """Return the organization's credentials, revoked ones included, oldest first."""

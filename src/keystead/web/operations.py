@@ -1,4 +1,4 @@
-"""Health and metrics of the process: `/livez`, `/readyz` for anyone, `/metrics` for an admin token.
+"""Health and metrics of the process: `/livez`, `/readyz` for anyone, `/metrics` for an operator's admin token.
 
 The two open ones say nothing but yes or no and why in one word; they change no state.
 """
@@ -73,5 +73,5 @@ class Operations:
         if administrator is None:
             raise AuthenticationError(next_step="Send an admin token (ksa_…) as Authorization: Bearer.")
         # They count every organization's requests together: for whoever runs the installation, and for no tenant of it.
-        if not (administrator.operator and administrator.may(Permission.OPERATIONS_READ)):
-            raise PolicyDenied
+        if not administrator.may(Permission.PLATFORM_OPERATIONS):
+            raise PolicyDenied("This is for the operator of the platform.", next_step="Ask who runs the platform.")

@@ -4,8 +4,9 @@ import secrets
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keystead.domain.credential import Credential
 from keystead.domain.errors import NotFoundError
-from keystead.domain.ids import OrganizationId
+from keystead.domain.ids import CredentialId, OrganizationId
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
 from keystead.providers.table import PROVIDERS
@@ -19,10 +20,9 @@ async def ensure_sandbox(conn: AsyncConnection, credentials: Credentials, organi
     try:
         await credentials.get(conn, organization_id, "sandbox")
     except NotFoundError:
-        await credentials.add(
-            conn,
+        sandbox = Credential(
+            id=CredentialId(""),
             organization_id=organization_id,
-            actor_id="bootstrap",
             name="sandbox",
             provider="sandbox",
             origin=origin,
@@ -31,6 +31,7 @@ async def ensure_sandbox(conn: AsyncConnection, credentials: Credentials, organi
             region="",
             models=None,
             on_disconnect=OnDisconnect.DRAIN,
-            key=Secret(f"sandbox-{secrets.token_hex(16)}"),
-            activate=True,
+            active=None,
         )
+        key = Secret(f"sandbox-{secrets.token_hex(16)}")
+        await credentials.add(conn, candidate=sandbox, actor_id="bootstrap", key=key, activate=True)

@@ -1,5 +1,6 @@
 """A client that calls an ASGI application in the test's own event loop, as a server would."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,8 +27,9 @@ async def call(
     *,
     headers: Sequence[tuple[str, str]] = (),
     chunks: Sequence[bytes] = (),
+    leaves_after: int | None = None,
 ) -> Answer:
-    """Send one request whose body comes in `chunks`."""
+    """Send one request whose body comes in `chunks`; with `leaves_after`, hang up after so many pieces of the answer."""
     path, _, query = target.partition("?")
     scope = {
         "type": "http",
@@ -49,12 +51,18 @@ async def call(
         {"type": "http.request", "body": b"", "more_body": False},
     ]
     outgoing: list[Any] = []
+    left = asyncio.Event()
 
     async def receive() -> Any:
-        return incoming.pop(0) if incoming else {"type": "http.disconnect"}
+        if incoming:
+            return incoming.pop(0)
+        await left.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         outgoing.append(message)
+        if len(outgoing) - 1 == leaves_after:
+            left.set()
 
     await app(scope, receive, send)
     start = outgoing[0]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import insert
 
@@ -115,9 +116,10 @@ async def test_a_platform_credential_can_be_budgeted_and_another_organizations_o
     assert (answer.status, answer.json()["scope_id"], answer.json()["scope"]) == (201, sold["id"], "sold")
 
 
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
+async def test_what_is_no_budget_is_refused_with_the_reason_and_nothing_changes(
+    light_world: World, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"organization": False}, "team"),
         ({"team": "Default team"}, "team"),
         ({"organization": False, "team": "Default team", "model": "gpt-5"}, "team"),
@@ -146,35 +148,38 @@ async def test_a_platform_credential_can_be_budgeted_and_another_organizations_o
         ({"ends_at": "2025-12-31T23:59:59Z"}, "ends_at"),
         ({"ends_at": "2026-12-31T23:59:59"}, "ends_at"),
         ({"name": "bud_01hf7yat002js5kpthz4dbqfx6"}, "name"),
-    ],
-)
-async def test_what_is_no_budget_is_refused_with_the_reason_and_nothing_changes(
-    light_world: World, changes: dict[str, Any], param: str
-) -> None:
+    )
     before = await light_world.get("/audit-events")
-    answer = await light_world.call("POST", "/budgets", BUDGET | changes)
-    assert (answer.status, answer.json().get("param")) == (400, param), answer.body
-    assert answer.json()["detail"]
-    assert (await light_world.get("/budgets"))["items"] == []
-    assert await light_world.get("/audit-events") == before
+    for changes, param in cases:
+        with subtests.test(changes=changes):
+            answer = await light_world.call("POST", "/budgets", BUDGET | changes)
+            assert (answer.status, answer.json().get("param")) == (400, param), answer.body
+            assert answer.json()["detail"]
+            assert (await light_world.get("/budgets"))["items"] == []
+            assert await light_world.get("/audit-events") == before
 
 
-@pytest.mark.parametrize(
-    "scope", [{"team": "nowhere"}, {"member": "nobody"}, {"virtual_key": "none"}, {"credential": "none"}]
-)
-async def test_what_is_not_there_cannot_be_counted(light_world: World, scope: dict[str, str]) -> None:
-    for path, body in (("/budgets", BUDGET), ("/rate-limits", PACE)):
-        assert (await light_world.call("POST", path, body | {"organization": False} | scope)).status == 404
-        assert (await light_world.get(path))["items"] == []
+async def test_what_is_not_there_cannot_be_counted(light_world: World, subtests: pytest.Subtests) -> None:
+    for scope in ({"team": "nowhere"}, {"member": "nobody"}, {"virtual_key": "none"}, {"credential": "none"}):
+        with subtests.test(scope=scope):
+            for path, body in (("/budgets", BUDGET), ("/rate-limits", PACE)):
+                assert (await light_world.call("POST", path, body | {"organization": False} | scope)).status == 404
+                assert (await light_world.get(path))["items"] == []
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"most": 0}, {"most": 2**53 + 1}, {"most": "60"}, {"most": 1.5}, {"measure": "requests"}, {"organization": False}],
-)
-async def test_what_is_no_rate_limit_is_refused(light_world: World, changes: dict[str, Any]) -> None:
-    assert (await light_world.call("POST", "/rate-limits", PACE | changes)).status == 400
-    assert (await light_world.get("/rate-limits"))["items"] == []
+async def test_what_is_no_rate_limit_is_refused(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[dict[str, Any], ...] = (
+        {"most": 0},
+        {"most": 2**53 + 1},
+        {"most": "60"},
+        {"most": 1.5},
+        {"measure": "requests"},
+        {"organization": False},
+    )
+    for changes in cases:
+        with subtests.test(changes=changes):
+            assert (await light_world.call("POST", "/rate-limits", PACE | changes)).status == 400
+            assert (await light_world.get("/rate-limits"))["items"] == []
 
 
 async def test_a_rate_limit_is_created_listed_and_deleted(world: World) -> None:
@@ -215,6 +220,58 @@ async def test_a_change_counts_at_once(light_world: World) -> None:
     assert limits() == []
 
 
+async def test_who_may_see_them_in_a_team_sees_those_about_it_and_what_belongs_to_it(world: World) -> None:
+    below = (await world.post("/teams", {"name": "Below", "parent": world.team_id}, expect=201))["id"]
+    elsewhere = (await world.post("/teams", {"name": "Elsewhere"}, expect=201))["id"]
+    for team, name in ((world.team_id, "in"), (below, "below"), (elsewhere, "else")):
+        person = {"name": f"{name}-member", "team": team, "roles": [{"role": "developer"}]}
+        await world.post("/members", person, expect=201)
+        await world.post("/virtual-keys", {"name": f"{name}-key", "team": team}, expect=201)
+    await world.add_credential("main")
+    scopes = {
+        f"{where}-{kind}": {kind: name}
+        for where, team in (("in", world.team_id), ("below", below), ("else", elsewhere))
+        for kind, name in (
+            ("team", team),
+            ("member", f"{where}-member"),
+            ("service_account", f"{where}-key"),
+            ("virtual_key", f"{where}-key"),
+        )
+    }
+    others: dict[str, Any] = {
+        "all": {"organization": True},
+        "key": {"credential": "main"},
+        "gpt": {"model": "gpt-5"},
+    }
+    for name, scope in (others | scopes).items():
+        given = {"organization": False, "name": name} | scope
+        world.clock.advance(1)
+        await budget(world, **given)
+        await world.post("/rate-limits", PACE | given, expect=201)
+    own = [name for name in reversed(scopes) if not name.startswith("else")]
+
+    token = await world.signed_in_as(Role.AUDITOR, team_id=world.team_id)
+    for path in ("/budgets", "/rate-limits"):
+        answer = await world.call("GET", path, token=token)
+        assert [item["name"] for item in answer.json()["items"]] == own
+    page = (await world.call("GET", "/budgets?limit=3", token=token)).json()
+    rest = (await world.call("GET", f"/budgets?cursor={page['next_cursor']}", token=token)).json()
+    assert [item["name"] for item in (*page["items"], *rest["items"])] == own
+    for name in own:
+        assert (await world.call("GET", f"/budgets/{name}", token=token)).json() == await world.get(f"/budgets/{name}")
+    absent = (await world.call("GET", "/budgets/bud_nothing", token=token)).body
+    for name in (*others, *(name for name in scopes if name not in own)):
+        answer = await world.call("GET", f"/budgets/{name}", token=token)
+        assert answer.status == 404
+        assert _without_request(answer.body) == _without_request(absent)
+    for path, body in (("/budgets/in-team/change", {"hard": False}), ("/budgets/in-team/end", None)):
+        assert (await world.call("POST", path, body, token=token)).status == 403
+
+
+def _without_request(body: bytes) -> Any:
+    return {name: value for name, value in msgspec.json.decode(body).items() if name != "request_id"}
+
+
 async def test_another_organization_sees_none_of_it(light_world: World) -> None:
     world = light_world
     made, pace = await budget(world), await world.post("/rate-limits", PACE, expect=201)
@@ -237,19 +294,16 @@ async def test_another_organization_sees_none_of_it(light_world: World) -> None:
     assert await world.get("/budgets/all") == made
 
 
-@pytest.mark.parametrize(
-    ("role", "read", "written"),
-    [
+async def test_finance_keeps_budgets_and_auditors_read_them(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[Role, int, int], ...] = (
         (Role.FINANCE, 200, 201),
         (Role.AUDITOR, 200, 403),
         (Role.DEVELOPER, 403, 403),
         (Role.KEY_CUSTODIAN, 403, 403),
-    ],
-)
-async def test_finance_keeps_budgets_and_auditors_read_them(
-    light_world: World, role: Role, read: int, written: int
-) -> None:
-    token = await light_world.signed_in_as(role)
-    for path, body in (("/budgets", BUDGET), ("/rate-limits", PACE)):
-        assert (await light_world.call("GET", path, token=token)).status == read
-        assert (await light_world.call("POST", path, body, token=token)).status == written
+    )
+    for role, read, written in cases:
+        with subtests.test(role=role):
+            token = await light_world.signed_in_as(role)
+            for path, body in (("/budgets", BUDGET), ("/rate-limits", PACE)):
+                assert (await light_world.call("GET", path, token=token)).status == read
+                assert (await light_world.call("POST", path, body, token=token)).status == written

@@ -1,45 +1,11 @@
 """Budgets and rate limits on the command line, against a gateway that really runs."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any
-
 import pytest
-import pytest_asyncio
-from click.testing import CliRunner, Result
 
-from keystead.cli import main
+from tests.fakes.command_line import Run, answer
 from tests.fakes.gateway import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-Run = Callable[..., Any]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    async with Gateway.running(tmp_path_factory.mktemp("budgets") / "home") as running:
-        yield running
-
-
-@pytest.fixture
-def run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs `keystead …` beside the gateway."""
-    monkeypatch.setenv("KEYSTEAD_HOME", str(gateway.home))
-    monkeypatch.setenv("KEYSTEAD_URL", gateway.url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    async def command(*args: str, expect: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, main, list(args))
-        assert result.exit_code == expect, result.output
-        return result
-
-    return command
-
-
-async def answer(run: Run, *args: str) -> Any:
-    return json.loads((await run(*args, "--output", "json")).stdout)
 
 
 async def test_a_budget_lives_from_its_creation_to_its_end(run: Run) -> None:

@@ -1,46 +1,14 @@
 """The command line against a gateway that really runs."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from click.testing import CliRunner, Result
 
-from keystead.cli import main
+from tests.fakes.command_line import Run, answer
 from tests.fakes.gateway import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-Run = Callable[..., Any]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    async with Gateway.running(tmp_path_factory.mktemp("cli") / "home") as running:
-        yield running
-
-
-@pytest.fixture
-def run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs `keystead …` beside the gateway."""
-    monkeypatch.setenv("KEYSTEAD_HOME", str(gateway.home))
-    monkeypatch.setenv("KEYSTEAD_URL", gateway.url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    async def command(*args: str, stdin: str = "", expect: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, main, list(args), input=stdin)
-        assert result.exit_code == expect, result.output
-        return result
-
-    return command
-
-
-async def answer(run: Run, *args: str, stdin: str = "") -> Any:
-    return json.loads((await run(*args, "--output", "json", stdin=stdin)).stdout)
 
 
 async def test_a_credential_lives_from_its_first_key_to_its_end(run: Run) -> None:
@@ -263,6 +231,17 @@ async def test_the_doctor_looks_here_and_there(
     whole = await answer(run, "doctor")
     assert {found["where"] for found in whole} == {"this machine", "gateway"}
     assert {found["state"] for found in whole} <= {"ok", "warning"}
+
+
+async def test_the_doctor_tells_who_is_no_operator_that_the_gateway_answers(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run("member", "create", "Dora", "--role", "owner", "--team", "Default team")
+    token = (await run("token", "create", "dora", "--member", "Dora")).stdout.strip()
+    monkeypatch.setenv("KEYSTEAD_ADMIN_TOKEN", token)
+    [found] = await answer(run, "doctor")
+    assert (found["name"], found["state"]) == ("answer", "ok")
+    assert "operator" in found["message"]
 
 
 async def test_the_doctor_finds_what_is_wrong_without_a_gateway(

@@ -224,6 +224,19 @@ async def test_a_team_that_stands_below_itself_is_refused_with_its_place(light_w
     assert (answer.status, answer.json()["code"], answer.json()["param"]) == (400, "team_cycle", "teams.A.parent")
 
 
+async def test_a_budget_in_a_currency_that_nothing_is_counted_in_is_refused_by_the_plan_as_well(
+    light_world: World,
+) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["budgets"]["research"]["currency"] = "EUR"
+    for path, more in (("/config/plan", {}), ("/config/apply", {"dry_run": True}), ("/config/apply", {"keys": KEYS})):
+        answer = await light_world.call("POST", path, {"document": document} | more)
+        told = (answer.status, answer.json()["code"], answer.json()["param"])
+        assert told == (400, "currency_not_counted", "budgets.research.currency")
+        assert "'EUR'" in answer.json()["detail"]
+    assert "research" not in (await light_world.get("/config"))["budgets"]
+
+
 async def test_what_cannot_be_changed_is_told_by_the_plan_and_refused(light_world: World) -> None:
     world = light_world
     await applied(world, DOCUMENT)
@@ -481,9 +494,8 @@ async def test_a_platform_credential_goes_by_its_name_unless_an_own_one_has_it(w
     assert again.json()["differences"] == []
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
+async def test_what_is_not_a_document_is_refused(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[Any, ...] = (
         {"keystead": 2},
         {"unheard_of": {}},
         {"grants": {"a b": {"everyone": True}}},
@@ -492,8 +504,8 @@ async def test_a_platform_credential_goes_by_its_name_unless_an_own_one_has_it(w
         {"consents": {"a": DOCUMENT["consents"]["overflow"] | {"daily_cap": "-1"}}},
         {"consents": {"a": DOCUMENT["consents"]["overflow"] | {"daily_cap": "1e309"}}},
         {"consents": {"a": DOCUMENT["consents"]["overflow"] | {"daily_cap": 10}}},
-    ],
-)
-async def test_what_is_not_a_document_is_refused(light_world: World, document: Any) -> None:
-    answer = await light_world.call("POST", "/config/plan", {"document": document})
-    assert answer.status == 400, answer.body
+    )
+    for document in cases:
+        with subtests.test(document=document):
+            answer = await light_world.call("POST", "/config/plan", {"document": document})
+            assert answer.status == 400, answer.body

@@ -1,21 +1,15 @@
 """Configuration as code and simulation from the command line, against a gateway that really runs."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from click.testing import CliRunner, Result
 
-from keystead.cli import main
+from tests.fakes.command_line import Run
 from tests.fakes.gateway import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-Run = Callable[..., Any]
 
 KEYSTEAD = """\
 teams:
@@ -36,27 +30,6 @@ grants:
     team: Research
     when: hour >= 0
 """
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    async with Gateway.running(tmp_path_factory.mktemp("config") / "home") as running:
-        yield running
-
-
-@pytest.fixture
-def run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs `keystead …` beside the gateway."""
-    monkeypatch.setenv("KEYSTEAD_HOME", str(gateway.home))
-    monkeypatch.setenv("KEYSTEAD_URL", gateway.url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    async def command(*args: str, stdin: str = "", expect: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, main, list(args), input=stdin)
-        assert result.exit_code == expect, result.output
-        return result
-
-    return command
 
 
 @pytest.fixture
@@ -142,6 +115,10 @@ async def test_what_goes_is_asked_about_first(run: Run) -> None:
         ("grants:\n  g:\n    everyone: true\n    when: model =\n", ":4: grants.g: This is not a condition."),
         ("grants:\n  g.h:\n    team: Nobody\n", ":2: grants.g.h: There is no team 'Nobody'."),
         ("teams:\n  A: {parent: A}\n", ":2: The team 'A' would stand below itself."),
+        (
+            "budgets:\n  b:\n    organization: true\n    period: month\n    limit: 5\n    currency: EUR\n",
+            ":6: Nothing would be counted in 'EUR'",
+        ),
     ],
 )  # fmt: skip
 async def test_a_mistake_is_told_with_its_line(run: Run, text: str, told: str) -> None:
@@ -151,16 +128,45 @@ async def test_a_mistake_is_told_with_its_line(run: Run, text: str, told: str) -
 
 
 async def test_a_policy_is_tried_on_what_was_asked(run: Run, gateway: Gateway, tmp_path: Path) -> None:
-    reply = await gateway.chat("sandbox/echo")
+    reply = await gateway.chat("sandbox/echo", max_tokens=50)
+    await gateway.chat("sandbox/echo", headers={"x-keystead-tags": "project=apollo"}, max_tokens=50)
     policy = tmp_path / "new.yaml"
     policy.write_text("grants:\n  no-echo:\n    effect: deny\n    everyone: true\n    models: [echo]\n")
     simulated = (await run("simulate", "--policy", str(policy), "--last", "1h")).stdout
-    assert "Refused now:" in simulated
+    assert "Refused now" in simulated
     assert "(no-echo)" in simulated
     assert reply.headers["x-keystead-request-id"] in simulated
+    assert "Recognisers: prompts are not stored" in simulated
     assert (await gateway.chat("sandbox/echo")).status == 200
     policy.write_text("grants:\n  no-echo:\n    when: nonsense(\n    everyone: true\n")
     assert f"{policy}:3: grants.no-echo" in (await run("simulate", "--policy", str(policy), expect=1)).stderr
+
+
+async def test_what_is_in_force_changes_nothing_of_what_was_recorded(
+    run: Run, gateway: Gateway, tmp_path: Path
+) -> None:
+    since = datetime.now(UTC).isoformat()
+    await gateway.chat("sandbox/echo", max_tokens=50)
+    await gateway.chat("nobody/has-this")
+    await gateway.chat("sandbox/echo", headers={"x-keystead-data-class": "restricted"})
+    policy = tmp_path / "same.yaml"
+    policy.write_text((await run("config", "export")).stdout)
+    told = await run("simulate", "--policy", str(policy), "--prune", "--last", since, "-o", "json")
+    answer = json.loads(told.stdout)
+    assert answer["requests"] == 3
+    assert answer["otherwise_recorded"] == 0
+    assert [kind for kind, sums in answer["totals"].items() if sums["requests"]] == ["same"]
+    policy.write_text(
+        "limits:\n  short:\n    organization: true\n    measure: max_output_tokens\n    most: 49\n"
+        "grants:\n  by-tags:\n    effect: deny\n    everyone: true\n    when: has(tags.project)\n"
+    )
+    await gateway.chat("sandbox/echo", headers={"x-keystead-tags": "project=apollo"}, max_tokens=49)
+    shown = (await run("simulate", "--policy", str(policy), "--last", since, "--examples", "1")).stdout
+    assert "output_limit" in shown
+    assert "Its tags decide, which are not recorded: `has(tags.project)`." in shown
+    assert shown.count("req_") == 1 + 2, "one example, and one for each finding"
+    nothing = (await run("simulate", "--policy", str(policy), "--until", "2020-01-01", "--last", "2019-12-01")).stdout
+    assert "requests          0 from" in nothing
 
 
 async def test_a_litellm_configuration_becomes_a_plan(run: Run, tmp_path: Path) -> None:

@@ -209,23 +209,20 @@ async def test_another_destination_destroys_the_keys(world: World) -> None:
     assert world.transport.asked[-1] == ("https://eu.api.openai.com/v1/models", provider_key("second"))
 
 
-@pytest.mark.parametrize(
-    ("origin", "status", "code"),
-    [
+async def test_a_destination_that_is_not_allowed_is_refused(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[str, int, str], ...] = (
         ("https://127.0.0.1", 403, "egress_denied"),
         ("https://169.254.169.254", 403, "egress_denied"),
         ("http://api.openai.com", 400, "insecure_origin"),
         ("https://api.openai.com/v1", 400, "invalid_origin"),
         ("https://key@api.openai.com", 400, "invalid_origin"),
-    ],
-)
-async def test_a_destination_that_is_not_allowed_is_refused(
-    light_world: World, origin: str, status: int, code: str
-) -> None:
-    body = {"name": "main", "provider": "openai", "key": provider_key("main"), "origin": origin}
-    answer = await light_world.call("POST", "/credentials", body)
-    assert (answer.status, answer.json()["code"]) == (status, code)
-    assert light_world.transport.asked == []
+    )
+    for origin, status, code in cases:
+        with subtests.test(origin=origin):
+            body = {"name": "main", "provider": "openai", "key": provider_key("main"), "origin": origin}
+            answer = await light_world.call("POST", "/credentials", body)
+            assert (answer.status, answer.json()["code"]) == (status, code)
+            assert light_world.transport.asked == []
 
 
 async def test_a_key_that_cannot_be_one_is_not_sent_to_anybody(light_world: World) -> None:

@@ -155,9 +155,8 @@ async def test_no_role_pays_in_and_only_those_who_may_look(light_world: World) -
     assert (await light_world.get("/credits"))["paid_in"] == "100"
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "param"),
-    [
+async def test_what_is_not_valid_is_refused_and_books_nothing(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[str, dict[str, Any], str | None], ...] = (
         ("top-ups", {"credits": "0", "reference": "p"}, "credits"),
         ("top-ups", {"credits": "-5", "reference": "p"}, "credits"),
         ("top-ups", {"credits": "NaN", "reference": "p"}, "credits"),
@@ -179,16 +178,14 @@ async def test_no_role_pays_in_and_only_those_who_may_look(light_world: World) -
         ("adjustments", {"credits": "1", "reason": ""}, "reason"),
         ("adjustments", {"credits": "1", "reason": " "}, "reason"),
         ("adjustments", {"credits": "1"}, None),
-    ],
-)
-async def test_what_is_not_valid_is_refused_and_books_nothing(
-    light_world: World, path: str, body: dict[str, Any], param: str | None
-) -> None:
-    answer = await light_world.call("POST", f"/credit-{path}", body)
-    assert (answer.status, answer.json().get("param")) == (400, param), answer.body
-    assert (await light_world.get("/trial-balance"))["accounts"][-1]["balance"] == "100"
-    light_world.clock.advance(1)
-    assert [line["kind"] for line in (await light_world.get("/credit-transfers"))["items"]] == ["grant"]
+    )
+    for path, body, param in cases:
+        with subtests.test(path=path, body=body):
+            answer = await light_world.call("POST", f"/credit-{path}", body)
+            assert (answer.status, answer.json().get("param")) == (400, param), answer.body
+            assert (await light_world.get("/trial-balance"))["accounts"][-1]["balance"] == "100"
+            light_world.clock.advance(1)
+            assert [line["kind"] for line in (await light_world.get("/credit-transfers"))["items"]] == ["grant"]
 
 
 async def test_a_number_that_is_no_number_is_not_even_json(light_world: World) -> None:
@@ -209,15 +206,17 @@ async def test_an_organization_that_is_not_there_is_not_found(light_world: World
     assert (answer.status, answer.json()["code"]) == (404, "organization_not_found")
 
 
-@pytest.mark.parametrize("query", ["since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since=yesterday", "a=1"])
-async def test_a_span_must_be_one(light_world: World, query: str) -> None:
-    assert (await light_world.call("GET", f"/credit-statement?{query}")).status == 400
+async def test_a_span_must_be_one(light_world: World, subtests: pytest.Subtests) -> None:
+    for query in ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since=yesterday", "a=1"):
+        with subtests.test(query=query):
+            assert (await light_world.call("GET", f"/credit-statement?{query}")).status == 400
 
 
-@pytest.mark.parametrize("cursor", ["x", "MQ", "IA", "MSA", "LTEgdHJmXzE", "OTk5OTk5OTk5OTk5OTk5OTk5OTkgYQ"])
-async def test_a_cursor_must_be_one_of_ours(light_world: World, cursor: str) -> None:
-    answer = await light_world.call("GET", f"/credit-transfers?cursor={cursor}")
-    assert (answer.status, answer.json()["code"]) == (400, "invalid_cursor")
+async def test_a_cursor_must_be_one_of_ours(light_world: World, subtests: pytest.Subtests) -> None:
+    for cursor in ("x", "MQ", "IA", "MSA", "LTEgdHJmXzE", "OTk5OTk5OTk5OTk5OTk5OTk5OTkgYQ"):
+        with subtests.test(cursor=cursor):
+            answer = await light_world.call("GET", f"/credit-transfers?cursor={cursor}")
+            assert (answer.status, answer.json()["code"]) == (400, "invalid_cursor")
 
 
 # --- Platform credentials ---------------------------------------------------------------------------------------
@@ -279,9 +278,8 @@ async def test_a_margin_is_changed_from_now_on_and_the_log_says_so(light_world: 
     assert (answer.status, answer.json()["code"]) == (409, "not_a_platform_credential")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+async def test_what_makes_no_platform_credential_is_refused(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[dict[str, Any], ...] = (
         {"platform": True},
         {"margin_ppm": 5},
         {"platform": True, "margin_ppm": -1},
@@ -289,9 +287,9 @@ async def test_a_margin_is_changed_from_now_on_and_the_log_says_so(light_world: 
         {"platform": True, "margin_ppm": 0.5},
         {"platform": "yes", "margin_ppm": 5},
         {"owner": "platform"},
-    ],
-)
-async def test_what_makes_no_platform_credential_is_refused(light_world: World, change: dict[str, Any]) -> None:
-    body = {"name": "odd", "provider": "openai", "key": provider_key("odd"), **change}
-    assert (await light_world.call("POST", "/credentials", body)).status == 400
-    assert light_world.transport.asked == []
+    )
+    for change in cases:
+        with subtests.test(change=change):
+            body = {"name": "odd", "provider": "openai", "key": provider_key("odd"), **change}
+            assert (await light_world.call("POST", "/credentials", body)).status == 400
+            assert light_world.transport.asked == []

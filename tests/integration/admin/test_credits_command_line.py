@@ -1,49 +1,20 @@
 """Credits on the command line, against a gateway that really runs."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from click.testing import CliRunner, Result
 
-from keystead.cli import main
+from tests.fakes.command_line import Run, answer, row
 from tests.fakes.gateway import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-Run = Callable[..., Any]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     async with Gateway.running(tmp_path_factory.mktemp("credits") / "home", credit_value="0.05") as running:
         yield running
-
-
-@pytest.fixture
-def run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs `keystead …` beside the gateway."""
-    monkeypatch.setenv("KEYSTEAD_HOME", str(gateway.home))
-    monkeypatch.setenv("KEYSTEAD_URL", gateway.url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    async def command(*args: str, stdin: str = "", expect: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, main, list(args), input=stdin)
-        assert result.exit_code == expect, result.output
-        return result
-
-    return command
-
-
-async def answer(run: Run, *args: str) -> Any:
-    return json.loads((await run(*args, "--output", "json")).stdout)
-
-
-def row(output: str, word: str) -> list[str]:
-    return next(line.split() for line in output.splitlines() if word in line)
 
 
 async def test_credits_are_paid_in_put_right_and_accounted_for(run: Run) -> None:

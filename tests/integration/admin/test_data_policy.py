@@ -50,9 +50,10 @@ async def test_a_class_is_set_counts_at_once_and_is_removed(world: World) -> Non
     assert (await world.call("POST", "/data-classes/patient/remove")).status == 404
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
+async def test_a_class_that_cannot_be_is_refused_and_nothing_changes(
+    light_world: World, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"name": "Patient", "rank": 350}, "invalid_request"),
         ({"name": "patient"}, "invalid_request"),
         ({"name": "patient", "rank": 0}, "invalid_request"),
@@ -62,15 +63,13 @@ async def test_a_class_is_set_counts_at_once_and_is_removed(world: World) -> Non
         ({"name": "patient", "rank": 350, "requirement": {"regions": ["EU"]}}, "invalid_request"),
         ({"name": "patient", "rank": 350, "requirement": {"most_retention_days": -1}}, "invalid_request"),
         ({"name": "patient", "rank": 350, "requirement": {"zdr": True}}, "invalid_request"),
-    ],
-)
-async def test_a_class_that_cannot_be_is_refused_and_nothing_changes(
-    light_world: World, body: dict[str, Any], code: str
-) -> None:
+    )
     before = await light_world.get("/data-classes")
-    answer = await light_world.call("POST", "/data-classes", body)
-    assert (answer.status in {400, 409}, answer.json()["code"]) == (True, code)
-    assert await light_world.get("/data-classes") == before
+    for body, code in cases:
+        with subtests.test(body=body):
+            answer = await light_world.call("POST", "/data-classes", body)
+            assert (answer.status in {400, 409}, answer.json()["code"]) == (True, code)
+            assert await light_world.get("/data-classes") == before
 
 
 async def test_a_recogniser_is_added_counts_at_once_and_is_removed(world: World) -> None:
@@ -89,9 +88,10 @@ async def test_a_recogniser_is_added_counts_at_once_and_is_removed(world: World)
         assert event["object_id"] == added["id"]
 
 
-@pytest.mark.parametrize(
-    ("body", "code", "param"),
-    [
+async def test_a_recogniser_that_is_not_one_is_refused_with_the_reason(
+    light_world: World, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[dict[str, Any], str, str], ...] = (
         ({"name": "x", "kind": "passport", "action": "block"}, "invalid_request", "kind"),
         ({"name": "x", "kind": "pattern", "action": "block"}, "pattern_invalid", "pattern"),
         ({"name": "x", "kind": "pattern", "pattern": "(a+", "action": "block"}, "pattern_invalid", "pattern"),
@@ -99,14 +99,12 @@ async def test_a_recogniser_is_added_counts_at_once_and_is_removed(world: World)
         ({"name": "x", "kind": "secret", "action": "drop"}, "invalid_request", "action"),
         ({"name": "x", "kind": "secret", "action": "raise"}, "data_class_unknown", "data_class"),
         ({"name": "X y", "kind": "secret", "action": "block"}, "invalid_request", "name"),
-    ],
-)
-async def test_a_recogniser_that_is_not_one_is_refused_with_the_reason(
-    light_world: World, body: dict[str, Any], code: str, param: str
-) -> None:
-    answer = await light_world.call("POST", "/recognizers", body)
-    assert (answer.status, answer.json()["code"], answer.json()["param"]) == (400, code, param)
-    assert (await light_world.get("/recognizers"))["items"] == []
+    )
+    for body, code, param in cases:
+        with subtests.test(body=body):
+            answer = await light_world.call("POST", "/recognizers", body)
+            assert (answer.status, answer.json()["code"], answer.json()["param"]) == (400, code, param)
+            assert (await light_world.get("/recognizers"))["items"] == []
 
 
 async def test_terms_are_said_counted_and_lost_with_the_destination(world: World) -> None:
@@ -134,9 +132,10 @@ async def test_terms_are_said_counted_and_lost_with_the_destination(world: World
     assert (moved["terms"]["regions"], moved["terms"]["no_training"]) == ([], False)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_terms_that_are_none_are_refused_and_nothing_changes(
+    light_world: World, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[dict[str, Any], ...] = (
         {"regions": ["E U"]},
         {"retention_days": -1},
         {"retention_days": 1e309},
@@ -144,13 +143,13 @@ async def test_terms_are_said_counted_and_lost_with_the_destination(world: World
         {"ends_at": "2026-12-31"},
         {"dpa_reference": "x" * 201},
         {"zdr": True},
-    ],
-)
-async def test_terms_that_are_none_are_refused_and_nothing_changes(light_world: World, body: dict[str, Any]) -> None:
+    )
     added = await light_world.add_credential()
-    sent = body if 1e309 not in body.values() else b'{"retention_days":1e309}'
-    assert (await light_world.call("POST", "/credentials/main/terms", sent)).status == 400
-    assert await light_world.get("/credentials/main") == added
+    for body in cases:
+        with subtests.test(body=body):
+            sent = body if 1e309 not in body.values() else b'{"retention_days":1e309}'
+            assert (await light_world.call("POST", "/credentials/main/terms", sent)).status == 400
+            assert await light_world.get("/credentials/main") == added
 
 
 async def test_who_says_what_is_needed_need_not_say_what_is_promised(light_world: World) -> None:

@@ -24,15 +24,15 @@ from tests.fakes.clock import FakeClock
 from tests.integration.admin.asgi import Answer, call
 from tests.integration.admin.matrix import name_of
 from tests.integration.admin.settled import settled
-from tests.integration.admin.world import World, started
+from tests.integration.admin.world import FirstStart, World, started
 
 WITH_ORGANIZATION = [table for table in metadata.sorted_tables if "organization_id" in table.c]
 
 
 @pytest.fixture
-async def world(postgres_url: str, clock: FakeClock, tmp_path: Path) -> AsyncIterator[World]:
+async def world(postgres_url: str, clock: FakeClock, first: FirstStart) -> AsyncIterator[World]:
     database = await open_postgres(postgres_url, clock=clock)
-    yield await started(database, clock, tmp_path)
+    yield await started(database, clock, first)
     await database.close()
 
 

@@ -8,7 +8,7 @@ from keystead.domain.access import Role
 from keystead.domain.errors import AuthenticationError
 from keystead.domain.ids import TeamId
 from keystead.domain.traffic import Endpoint
-from tests.integration.admin.world import World
+from tests.integration.admin.world import World, provider_key
 
 
 async def me(world: World, token: str) -> dict[str, Any]:
@@ -46,9 +46,30 @@ async def test_a_key_is_narrowed_to_endpoints_networks_a_class_and_a_length(worl
     assert event["details"]["narrowing"]["networks"] == shown["networks"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
+async def test_a_key_is_narrowed_to_credentials_of_its_organization_and_of_the_platform(world: World) -> None:
+    theirs = await world.other_organization()
+    own, sold = await world.add_credential("own"), await world.add_credential("sold", platform=True, margin_ppm=0)
+    for number, named in enumerate((["sold"], [sold["id"]], ["own", "sold", sold["id"]])):
+        body = {"name": f"k{number}", "team": world.team_id, "credentials": named}
+        shown = (await world.post("/virtual-keys", body, expect=201))["virtual_key"]
+        assert shown["credential_ids"] == ([own["id"], sold["id"]] if "own" in named else [sold["id"]])
+
+    [team] = (await world.call("GET", "/teams", token=theirs)).json()["items"]
+    for name, expected in (("sold", 201), (sold["id"], 201), ("own", 404), (own["id"], 404), ("cred_none", 404)):
+        body = {"name": f"theirs by {len(name)}", "team": team["id"], "credentials": [name]}
+        answer = await world.call("POST", "/virtual-keys", body, token=theirs)
+        assert answer.status == expected, answer.body
+    name_is_theirs = {"name": "sold", "provider": "openai", "key": provider_key("theirs")}
+    their_own = (await world.call("POST", "/credentials", name_is_theirs, token=theirs)).json()["credential"]
+    body = {"name": "mine first", "team": team["id"], "credentials": ["sold"]}
+    issued = (await world.call("POST", "/virtual-keys", body, token=theirs)).json()
+    assert issued["virtual_key"]["credential_ids"] == [their_own["id"]]
+
+
+async def test_an_absurd_narrowing_is_refused_and_no_account_is_left_behind(
+    light_world: World, subtests: pytest.Subtests
+) -> None:
+    cases: tuple[tuple[Any, str], ...] = (
         ({"endpoints": []}, "invalid_request"),
         ({"endpoints": ["everything"]}, "invalid_request"),
         ({"networks": []}, "invalid_request"),
@@ -61,15 +82,14 @@ async def test_a_key_is_narrowed_to_endpoints_networks_a_class_and_a_length(worl
         ({"max_output_tokens": 1e300}, "invalid_request"),
         ({"max_output_tokens": True}, "invalid_request"),
         ({"digest": "x"}, "invalid_request"),
-    ],
-)
-async def test_an_absurd_narrowing_is_refused_and_no_account_is_left_behind(
-    light_world: World, changes: Any, code: str
-) -> None:
-    answer = await light_world.call("POST", "/virtual-keys", {"name": "k", "team": light_world.team_id} | changes)
-    assert (answer.status, answer.json()["code"]) == (400, code)
-    [account] = (await light_world.get("/service-accounts"))["items"]
-    assert account["name"] == "first key"
+    )
+    body = {"name": "k", "team": light_world.team_id}
+    for changes, code in cases:
+        with subtests.test(changes=changes):
+            answer = await light_world.call("POST", "/virtual-keys", body | changes)
+            assert (answer.status, answer.json()["code"]) == (400, code)
+            [account] = (await light_world.get("/service-accounts"))["items"]
+            assert account["name"] == "first key"
 
 
 async def test_a_service_account_lives_from_its_creation_to_its_end(world: World) -> None:

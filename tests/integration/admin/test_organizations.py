@@ -104,15 +104,18 @@ async def test_an_owner_renames_the_organization_and_sets_its_time_zone(world: W
     assert (await world.call("POST", "/organization/change", {"name": "Mine"}, token=administrator)).status == 403
 
 
-@pytest.mark.parametrize(
-    "zone", ["Mars/Olympus", "europe/berlin", "../../etc/passwd", "localtime", "CEST", "+02:00", "Europe/Berlin "]
-)
-async def test_a_time_zone_that_does_not_exist_is_refused_with_nothing_applied(light_world: World, zone: str) -> None:
-    for path, body in (("/organization/change", {"name": "Acme"}), ("/organizations", {"name": "Hospital"})):
-        answer = await light_world.call("POST", path, body | {"time_zone": zone})
-        assert (answer.status, answer.json()["code"], answer.json()["param"]) == (400, "time_zone_unknown", "time_zone")
+async def test_a_time_zone_that_does_not_exist_is_refused_with_nothing_applied(
+    light_world: World, subtests: pytest.Subtests
+) -> None:
+    refused = (400, "time_zone_unknown", "time_zone")
+    for zone in ("Mars/Olympus", "europe/berlin", "../../etc/passwd", "localtime", "CEST", "+02:00", "Europe/Berlin "):
+        with subtests.test(zone=zone):
+            for path, body in (("/organization/change", {"name": "Acme"}), ("/organizations", {"name": "Hospital"})):
+                answer = await light_world.call("POST", path, body | {"time_zone": zone})
+                assert (answer.status, answer.json()["code"], answer.json()["param"]) == refused
+            [only] = (await light_world.get("/organizations"))["items"]
+            assert only["name"] == "Default organization"
     assert (await light_world.call("POST", "/organization/change", {})).status == 400
-    assert [item["name"] for item in (await light_world.get("/organizations"))["items"]] == ["Default organization"]
 
 
 async def test_the_new_owners_token_is_shown_once_and_not_kept(light_world: World) -> None:

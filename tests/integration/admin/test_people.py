@@ -213,6 +213,30 @@ async def test_a_secret_cannot_get_into_the_audit_log(world: World) -> None:
             )
 
 
+async def test_events_of_one_millisecond_are_listed_in_the_order_in_which_they_came(world: World) -> None:
+    async with world.database.write() as conn:
+        for number in range(12):
+            world.clock.advance(1e-6)
+            await audit.record_event(
+                conn,
+                organization_id=world.organization_id,
+                at=world.clock.now_us(),
+                actor_kind="member",
+                actor_id=world.member_id,
+                action="a.b",
+                object_kind="a",
+                object_id=str(number),
+                details={},
+            )
+    seen: list[str] = []
+    following: str | None = ""
+    while following is not None:
+        page = await world.get(f"/audit-events?action=a.b&limit=5{following}")
+        seen += [event["object_id"] for event in page["items"]]
+        following = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    assert seen == [str(number) for number in reversed(range(12))]
+
+
 async def test_the_audit_log_can_be_narrowed(world: World) -> None:
     world.clock.advance(60)
     team = await world.post("/teams", {"name": "Research"}, expect=201)

@@ -1,49 +1,11 @@
 """Grants, data classes, recognisers, consents and terms on the command line, against a gateway that really runs."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any
-
 import pytest
-import pytest_asyncio
-from click.testing import CliRunner, Result
 
-from keystead.cli import main
+from tests.fakes.command_line import Run, answer, row
 from tests.fakes.gateway import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-Run = Callable[..., Any]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    async with Gateway.running(tmp_path_factory.mktemp("policy") / "home") as running:
-        yield running
-
-
-@pytest.fixture
-def run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs `keystead …` beside the gateway."""
-    monkeypatch.setenv("KEYSTEAD_HOME", str(gateway.home))
-    monkeypatch.setenv("KEYSTEAD_URL", gateway.url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    async def command(*args: str, stdin: str = "", expect: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, main, list(args), input=stdin)
-        assert result.exit_code == expect, result.output
-        return result
-
-    return command
-
-
-async def answer(run: Run, *args: str) -> Any:
-    return json.loads((await run(*args, "--output", "json")).stdout)
-
-
-def row(output: str, word: str) -> list[str]:
-    return next(line.split() for line in output.splitlines() if word in line)
 
 
 async def test_a_deny_works_from_the_next_request_on_and_its_end_too(run: Run, gateway: Gateway) -> None:
@@ -116,3 +78,27 @@ async def test_terms_are_said_and_shown(run: Run) -> None:
         "credential", "terms", "sandbox", "--region", "eu", "--retention", "0", "--no-training", "--dpa", "DPA-7"
     )
     assert "terms          regions eu, zero retention, no training, DPA DPA-7" in shown.stdout
+
+
+async def test_what_would_be_decided_is_explained_and_so_is_what_was(run: Run, gateway: Gateway) -> None:
+    await run("limit", "create", "pace", "--organization", "--requests-per-minute", "10000")
+    before = (await run("explain", "--key", "first key", "--model", "sandbox/echo", "--data-class", "internal")).stdout
+    assert row(before, "allowed") == ["allowed", "yes"]
+    assert "The request is at least internal, says its header." in before
+    assert "At most 10,000 requests per minute." in before
+    assert "Say which request" in (await run("explain", "--model", "sandbox/echo", expect=2)).output
+    reply = await gateway.chat("sandbox/echo", headers={"x-keystead-data-class": "internal"}, max_tokens=20)
+    identifier = reply.headers["x-keystead-request-id"]
+    after = (await run("explain", identifier)).stdout
+    assert row(after, "because")[:4] == ["because", "Allowed", "by", "grant"]
+    assert "The request was taken to be internal, by its header." in after
+    assert row(after, "sandbox v1")[:3] == ["1", "sandbox", "v1"]
+    [attempt] = (await answer(run, "explain", identifier))["attempts"]
+    assert (attempt["most"], attempt["most_basis"], attempt["ended"]) == ("0", "free of charge", "settled")
+    denied = await gateway.chat("sandbox/echo", headers={"x-keystead-data-class": "secret"})
+    told = await answer(run, "explain", denied.headers["x-keystead-request-id"])
+    assert (told["allowed"], told["code"], told["reason"]) == (False, "unknown_data_class", "")
+    missing = await gateway.chat("nobody/has-this")
+    told = await answer(run, "explain", missing.headers["x-keystead-request-id"])
+    assert (told["code"], told["reason"]) == ("model_not_found", "No credential serves the model 'nobody/has-this'.")
+    assert "says itself" in (await run("explain", identifier, "--model", "x", expect=2)).output

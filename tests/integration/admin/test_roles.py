@@ -168,20 +168,19 @@ async def test_an_own_role_is_a_named_set_of_permissions(world: World) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
+async def test_a_role_that_cannot_be_is_refused(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[Any, int, str], ...] = (
         ({"name": "owner", "permissions": ["key:read"]}, 409, "name_taken"),
         ({"name": "a", "permissions": []}, 400, "invalid_request"),
         ({"name": "a", "permissions": ["key:everything"]}, 400, "invalid_request"),
         ({"name": "a", "permissions": ["*"]}, 400, "invalid_request"),
         *[({"name": "a", "permissions": [permission.value]}, 400, "platform_permission") for permission in PLATFORM],
-    ],
-)
-async def test_a_role_that_cannot_be_is_refused(light_world: World, body: Any, status: int, code: str) -> None:
-    answer = await light_world.call("POST", "/roles", body)
-    assert (answer.status, answer.json()["code"]) == (status, code)
-    assert len((await light_world.get("/roles"))["items"]) == len(Role)
+    )
+    for body, status, code in cases:
+        with subtests.test(body=body):
+            answer = await light_world.call("POST", "/roles", body)
+            assert (answer.status, answer.json()["code"]) == (status, code)
+            assert len((await light_world.get("/roles"))["items"]) == len(Role)
 
 
 async def test_a_role_of_more_than_one_holds_is_neither_made_nor_changed_nor_deleted(light_world: World) -> None:

@@ -127,9 +127,8 @@ async def test_a_developer_may_look_and_not_touch(light_world: World) -> None:
         assert (await world.call("POST", path, {}, token=token)).status == 403
 
 
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
+async def test_what_is_not_a_route_is_refused_and_leaves_nothing(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[tuple[dict[str, Any], str | None], ...] = (
         ({"name": "a/b"}, "name"),
         ({"name": "gpt-*"}, "name"),
         ({"name": "coding\n"}, "name"),
@@ -147,16 +146,14 @@ async def test_a_developer_may_look_and_not_touch(light_world: World) -> None:
         ({"strategy": "random"}, "strategy"),
         ({"strategy": "cheapest"}, "sticky"),
         ({"organization_id": "org_x"}, None),
-    ],
-)
-async def test_what_is_not_a_route_is_refused_and_leaves_nothing(
-    light_world: World, changes: dict[str, Any], param: str | None
-) -> None:
-    body = {"name": "coding", "attempts": [ATTEMPTS[1]], "strategy": "weighted", "sticky": True} | changes
-    answer = await light_world.call("POST", "/model-routes", body)
-    assert answer.status == 400, answer.body
-    assert answer.json().get("param") == param
-    assert (await light_world.get("/model-routes"))["items"] == []
+    )
+    body = {"name": "coding", "attempts": [ATTEMPTS[1]], "strategy": "weighted", "sticky": True}
+    for changes, param in cases:
+        with subtests.test(changes=changes):
+            answer = await light_world.call("POST", "/model-routes", body | changes)
+            assert answer.status == 400, answer.body
+            assert answer.json().get("param") == param
+            assert (await light_world.get("/model-routes"))["items"] == []
 
 
 async def test_a_number_too_large_for_any_wait_is_refused(light_world: World) -> None:

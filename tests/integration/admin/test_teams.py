@@ -146,16 +146,15 @@ async def test_a_tree_too_deep_is_refused(light_world: World) -> None:
     assert (answer.status, answer.json()["code"]) == (400, "tree_too_deep")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_an_absurd_cost_centre_is_refused(light_world: World, subtests: pytest.Subtests) -> None:
+    cases: tuple[Any, ...] = (
         {"cost_center": ""},
         {"cost_center": "a\x00"},
         {"cost_center": "1", "valid_from": "2026-02-01T00:00:00"},
         {"cost_center": "1", "valid_from": "1969-12-31T00:00:00Z"},
         b'{"cost_center":"1","valid_from":1e309}',
-    ],
-)
-async def test_an_absurd_cost_centre_is_refused(light_world: World, body: Any) -> None:
+    )
     path = f"/teams/{light_world.team_id}/cost-center"
-    assert (await light_world.call("POST", path, body)).status == 400
+    for body in cases:
+        with subtests.test(body=body):
+            assert (await light_world.call("POST", path, body)).status == 400

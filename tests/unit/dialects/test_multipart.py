@@ -50,6 +50,9 @@ def test_a_field_given_twice_is_refused() -> None:
         (b"multipart/form-data; boundary=" + b"x" * 1_000_000, b""),
         (TYPE, b"--frontier\r\nContent-Disp\x00osition"),
         (TYPE, form(*[(f"f{number}", b"x") for number in range(100)])),
+        (TYPE, b"\r\nbefore\r\n" + form(("a", b"b"))),
+        (TYPE, form(("a", b"b")) + b"after"),
+        (TYPE, form(("a", b"b")) + form(("a", b"c"))),
     ],
 )
 def test_what_is_no_acceptable_form_is_refused(content_type: bytes, body: bytes) -> None:

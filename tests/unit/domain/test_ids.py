@@ -13,8 +13,14 @@ def test_an_id_carries_its_time_to_the_millisecond(now_us: int) -> None:
 
 @given(INSTANTS, INSTANTS)
 def test_ids_sort_by_time(one: int, other: int) -> None:
-    if one // 1000 < other // 1000:
-        assert new_id("req", one) < new_id("req", other)
+    assert one >= other or new_id("req", one) < new_id("req", other)
+
+
+@given(INSTANTS)
+def test_ids_of_one_millisecond_sort_by_the_microsecond(now_us: int) -> None:
+    start = now_us - now_us % 1000
+    made = [new_id("evt", start + passed) for passed in range(1000)]
+    assert made == sorted(made)
 
 
 def test_ids_of_one_moment_differ() -> None:

@@ -182,6 +182,21 @@ def test_the_platform_stands_in_reserve_only_where_some_consent_exists() -> None
     assert (step.credential.name, step.grant_id) == ("pool", None)
 
 
+def test_a_key_can_be_narrowed_to_a_platform_credential_and_is_given_nothing_by_that() -> None:
+    narrowed: dict[str, Any] = {"credential_ids": (POOL.id,)}
+    assert refused("gpt-5", [OWN, POOL], **narrowed).code == "not_granted"
+    both = [grant(), grant(2, credential_ids=(POOL.id,))]
+    assert names(plan("gpt-5", [OWN, POOL], grants=both, **narrowed)) == [["pool"]]
+    assert refused("gpt-5", [OWN, POOL], consents=(CONSENT,), **narrowed).code == "not_granted", "no own key failed"
+
+
+def test_a_consent_reaches_a_narrowed_key_only_if_the_platforms_credential_is_in_it() -> None:
+    for ids, reserve in (((OWN.id,), []), ((OWN.id, POOL.id), ["pool"]), ((POOL.id, OWN.id), ["pool"])):
+        found = plan("gpt-5", [OWN, POOL], consents=(CONSENT,), credential_ids=ids)
+        assert names(found) == [["own"]]
+        assert [step.credential.name for step in found.reserve] == reserve
+
+
 def test_a_deny_wins_over_a_consent() -> None:
     denied = [grant(), grant(2, effect="deny", credential_ids=(POOL.id,))]
     assert plan("gpt-5", [OWN, POOL], grants=denied, consents=(CONSENT,)).reserve == ()

@@ -15,8 +15,9 @@ from keystead.domain.traffic import CostState, Endpoint
 from keystead.domain.usage import INPUT_COUNTS, OUTPUT_COUNTS, Reading, Usage, UsageSource
 from keystead.metering.ceiling import DEFAULT_CONTEXT, HIDDEN_TOKENS, HIDDEN_TOOL_TOKENS, Ceiling, ceiling_of
 from keystead.metering.most_output import RULES, most_output
+from keystead.metering.price_book import Override, PriceBook
 from keystead.metering.prices import load_snapshot
-from keystead.metering.pricing import Override, PriceBook, cost_of
+from keystead.metering.pricing import cost_of
 
 BOOK: Final = load_snapshot()
 AT: Final = int(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()) * 1_000_000

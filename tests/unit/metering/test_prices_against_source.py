@@ -17,8 +17,9 @@ from genai_prices.data import providers as source_providers
 from keystead.domain.money import to_pico
 from keystead.domain.traffic import CostState, Endpoint
 from keystead.domain.usage import Reading, Usage, UsageSource
+from keystead.metering.price_book import PriceBook
 from keystead.metering.prices import load_snapshot
-from keystead.metering.pricing import PriceBook, cost_of
+from keystead.metering.pricing import cost_of
 from tools.build_prices import GUESSED_PATTERNS, NOT_SPEECH, PROVIDERS, patterns
 
 USAGES: Final = {

@@ -5,9 +5,9 @@ from typing import Final
 
 import pytest
 
+from keystead.metering.price_book import Override, PriceBook
 from keystead.metering.price_sheet import PriceSheet, price_sheets
 from keystead.metering.prices import load_snapshot
-from keystead.metering.pricing import Override, PriceBook
 
 AT: Final = int(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()) * 1_000_000
 

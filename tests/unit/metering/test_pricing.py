@@ -11,8 +11,9 @@ from keystead.domain.money import to_text
 from keystead.domain.records import FREE, Cost
 from keystead.domain.traffic import CostState, Endpoint
 from keystead.domain.usage import Reading, Usage, UsageSource
+from keystead.metering.price_book import Override, PriceBook
 from keystead.metering.prices import load_snapshot
-from keystead.metering.pricing import Override, PriceBook, cost_of
+from keystead.metering.pricing import cost_of
 
 WORKDAY_NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 WORKDAY_PEAK = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)

@@ -13,8 +13,9 @@ from keystead.domain.money import PICO_PER_UNIT
 from keystead.domain.records import Cost
 from keystead.domain.traffic import CostState, Endpoint
 from keystead.domain.usage import COUNTS, Reading, Usage, UsageSource
+from keystead.metering.price_book import Override, PriceBook
 from keystead.metering.prices import load_snapshot
-from keystead.metering.pricing import Override, PriceBook, cost_of
+from keystead.metering.pricing import cost_of
 from keystead.metering.tariff import span_around
 
 BOOK: Final = load_snapshot()

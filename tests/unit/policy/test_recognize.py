@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.domain.errors import InvalidRequestError
-from keystead.policy.json_text import Texts
 from keystead.policy.patterns import BUILT_IN, check_pattern
 from keystead.policy.recognize import MOST_LOOKALIKES, MOST_REDACTIONS, Findings, Recognizer, Recognizers
+from keystead.policy.texts import json_texts
 
 CARD = "4111 1111 1111 1111"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nbq+/9x==\n-----END RSA PRIVATE KEY-----"
@@ -159,10 +159,85 @@ def test_what_is_not_changed_keeps_its_bytes() -> None:
     assert found == (body % "[redacted:payment_card]").encode()
 
 
-def test_a_body_that_is_not_json_is_one_text() -> None:
-    form = f'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n{CARD}\r\n--x--'.encode()
-    assert ALL.scan(form).redacted == form.replace(CARD.encode(), b"[redacted:payment_card]")
-    assert ALL.scan(b"") == Findings()
+FORM = b"multipart/form-data; boundary=frontier"
+RECORDING = b"RIFF\x00\x00\xff\xfb" + CARD.encode() + b"\xff a@b.com "
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    """Return a form of parts, each with what follows `form-data; ` and its content."""
+    written = (f"--frontier\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + text for head, text in parts)
+    return b"\r\n".join((*written, b"--frontier--\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("part", "left"),
+    [
+        (('name="prompt"', f"Draw {CARD}.".encode()), ('name="prompt"', b"Draw [redacted:payment_card].")),
+        (('name="prompt"', f"\xff {CARD}".encode("latin-1")), ('name="prompt"', b"\xff [redacted:payment_card]")),
+        (
+            ('name="file"; filename="a.csv"', f"card\n{CARD}\n".encode()),
+            ('name="file"; filename="a.csv"', b"card\n[redacted:payment_card]\n"),
+        ),
+        (
+            ('name="file"; filename="a.mp3"', f'{{"said":"line\\n{CARD}"}}'.encode()),
+            ('name="file"; filename="a.mp3"', b'{"said":"line\\n[redacted:payment_card]"}'),
+        ),
+        (
+            (f'name="file"; filename="\\"{CARD}\\".wav"', RECORDING),
+            ('name="file"; filename="\\"[redacted:payment_card]\\".wav"', RECORDING),
+        ),
+        (
+            ('name="file"; filename=a@b.com', RECORDING),
+            ('name="file"; filename="[redacted:email]"', RECORDING),
+        ),
+        (
+            ('name="file"; filename="k.wav"; filename*=UTF-8\'\'k%C3%A4rte%204111%201111%201111%201111.wav', b""),
+            ('name="file"; filename="k.wav"; filename*=UTF-8\'\'k%C3%A4rte%20%5Bredacted%3Apayment_card%5D.wav', b""),
+        ),
+    ],
+    ids=["field", "field that is no UTF-8", "text", "text by another name", "filename", "bare filename", "filename*"],
+)
+def test_the_texts_of_a_form_are_read_and_the_rest_keeps_its_bytes(
+    part: tuple[str, bytes], left: tuple[str, bytes]
+) -> None:
+    around = ('name="model"', b"gpt-4o-transcribe"), ('name="image[]"; filename="b.png"', RECORDING)
+    found = ALL.scan(form(around[0], part, around[1]), form_type=FORM)
+    assert found.redacted == form(around[0], left, around[1])
+
+
+def test_what_is_no_text_in_a_form_is_left_alone() -> None:
+    utf_16 = f"{CARD} a@b.com".encode("utf-16")
+    body = form(('name="file"; filename="a.wav"', RECORDING), ('name="file"; filename="a.txt"', utf_16))
+    assert ALL.scan(body, form_type=FORM) == Findings()
+
+
+def test_every_field_of_a_name_is_read() -> None:
+    body = form(*[('name="prompt"', text) for text in (b"one", CARD.encode(), b"three")])
+    assert ALL.scan(body, form_type=FORM).names == ("payment_card",)
+
+
+def test_a_form_blocks_and_raises_like_any_other_request() -> None:
+    body = form(('name="prompt"', f"{CARD} a@b.com".encode()), ('name="file"; filename="a.wav"', RECORDING))
+    rows = [recognizer("cards", "raise", kind="payment_card", data_class="restricted")]
+    assert Recognizers(rows).scan(body, form_type=FORM).data_classes == ("restricted",)
+    rows.append(recognizer("mail", "block", kind="email"))
+    assert Recognizers(rows).scan(body, form_type=FORM).blocked_by == "mail"
+
+
+def test_nothing_is_found_across_the_parts_of_a_form() -> None:
+    spanning = Recognizers([recognizer("all", pattern="a[^b]+b")])
+    assert spanning.scan(form(('name="x"', b"a"), ('name="y"', b"b")), form_type=FORM) == Findings()
+
+
+@given(st.lists(st.tuples(st.sampled_from(['name="x"', 'name="y"; filename="f"']), st.binary(max_size=40)), max_size=5))
+def test_a_redacted_form_has_the_same_parts(parts: list[tuple[str, bytes]]) -> None:
+    written = [(head, content + CARD.encode()) for head, content in parts if b"--frontier" not in content]
+    found = ALL.scan(form(('name="model"', b"m"), *written), form_type=FORM).redacted
+    if found is not None:
+        assert found.count(b"--frontier") == len(written) + 2
+        assert [part.partition(b"\r\n\r\n")[0] for part in found.split(b"--frontier")[2:-1]] == [
+            f"\r\nContent-Disposition: form-data; {head}".encode() for head, _ in written
+        ]
 
 
 def test_blocking_comes_first_and_then_raising() -> None:
@@ -292,7 +367,7 @@ def test_any_bytes_can_be_scanned(body: bytes) -> None:
 @given(_json(st.text(max_size=30) | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none()))
 def test_texts_are_read_as_a_json_reader_reads_them(value: Any) -> None:
     body = json.dumps([value]).encode()
-    read = {text.decode() for text in Texts(body).texts}
+    read = {text.decode() for text in json_texts(body).texts}
     expected = {text.encode(errors="replace").decode() for text in _strings(value)}
     assert expected <= read
 

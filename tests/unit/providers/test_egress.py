@@ -1,6 +1,6 @@
 """Origins have one reading; addresses that are not public are not connected to."""
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import pytest
 from hypothesis import given
@@ -8,57 +8,11 @@ from hypothesis import strategies as st
 
 from keystead.domain.errors import InvalidRequestError, PolicyDenied
 from keystead.providers.egress import EgressGuard, parse_origin
+from tests.fakes.special_addresses import SPECIAL_V4, SPECIAL_V6
 
 CLOSED = EgressGuard(())
 
-# The registries, written down a second time: https://www.iana.org/assignments/iana-ipv4-special-registry and
-# …-ipv6-special-registry, the multicast blocks, and the clouds' own addresses.
-SPECIAL = [
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.31.196.0/24",
-    "192.52.193.0/24",
-    "192.88.99.0/24",
-    "192.168.0.0/16",
-    "192.175.48.0/24",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-    "255.255.255.255/32",
-    "168.63.129.16/32",
-    "169.254.169.254/32",
-    "100.100.100.200/32",
-    "::/128",
-    "::1/128",
-    "::/96",
-    "::ffff:0:0/96",
-    "64:ff9b:1::/48",
-    "100::/64",
-    "100:0:0:1::/64",
-    "2001::/23",
-    "2001::/32",
-    "2001:2::/48",
-    "2001:10::/28",
-    "2001:20::/28",
-    "2001:db8::/32",
-    "2002::/16",
-    "2620:4f:8000::/48",
-    "3fff::/20",
-    "5f00::/16",
-    "fc00::/7",
-    "fd00:ec2::254/128",
-    "fe80::/10",
-    "fec0::/10",
-    "ff00::/8",
-]
+SPECIAL: tuple[IPv4Network | IPv6Network, ...] = (*SPECIAL_V4, *SPECIAL_V6)
 
 
 def allowed(guard: EgressGuard, address: str, *, port: int = 443, host: str = "x.example") -> bool:
@@ -71,7 +25,7 @@ def allowed(guard: EgressGuard, address: str, *, port: int = 443, host: str = "x
 
 @st.composite
 def special_addresses(draw: st.DrawFn) -> str:
-    network = ip_network(draw(st.sampled_from(SPECIAL)))
+    network = draw(st.sampled_from(SPECIAL))
     offset = draw(st.integers(0, network.num_addresses - 1))
     return str(network[offset])
 
@@ -95,11 +49,10 @@ def test_a_special_ipv4_address_inside_an_ipv6_one_is_not_either(address: str) -
         assert not allowed(CLOSED, str(IPv6Address(embedded)))
 
 
-@pytest.mark.parametrize("network", SPECIAL)
-def test_both_ends_of_every_special_block_are_refused(network: str) -> None:
-    block = ip_network(network)
-    assert not allowed(CLOSED, str(block[0]))
-    assert not allowed(CLOSED, str(block[-1]))
+@pytest.mark.parametrize("network", SPECIAL, ids=str)
+def test_both_ends_of_every_special_block_are_refused(network: IPv4Network | IPv6Network) -> None:
+    assert not allowed(CLOSED, str(network[0]))
+    assert not allowed(CLOSED, str(network[-1]))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -361,6 +362,14 @@ def test_what_the_provider_needs_is_added_when_the_caller_left_it_out() -> None:
 def test_a_header_of_one_provider_is_not_sent_to_another() -> None:
     assert "x-grok-conv-id" in names(built("xai", model="m", client_headers=SENT_BY_A_CLIENT, **CHAT))
     assert "x-grok-conv-id" not in names(built("openai", model="m", client_headers=SENT_BY_A_CLIENT, **CHAT))
+
+
+def test_an_idempotency_key_is_not_sent_to_an_account_that_organizations_share() -> None:
+    headers = [(b"idempotency-key", b"guessed"), (b"content-type", b"application/json")]
+    own = credential("openai")
+    shared = msgspec.structs.replace(own, owner=Owner.PLATFORM)
+    sent = [names(build(PROVIDERS["openai"], each, **CHAT, client_headers=headers)) for each in (own, shared)]
+    assert [each.get("idempotency-key") for each in sent] == ["guessed", None]
 
 
 @pytest.mark.parametrize("value", [b"a\r\nx-evil: 1", b"a\x00", b"\xff", b"a\x0b", b"a" * 9000, "é".encode()])

@@ -220,6 +220,22 @@ async def test_an_intent_given_up_while_it_is_written_is_ended_as_unsent(
     assert [record.settlement.request for record in endings(sink.written)] == [request]
 
 
+async def test_an_attempt_given_up_while_it_is_written_ends_before_its_request_does(
+    journal: GroupJournal, sink: FakeSink, clock: FakeClock
+) -> None:
+    # The end of a request leaves it alone while an attempt of it is open.
+    sink.hold()
+    request = request_intent(clock)
+    given_up = start(journal.intend(request, attempt_intent(clock, number=2)))
+    await sink.entered.wait()
+    given_up.cancel()
+    end = start(journal.settle(settlement(clock, request, None)))
+    await settled_down()
+    sink.release()
+    await end
+    assert [ending.settlement.attempt is None for ending in endings(sink.written)] == [False, True]
+
+
 async def test_a_settlement_nobody_waits_for_any_more_is_written_all_the_same(
     journal: GroupJournal, sink: FakeSink, clock: FakeClock
 ) -> None:

@@ -10,9 +10,10 @@ from keystead.domain.access import Permission
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.means import Period, ScopeKind, UnpricedPolicy
 from keystead.domain.money import to_text
+from keystead.identity.authority import teams_where
 from keystead.limits.checks import MAX_ROLLING_HOURS, parse_amount
 from keystead.limits.store import standings
-from keystead.limits.views import BudgetView, Standing, StandingState
+from keystead.limits.views import BudgetView, NewBudget, Standing, StandingState
 from keystead.web.admin.limit_scopes import ScopeGiven, scope_names, scope_of
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
@@ -117,12 +118,13 @@ class BudgetShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_all(call: Call[BudgetsQuery, Nothing]) -> Page[BudgetShown]:
-    """Return a page of budgets, newest first."""
+    """Return a page of budgets, newest first: all, or those of the teams in which the caller may see them."""
     query, organization_id = call.query, call.who.organization_id
     async with call.rooms.database.read() as conn:
         found = await call.rooms.budgets.list(
             conn,
             organization_id,
+            team_ids=teams_where(call.who, Permission.BUDGET_READ),
             in_force_only=query.in_force,
             before=decode_cursor(query.cursor),
             limit=query.limit + 1,
@@ -135,7 +137,12 @@ async def list_all(call: Call[BudgetsQuery, Nothing]) -> Page[BudgetShown]:
 async def show(call: Call[Nothing, Nothing]) -> BudgetShown:
     """Return one budget."""
     async with call.rooms.database.read() as conn:
-        view = await call.rooms.budgets.get(conn, call.who.organization_id, call.path["budget"])
+        view = await call.rooms.budgets.get(
+            conn,
+            call.who.organization_id,
+            call.path["budget"],
+            team_ids=teams_where(call.who, Permission.BUDGET_READ),
+        )
         [shown] = await _shown(call, conn, [view])
     return shown
 
@@ -151,18 +158,20 @@ async def create(call: Call[Nothing, CreateBudget]) -> BudgetShown:
             change.conn,
             organization_id=call.who.organization_id,
             actor_id=call.who.member_id,
-            name=body.name,
-            scope_kind=kind,
-            scope_id=identifier,
-            period=body.period,
-            rolling_hours=body.rolling_hours,
-            limit_pico=limit,
-            currency=body.currency,
-            hard=body.hard,
-            alert_percent=body.alert_percent,
-            unpriced=body.unpriced,
-            unpriced_hold_pico=unpriced_hold or 0,
-            ends_at=optional_micros(body.ends_at),
+            new=NewBudget(
+                name=body.name,
+                scope_kind=kind,
+                scope_id=identifier,
+                period=body.period,
+                rolling_hours=body.rolling_hours,
+                limit_pico=limit,
+                currency=body.currency,
+                hard=body.hard,
+                alert_percent=body.alert_percent,
+                unpriced=body.unpriced,
+                unpriced_hold_pico=unpriced_hold or 0,
+                ends_at=optional_micros(body.ends_at),
+            ),
         )
         await change.record("budget.created", object_kind="budget", object_id=view.id, **_told(view))
         [shown] = await _shown(call, change.conn, [view])
@@ -282,6 +291,7 @@ ROUTES: Final = (
         method="GET",
         path="/budgets",
         permission=Permission.BUDGET_READ,
+        scope="team",
         handler=list_all,
         summary="Budgets and how they stand, newest first.",
         query=BudgetsQuery,
@@ -302,6 +312,7 @@ ROUTES: Final = (
         method="GET",
         path="/budgets/{budget}",
         permission=Permission.BUDGET_READ,
+        scope="team",
         handler=show,
         summary="One budget and how it stands.",
         answer=BudgetShown,

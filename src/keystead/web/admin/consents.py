@@ -11,7 +11,7 @@ from keystead.domain.grants import Reason
 from keystead.domain.ids import TeamId
 from keystead.domain.money import to_text
 from keystead.ledger.credits import parse_credits
-from keystead.policy.views import ConsentView
+from keystead.policy.views import ConsentView, NewConsent
 from keystead.web.admin.credit_shapes import Credits
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
@@ -97,22 +97,24 @@ async def list_all(call: Call[ConsentsQuery, Nothing]) -> Page[ConsentShown]:
 
 async def give(call: Call[Nothing, GiveConsent]) -> ConsentShown:
     """Record a consent of the caller's."""
-    body, organization_id = call.body, call.who.organization_id
+    body = call.body
     daily = parse_credits(body.daily_cap, param="daily_cap")
     monthly = parse_credits(body.monthly_cap, param="monthly_cap")
     async with act(call) as change:
         view = await call.rooms.consents.give(
             change.conn,
-            organization_id=organization_id,
+            organization_id=call.who.organization_id,
             actor_id=call.who.member_id,
-            team_ids=await _team_ids(call, change.conn),
-            models=body.models,
-            data_classes=body.data_classes,
-            reasons=body.reasons,
-            daily_cap_pico=daily,
-            monthly_cap_pico=monthly,
-            expires_at=micros(body.expires_at),
-            note=body.note,
+            new=NewConsent(
+                team_ids=await _team_ids(call, change.conn),
+                models=body.models,
+                data_classes=body.data_classes,
+                reasons=body.reasons,
+                daily_cap_pico=daily,
+                monthly_cap_pico=monthly,
+                expires_at=micros(body.expires_at),
+                note=body.note,
+            ),
         )
         await change.record(
             "consent.given",

@@ -45,20 +45,11 @@ async def keep(call: Call[Nothing, shapes.AddCredential], candidate: Credential,
     async with act(call) as change:
         added = await call.rooms.credentials.add(
             change.conn,
-            organization_id=candidate.organization_id,
+            candidate=candidate,
             actor_id=call.who.member_id,
-            name=candidate.name,
-            provider=candidate.provider,
-            origin=candidate.origin,
-            settings=candidate.settings,
-            owner=candidate.owner,
-            region=candidate.region,
-            models=candidate.models,
-            on_disconnect=candidate.on_disconnect,
             key=body.key,
             activate=activate,
             allow_duplicate=body.allow_duplicate,
-            margin_ppm=candidate.margin_ppm,
         )
         after = await with_finding(call, change.conn, added.id, 1, result)
         await change.record(

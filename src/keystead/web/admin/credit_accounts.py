@@ -65,38 +65,32 @@ async def top_up(call: Call[Nothing, shapes.TopUp]) -> shapes.Booked:
     """Book a payment."""
     body = call.body
     amount = parse_credits(body.credits, param="credits")
-    organization_id = body.organization or call.who.organization_id
     async with act(call) as change:
         booking = await call.rooms.ledger.top_up(
             change.conn,
-            organization_id=organization_id,
+            organization_id=body.organization or call.who.organization_id,
             amount=amount,
             reference=body.reference,
             note=body.note,
             actor_id=call.who.member_id,
         )
-        await _record(call, change, "credits.topped_up", booking)
-        balance = await _balance(call, change.conn, organization_id)
-    return shapes.Booked(transfer=transfer_shown(booking.transfer), repeated=booking.repeated, balance=balance)
+        return await _booked(call, change, "credits.topped_up", booking)
 
 
 async def adjust(call: Call[Nothing, shapes.Adjustment]) -> shapes.Booked:
     """Put an account right."""
     body = call.body
     amount = parse_credits(body.credits, param="credits", signed=True)
-    organization_id = body.organization or call.who.organization_id
     async with act(call) as change:
         booking = await call.rooms.ledger.adjust(
             change.conn,
-            organization_id=organization_id,
+            organization_id=body.organization or call.who.organization_id,
             amount=amount,
             reason=body.reason,
             reference=body.reference,
             actor_id=call.who.member_id,
         )
-        await _record(call, change, "credits.adjusted", booking)
-        balance = await _balance(call, change.conn, organization_id)
-    return shapes.Booked(transfer=transfer_shown(booking.transfer), repeated=booking.repeated, balance=balance)
+        return await _booked(call, change, "credits.adjusted", booking)
 
 
 async def trial_balance(call: Call[Nothing, Nothing]) -> shapes.TrialBalanceShown:
@@ -118,8 +112,8 @@ async def _balance(call: Call[Any, Any], conn: AsyncConnection, organization_id:
     )
 
 
-async def _record(call: Call[Any, Any], change: Act, action: str, booking: Booking) -> None:
-    """Write the event into the operator's log, and into the organization's what was done to it."""
+async def _booked(call: Call[Any, Any], change: Act, action: str, booking: Booking) -> shapes.Booked:
+    """Write the event into the operator's log, and into the organization's what was done to it; show the booking."""
     transfer = booking.transfer
     details = {"credits": to_text(transfer.change), "reference": transfer.reference, "note": transfer.note}
     await change.record(
@@ -142,6 +136,8 @@ async def _record(call: Call[Any, Any], change: Act, action: str, booking: Booki
             object_id=transfer.id,
             details=details,
         )
+    balance = await _balance(call, change.conn, transfer.organization_id)
+    return shapes.Booked(transfer=transfer_shown(transfer), repeated=booking.repeated, balance=balance)
 
 
 def _span(call: Call[Any, Any], since: datetime | None, until: datetime | None) -> tuple[int, int]:

@@ -6,13 +6,14 @@ origin cannot act through a browser that is signed in somewhere; a body must say
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from keystead.domain.access import PLATFORM, Administrator
@@ -21,13 +22,15 @@ from keystead.domain.ids import new_id
 from keystead.domain.traffic import Fault
 from keystead.storage.row_security import OrganizationView
 from keystead.web.admin.rooms import AdminDirectory, AdminRooms
-from keystead.web.admin.route import MAX_BODY_BYTES, Call, Route
+from keystead.web.admin.route import MAX_BODY_BYTES, Call, Lines, Route
 from keystead.web.admin.values import Nothing, decode_hook
 from keystead.web.failures import WINDOW_US, Failures
 from keystead.web.problem import MEDIA_TYPE, problem_of
 
 log = structlog.get_logger(__name__)
 
+LINES: Final = "application/x-ndjson"
+"""JSON values, one a line."""
 MAX_PARAMETERS: Final = 32
 _OTHER_CARRIERS: Final = frozenset({b"x-api-key", b"api-key", b"x-goog-api-key"})
 _KEY_PARAMETER: Final = "key"
@@ -50,20 +53,24 @@ class Endpoint:
         request = Request(scope, receive)
         request_id = new_id("op", self._rooms.clock.now_us())
         try:
-            response = await self._answer(request)
+            response = await self._answer(request, request_id)
             response.headers["x-keystead-request-id"] = request_id
         except ClientDisconnect:
             return
         except KeysteadError as error:
-            if error.fault is Fault.GATEWAY:
-                log.warning("admin_request_not_done", route=self.route.name, request_id=request_id, exc_info=error)
+            self._note(error, request_id)
             response = problem_response(error, request_id)
         except Exception:  # the last resort: a defect is logged whole, and told without its internals
             log.exception("admin_request_failed", route=self.route.name, request_id=request_id)
             response = problem_response(KeysteadError(), request_id)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    def _note(self, error: KeysteadError, request_id: str) -> None:
+        """Log what is ours to mend."""
+        if error.fault is Fault.GATEWAY:
+            log.warning("admin_request_not_done", route=self.route.name, request_id=request_id, exc_info=error)
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
         who = self._sign_in(request)
         if not self.route.admits(who):
             raise not_permitted(self.route)
@@ -77,9 +84,25 @@ class Endpoint:
             ),
         )
         answer = await self.route.handler(call)
+        if isinstance(answer, Lines):
+            return StreamingResponse(
+                self._lines(answer, request_id), status_code=self.route.status, headers=_HEADERS, media_type=LINES
+            )
         return Response(
             msgspec.json.encode(answer), status_code=self.route.status, headers=_HEADERS, media_type="application/json"
         )
+
+    async def _lines(self, answer: Lines, request_id: str) -> AsyncIterator[bytes]:
+        """Yield the lines; what goes wrong after the first one can only be told in another."""
+        try:
+            async for item in answer.items:
+                yield msgspec.json.encode(item) + b"\n"
+        except KeysteadError as error:
+            self._note(error, request_id)
+            yield _problem_line(error, request_id)
+        except Exception:  # as above
+            log.exception("admin_request_failed", route=self.route.name, request_id=request_id)
+            yield _problem_line(KeysteadError(), request_id)
 
     def _rooms_for(self, who: Administrator) -> AdminRooms:
         """Return the rooms with a database in which there is nothing but what the route sees."""
@@ -217,6 +240,10 @@ def problem_response(error: KeysteadError, request_id: str) -> Response:
     headers = {**_HEADERS, **error.headers, "x-keystead-request-id": request_id}
     body = msgspec.json.encode(problem_of(error, request_id))
     return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _problem_line(error: KeysteadError, request_id: str) -> bytes:
+    return msgspec.json.encode({"problem": problem_of(error, request_id)}) + b"\n"
 
 
 def not_permitted(route: Route) -> PolicyDenied:

@@ -1,5 +1,6 @@
 """Why may, or may not, a key use a model: before the fact, by the very functions that decide."""
 
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -10,6 +11,8 @@ from keystead.domain.money import to_text
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.explain import Attempt, Explanation, Hypothesis
 from keystead.gateway.plan import Considered
+from keystead.gateway.said import Said
+from keystead.limits.room import full
 from keystead.policy.access import Finding
 from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import LINE, Instant, Nothing, Reference, instant
@@ -31,6 +34,8 @@ class Explain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tags: dict[Word, Word] = {}
     body_bytes: Annotated[int, msgspec.Meta(ge=0, le=_MOST_BODY)] = 1000
     max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
+    address: Annotated[str, msgspec.Meta(max_length=64, pattern=LINE)] = ""
+    """Where the caller is; empty: where the key may be used from."""
 
 
 class HeldShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +77,8 @@ class ExplanationShown(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptShown, ...]
     considered: tuple[Considered, ...]
     grants: tuple[Finding, ...]
+    rules: tuple[Said, ...]
+    """What else took part: the key's narrowing, data classes, the route, limits."""
 
 
 async def explain(call: Call[Nothing, Explain]) -> ExplanationShown:
@@ -79,22 +86,24 @@ async def explain(call: Call[Nothing, Explain]) -> ExplanationShown:
     asked = call.body
     async with call.rooms.database.read() as conn:
         found = await call.rooms.issuer.virtual_key(conn, call.who.organization_id, asked.virtual_key)
-    key = call.rooms.virtual_key(found.id)
-    if key is None:
-        raise NotFoundError(f"There is no virtual key {asked.virtual_key!r}.")
-    explanation = call.rooms.explainer.explain(
-        key,
-        Hypothesis(
-            model=asked.model,
-            endpoint=asked.endpoint,
-            dialect=asked.dialect,
-            stream=asked.stream,
-            data_class=asked.data_class,
-            tags=asked.tags,
-            body_bytes=asked.body_bytes,
-            max_output_tokens=asked.max_output_tokens,
-        ),
-    )
+        key = call.rooms.virtual_key(found.id)
+        if key is None:
+            raise NotFoundError(f"There is no virtual key {asked.virtual_key!r}.")
+        explanation = await call.rooms.explainer.explain(
+            key,
+            Hypothesis(
+                model=asked.model,
+                endpoint=asked.endpoint,
+                dialect=asked.dialect,
+                stream=asked.stream,
+                data_class=asked.data_class,
+                tags=asked.tags,
+                body_bytes=asked.body_bytes,
+                max_output_tokens=asked.max_output_tokens,
+                address=asked.address,
+            ),
+            partial(full, conn),
+        )
     return _shown(explanation, call.rooms.clock.now_us())
 
 
@@ -109,6 +118,7 @@ def _shown(explanation: Explanation, now_us: int) -> ExplanationShown:
         attempts=tuple(_attempt(attempt) for attempt in explanation.attempts),
         considered=explanation.considered,
         grants=explanation.grants,
+        rules=explanation.rules,
     )
 
 
@@ -128,11 +138,11 @@ def _attempt(attempt: Attempt) -> AttemptShown:
             HeldShown(
                 kind=held.kind,
                 name=held.name,
-                amount=to_text(held.amount_pico),
-                limit=None if held.limit_pico is None else to_text(held.limit_pico),
+                amount=to_text(held.amount),
+                limit=None if held.limit is None else to_text(held.limit),
                 currency=held.currency,
             )
-            for held in attempt.held
+            for held in attempt.holds
         ),
         refusal=attempt.refusal,
     )

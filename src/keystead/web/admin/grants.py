@@ -18,7 +18,8 @@ from keystead.domain.traffic import Endpoint
 from keystead.identity.authority import require_held, teams_where
 from keystead.policy.checks import MAX_CREDENTIALS
 from keystead.policy.conditions import MAX_LENGTH
-from keystead.policy.views import GrantView
+from keystead.policy.views import GrantView, NewGrant
+from keystead.web.admin.credential_names import credential_names
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
     Instant,
@@ -125,15 +126,17 @@ async def create(call: Call[Nothing, CreateGrant]) -> GrantShown:
             change.conn,
             organization_id=call.who.organization_id,
             actor_id=call.who.member_id,
-            effect=body.effect,
-            subject_kind=kind,
-            subject_id=identifier,
-            credentials=body.credentials,
-            models=body.models,
-            endpoints=body.endpoints,
-            condition=body.condition,
-            note=body.note,
-            expires_at=future(body.expires_at, call.rooms.clock.now_us()),
+            new=NewGrant(
+                effect=body.effect,
+                subject_kind=kind,
+                subject_id=identifier,
+                credentials=body.credentials,
+                models=body.models,
+                endpoints=body.endpoints,
+                condition=body.condition,
+                note=body.note,
+                expires_at=future(body.expires_at, call.rooms.clock.now_us()),
+            ),
         )
         await change.record("grant.created", object_kind="grant", object_id=view.id, **_told(view))
         [shown] = await _shown(call, change.conn, [view])
@@ -215,12 +218,14 @@ async def _seen(call: Call[Any, Any], conn: AsyncConnection) -> GrantView:
 
 
 async def _shown(call: Call[Any, Any], conn: AsyncConnection, views: Sequence[GrantView]) -> tuple[GrantShown, ...]:
-    rooms, organization_id = call.rooms, call.who.organization_id
-    subjects = [view.subject_id for view in views]
-    names = await rooms.directory.team_names(conn, organization_id, subjects)
-    names |= await rooms.directory.principal_names(conn, organization_id, subjects)
-    credentials: dict[str, str] = {one.id: one.name for one in await rooms.credentials.list(conn, organization_id)}
-    now = rooms.clock.now_us()
+    directory, organization_id = call.rooms.directory, call.who.organization_id
+    teams = [view.subject_id for view in views if view.subject_kind == "team"]
+    people = [view.subject_id for view in views if view.subject_kind in {"member", "service_account"}]
+    names = await directory.team_names(conn, organization_id, teams)
+    names |= await directory.principal_names(conn, organization_id, people)
+    named = {identifier for view in views for identifier in view.credential_ids or ()}
+    credentials = await credential_names(call, conn, named) if named else {}
+    now = call.rooms.clock.now_us()
     return tuple(
         GrantShown(
             **{name: value for name, value in with_instants(view).items() if name != "organization_id"},

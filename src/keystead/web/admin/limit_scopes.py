@@ -1,15 +1,15 @@
 """What budgets and rate limits are about, as the admin API takes and shows it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.errors import InvalidRequestError, NotFoundError
-from keystead.domain.ids import CredentialId
+from keystead.domain.errors import InvalidRequestError
 from keystead.domain.means import ScopeKind
 from keystead.limits.scopes import Scoped
+from keystead.web.admin.credential_names import credential_id, credential_names
 from keystead.web.admin.route import Call
 from keystead.web.admin.values import ModelPattern, Reference
 
@@ -73,7 +73,7 @@ async def scope_names(call: Call[Any, Any], conn: AsyncConnection, rules: Sequen
     for key_id in ids.get("virtual_key", ()):
         names[key_id] = (await rooms.issuer.virtual_key(conn, organization_id, key_id)).name
     if "credential" in ids:
-        names |= await _credential_names(call, conn, ids["credential"])
+        names |= await credential_names(call, conn, ids["credential"])
     return names
 
 
@@ -89,22 +89,6 @@ async def _id_of(call: Call[Any, Any], conn: AsyncConnection, kind: ScopeKind, n
         case "virtual_key":
             return (await rooms.issuer.virtual_key(conn, organization_id, name)).id
         case "credential":
-            return await _credential_id(call, conn, name)
+            return await credential_id(call, conn, name)
         case _:
             return name
-
-
-async def _credential_id(call: Call[Any, Any], conn: AsyncConnection, name: str) -> CredentialId:
-    try:
-        return (await call.rooms.credentials.get(conn, call.who.organization_id, name)).id
-    except NotFoundError:
-        for view in await call.rooms.credentials.platform(conn):
-            if name in {view.id, view.name}:
-                return view.id
-        raise
-
-
-async def _credential_names(call: Call[Any, Any], conn: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
-    own = await call.rooms.credentials.list(conn, call.who.organization_id)
-    platform = await call.rooms.credentials.platform(conn)
-    return {view.id: view.name for view in (*own, *platform) if view.id in ids}

@@ -1,12 +1,12 @@
 """Members: list, create with roles, give and take roles, disable."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.access import Permission
+from keystead.domain.access import Administrator, Permission
 from keystead.identity.authority import Assigned, teams_where
 from keystead.identity.views import Member
 from keystead.web.admin.route import Call, Route, act
@@ -109,36 +109,12 @@ async def create(call: Call[Nothing, CreateMember]) -> MemberShown:
 
 async def assign(call: Call[Nothing, RoleGiven]) -> MemberShown:
     """Give a member a role."""
-    async with act(call) as change:
-        member = await _named(call, change.conn)
-        assigned = await _assigned(call, change.conn, call.body)
-        await call.rooms.members.assign(change.conn, call.who, member, assigned)
-        await change.record(
-            "member.role_assigned",
-            object_kind="member",
-            object_id=member.id,
-            role=assigned.role,
-            team=assigned.team_id,
-        )
-        [shown] = await _shown(call, change.conn, [member])
-    return shown
+    return await _change_roles(call, call.rooms.members.assign, "member.role_assigned")
 
 
 async def unassign(call: Call[Nothing, RoleGiven]) -> MemberShown:
     """Take a role away from a member."""
-    async with act(call) as change:
-        member = await _named(call, change.conn)
-        assigned = await _assigned(call, change.conn, call.body)
-        await call.rooms.members.unassign(change.conn, call.who, member, assigned)
-        await change.record(
-            "member.role_unassigned",
-            object_kind="member",
-            object_id=member.id,
-            role=assigned.role,
-            team=assigned.team_id,
-        )
-        [shown] = await _shown(call, change.conn, [member])
-    return shown
+    return await _change_roles(call, call.rooms.members.unassign, "member.role_unassigned")
 
 
 async def disable(call: Call[Nothing, Nothing]) -> MemberShown:
@@ -146,6 +122,22 @@ async def disable(call: Call[Nothing, Nothing]) -> MemberShown:
     async with act(call) as change:
         member = await call.rooms.members.disable(change.conn, call.who, await _named(call, change.conn))
         await change.record("member.disabled", object_kind="member", object_id=member.id, name=member.name)
+        [shown] = await _shown(call, change.conn, [member])
+    return shown
+
+
+async def _change_roles(
+    call: Call[Nothing, RoleGiven],
+    write: Callable[[AsyncConnection, Administrator, Member, Assigned], Awaitable[None]],
+    action: str,
+) -> MemberShown:
+    async with act(call) as change:
+        member = await _named(call, change.conn)
+        assigned = await _assigned(call, change.conn, call.body)
+        await write(change.conn, call.who, member, assigned)
+        await change.record(
+            action, object_kind="member", object_id=member.id, role=assigned.role, team=assigned.team_id
+        )
         [shown] = await _shown(call, change.conn, [member])
     return shown
 

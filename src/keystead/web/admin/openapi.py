@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead import __version__
+from keystead.web.admin.endpoint import LINES
 from keystead.web.admin.route import PREFIX, Route
 from keystead.web.admin.values import Nothing, schema_hook
 from keystead.web.problem import MEDIA_TYPE, Problem
@@ -72,18 +73,16 @@ class _Schemas:
     """JSON Schemas of all types in use: references to them, and the components that hold them."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        types = [Problem, Nothing, *(kind for route in routes for kind in (route.answer, route.body, route.query))]
         # A type may be in the table many times; msgspec wants each once, and generic aliases compare by value.
-        unique = [kind for number, kind in enumerate(types) if kind not in types[:number]]
-        schemas, components = msgspec.json.schema_components(unique, schema_hook=schema_hook, ref_template=_REFERENCE)
-        self._types = unique
-        self._schemas = list(schemas)
+        types = dict.fromkeys([Problem, Nothing, *(kind for route in routes for kind in _types_of(route))])
+        schemas, components = msgspec.json.schema_components(types, schema_hook=schema_hook, ref_template=_REFERENCE)
+        self._schemas: dict[Any, Json] = dict(zip(types, schemas, strict=True))
         queries = {self.of(route.query)["$ref"].rpartition("/")[2] for route in routes}
         self._queries = {name: components[name] for name in queries}
         self.components = {name: schema for name, schema in components.items() if name not in queries}
 
     def of(self, kind: Any) -> Json:
-        return self._schemas[self._types.index(kind)]
+        return self._schemas[kind]
 
     def parameters_of(self, query: type) -> list[Json]:
         schema = self._queries[self.of(query)["$ref"].rpartition("/")[2]]
@@ -92,6 +91,10 @@ class _Schemas:
             {"name": name, "in": "query", "required": name in required, "schema": field}
             for name, field in schema["properties"].items()
         ]
+
+
+def _types_of(route: Route) -> list[Any]:
+    return [route.answer, route.body, route.query, *([route.line] if route.line else [])]
 
 
 def _operation(route: Route, schemas: _Schemas) -> Json:
@@ -104,7 +107,10 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         "responses": {
             str(route.status): {
                 "description": "Done.",
-                "content": {"application/json": {"schema": schemas.of(route.answer)}},
+                "content": {
+                    "application/json": {"schema": schemas.of(route.answer)},
+                    **({LINES: {"schema": schemas.of(route.line)}} if route.line else {}),
+                },
             },
             **{str(status): _problem(status) for status in _errors(route)},
         },

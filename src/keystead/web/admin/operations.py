@@ -1,4 +1,4 @@
-"""The deployment's health, for those who run it."""
+"""The installation's health, for those who run it: paths, ports and the database are no tenant's business."""
 
 from typing import Final
 
@@ -17,9 +17,9 @@ ROUTES: Final = (
     Route(
         method="GET",
         path="/doctor",
-        permission=Permission.OPERATIONS_READ,
+        permission=Permission.PLATFORM_OPERATIONS,
         handler=doctor,
-        summary="The deployment's health, check by check.",
+        summary="The installation's health, check by check.",
         answer=Health,
     ),
 )

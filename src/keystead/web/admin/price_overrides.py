@@ -5,8 +5,8 @@ from typing import Annotated, Final
 import msgspec
 
 from keystead.domain.access import Permission
+from keystead.metering.price_book import Override
 from keystead.metering.prices import MAX_PRICES, Terms
-from keystead.metering.pricing import Override
 from keystead.web.admin.provider_names import provider_named
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.access import Permission
 from keystead.domain.means import Measure, ScopeKind
+from keystead.identity.authority import teams_where
 from keystead.limits.checks import MOST
-from keystead.limits.views import RateLimitView
+from keystead.limits.views import NewRateLimit, RateLimitView
 from keystead.web.admin.limit_scopes import ScopeGiven, scope_names, scope_of
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import Instant, Name, Nothing, Page, PageQuery, decode_cursor, instant, paged
@@ -41,11 +42,15 @@ class RateLimitShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_all(call: Call[PageQuery, Nothing]) -> Page[RateLimitShown]:
-    """Return a page of rate limits, newest first."""
+    """Return a page of rate limits, newest first: all, or those of the teams in which the caller may see them."""
     query = call.query
     async with call.rooms.database.read() as conn:
         found = await call.rooms.rate_limits.list(
-            conn, call.who.organization_id, before=decode_cursor(query.cursor), limit=query.limit + 1
+            conn,
+            call.who.organization_id,
+            team_ids=teams_where(call.who, Permission.BUDGET_READ),
+            before=decode_cursor(query.cursor),
+            limit=query.limit + 1,
         )
         items, next_cursor = paged(found, query.limit)
         shown = await _shown(call, conn, items)
@@ -61,11 +66,9 @@ async def create(call: Call[Nothing, CreateRateLimit]) -> RateLimitShown:
             change.conn,
             organization_id=call.who.organization_id,
             actor_id=call.who.member_id,
-            name=body.name,
-            scope_kind=kind,
-            scope_id=identifier,
-            measure=body.measure,
-            most=body.most,
+            new=NewRateLimit(
+                name=body.name, scope_kind=kind, scope_id=identifier, measure=body.measure, most=body.most
+            ),
         )
         await change.record("rate_limit.created", object_kind="rate_limit", object_id=view.id, **_told(view))
         [shown] = await _shown(call, change.conn, [view])
@@ -119,6 +122,7 @@ ROUTES: Final = (
         method="GET",
         path="/rate-limits",
         permission=Permission.BUDGET_READ,
+        scope="team",
         handler=list_all,
         summary="Rate limits, newest first.",
         query=PageQuery,

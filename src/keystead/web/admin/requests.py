@@ -3,14 +3,16 @@
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.access import Permission
 from keystead.domain.errors import NotFoundError
 from keystead.domain.ids import TeamId
 from keystead.domain.traffic import CostState, ErrorClass, State
 from keystead.identity.authority import teams_where
+from keystead.metering.outline import Outline
 from keystead.metering.usage import list_requests, show_request
-from keystead.metering.usage_views import AttemptView, RequestFilter, RequestRow
+from keystead.metering.usage_views import AttemptView, RequestDetail, RequestFilter, RequestRow
 from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import (
     Instant,
@@ -55,6 +57,8 @@ class RequestDetailShown(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptShown, ...]
     decision: Any
     """Which rule chose the credential."""
+    outline: Outline | None
+    """What else was decided by: how large it was and what it asked for, and nothing of what it said."""
     client: str
     instance_id: str
 
@@ -89,16 +93,27 @@ async def list_all(call: Call[RequestsQuery, Nothing]) -> Page[RequestShown]:
 async def show(call: Call[Nothing, Nothing]) -> RequestDetailShown:
     """Return one request with its attempts."""
     async with call.rooms.database.read() as conn:
-        found = await show_request(conn, organization_id=call.who.organization_id, request_id=call.path["request"])
-    if not call.who.may(Permission.REQUEST_READ, TeamId(found.request.team_id)):
-        raise NotFoundError("There is no such request.")
+        found = await seen_request(call, conn)
     return RequestDetailShown(
         request=_request(found.request),
         attempts=tuple(_attempt(attempt) for attempt in found.attempts),
         decision=found.decision,
+        outline=found.outline,
         client=found.client,
         instance_id=found.instance_id,
     )
+
+
+async def seen_request(call: Call[Any, Any], conn: AsyncConnection) -> RequestDetail:
+    """Return the request that the path names.
+
+    Raises:
+        NotFoundError: there is none, or it is of a team whose requests the caller may not see.
+    """
+    found = await show_request(conn, organization_id=call.who.organization_id, request_id=call.path["request"])
+    if not call.who.may(Permission.REQUEST_READ, TeamId(found.request.team_id)):
+        raise NotFoundError("There is no such request.")
+    return found
 
 
 def _request(row: RequestRow[int]) -> RequestShown:

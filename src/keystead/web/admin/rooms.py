@@ -17,8 +17,8 @@ from keystead.identity.service_accounts import ServiceAccounts
 from keystead.identity.teams import Teams
 from keystead.ledger.store import Ledger
 from keystead.limits.store import Budgets, RateLimits
+from keystead.metering.price_book import PriceBook
 from keystead.metering.prices import Overrides
-from keystead.metering.pricing import PriceBook
 from keystead.policy.class_store import DataClassStore, RecognizerStore
 from keystead.policy.store import Consents, Grants
 from keystead.providers.egress import EgressGuard

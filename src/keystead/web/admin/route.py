@@ -36,6 +36,14 @@ class Call(msgspec.Struct, Generic[Query, Body], frozen=True, kw_only=True):
     """The larger change that this call is part of, such as a whole document; None: it is one by itself."""
 
 
+class Lines:
+    """An answer that comes line by line while it is worked out: JSON values of `Route.line`, the last one the answer."""
+
+    def __init__(self, items: AsyncIterator[msgspec.Struct]) -> None:
+        """Send `items` as they come; nothing has been asked of them yet."""
+        self.items = items
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table."""
 
@@ -52,6 +60,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Where: in the whole organization, or at least in one team; the handler then keeps to the teams it is held in."""
     own: Permission | None = None
     """What is enough for callers who keep to what is their own; the handler sees to it."""
+    line: Any = None
+    """The type of a line, where an answer can also come line by line (`Lines`). It has a field `problem`."""
     status: int = 200
     query: type = Nothing
     body: type = Nothing

@@ -14,6 +14,7 @@ from keystead.identity.authority import teams_where
 from keystead.identity.issuer import Seen, VirtualKeyView
 from keystead.identity.narrowing import Narrowing, source_networks
 from keystead.identity.views import Principal
+from keystead.web.admin.credential_names import credential_id
 from keystead.web.admin.data_class_names import DataClassName, require_data_class
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
@@ -49,7 +50,7 @@ class CreateVirtualKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     service_account: Reference | None = None
     models: ModelPatterns | None = None
     credentials: Annotated[tuple[Reference, ...], msgspec.Meta(min_length=1, max_length=100)] | None = None
-    """In order of preference."""
+    """In order of preference, the organization's own before the platform's. A name means an own one if there is one."""
     endpoints: Annotated[tuple[Endpoint, ...], msgspec.Meta(min_length=1, max_length=len(Endpoint))] | None = None
     networks: Annotated[tuple[Network, ...], msgspec.Meta(min_length=1, max_length=100)] | None = None
     """Where it may be used from."""
@@ -199,8 +200,7 @@ async def _credential_ids(
 ) -> tuple[CredentialId, ...] | None:
     if call.body.credentials is None:
         return None
-    views = [await call.rooms.credentials.get(conn, call.who.organization_id, name) for name in call.body.credentials]
-    return tuple(dict.fromkeys(view.id for view in views))
+    return tuple(dict.fromkeys([await credential_id(call, conn, name) for name in call.body.credentials]))
 
 
 async def _shown(

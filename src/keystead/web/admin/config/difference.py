@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from keystead.domain.errors import InvalidRequestError
+from keystead.limits.checks import check_currency
 from keystead.web.admin.config.document import SECTIONS, Budget, Consent, Document, Grant, Part, Scoped, Team
 
 Action = Literal["create", "change", "remove", "keep"]
@@ -81,9 +82,11 @@ def differences(present: Document, wanted: Document, *, gone: Collection[Place],
         prune: whether what `wanted` does not have, in the sections that it has, is to go.
 
     Raises:
-        InvalidRequestError: `team_cycle`.
+        InvalidRequestError: `team_cycle`, `currency_not_counted`.
     """
     _refuse_circle(wanted.teams or {}, present.teams or {})
+    for name, budget in (wanted.budgets or {}).items():
+        check_currency(budget.currency, param=f"budgets.{name}.currency")
     found: list[Difference] = []
     if wanted.organization is not None:
         before = present.organization

@@ -220,7 +220,9 @@ class Budget(Scoped, frozen=True, kw_only=True):
     period: Period
     rolling_hours: int = 0
     limit: Amount
-    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] = "USD"
+    currency: Annotated[
+        str, msgspec.Meta(pattern="^[A-Z]{3}$", description="`USD`, which providers are paid, or `XCR`: credits.")
+    ] = "USD"
     hard: bool = True
     alert_percent: int = 80
     unpriced: UnpricedPolicy = "refuse"
