@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from keystead.cli import main as cli
 from keystead.domain.traffic import CostState, ErrorClass, State
 from keystead.domain.usage import COUNTS
-from keystead.gateway.flight import fault_of
+from keystead.gateway.faults import fault_of
 from keystead.metering.prices import load_snapshot
 from keystead.providers.table import PROVIDERS
 from keystead.settings import SETTINGS

@@ -29,6 +29,7 @@ TARGETS: Final = (
     Target(name="floor", title="uvicorn + aiohttp, bare proxy", start=targets.floor),
     Target(name="keystead-sqlite", title="Keystead, SQLite", start=targets.keystead_on_sqlite),
     Target(name="keystead-postgresql", title="Keystead, PostgreSQL", start=targets.keystead_on_postgresql),
+    Target(name="keystead-translating", title="Keystead, SQLite, translating", start=targets.keystead_translating),
     Target(name="portkey", title="Portkey, no records", start=peers.portkey, peer=True),
     Target(name="litellm", title="LiteLLM, no records", start=peers.litellm, peer=True),
 )

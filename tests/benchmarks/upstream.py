@@ -1,14 +1,16 @@
 """The provider under every proxy: answers rendered beforehand, sent by a raw protocol, as cheap as Python can.
 
-`python -m tests.benchmarks.upstream PORT` speaks just enough of OpenAI's chat completions. A request with
-`"stream":true` gets as many events as its `max_completion_tokens` says, one every `EVENT_INTERVAL_S`, each in a
-packet of its own, as a model writes them; the usage chunk follows when `include_usage` was asked for.
+`python -m tests.benchmarks.upstream PORT` speaks just enough of OpenAI's chat completions, and of Anthropic's messages
+for translated requests. A request with `"stream":true` gets as many events as its limit of tokens says, one every
+`EVENT_INTERVAL_S`, each in a packet of its own, as a model writes them; OpenAI's usage chunk follows when
+`include_usage` was asked for.
 """
 
 import asyncio
 import json
 import re
 import sys
+from collections.abc import Sequence
 from typing import Final, cast
 
 import uvloop
@@ -21,7 +23,8 @@ EVENT_INTERVAL_S: Final = 0.002
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _STREAM: Final = re.compile(rb'"stream": *true')
-_EVENT_COUNT: Final = re.compile(rb'"max_completion_tokens": *(\d+)')
+_EVENT_COUNT: Final = re.compile(rb'"max_(?:completion_)?tokens": *(\d+)')
+_WORDS: Final = ("all", "that", "is", "gold", "does", "not", "glitter", "and")
 _USAGE: Final = {
     "prompt_tokens": 1012,
     "completion_tokens": 214,
@@ -72,12 +75,42 @@ MODELS: Final = _answer(
 )
 STREAM_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENTS: Final = [
-    _event([{"index": 0, "delta": {"content": f" {word}"}, "finish_reason": None}], None)
-    for word in ("all", "that", "is", "gold", "does", "not", "glitter", "and")
+    _event([{"index": 0, "delta": {"content": f" {word}"}, "finish_reason": None}], None) for word in _WORDS
 ]
 """Different ones: some gateways end a stream that repeats itself."""
 USAGE_EVENT: Final = _event([], _USAGE)
 STREAM_END: Final = _chunk("[DONE]") + b"0\r\n\r\n"
+
+
+def _message_event(kind: str, **members: object) -> bytes:
+    payload = json.dumps({"type": kind, **members})
+    event = f"event: {kind}\ndata: {payload}\n\n".encode()
+    return f"{len(event):x}\r\n".encode() + event + b"\r\n"
+
+
+_MESSAGE: Final = {
+    "id": "msg_bench",
+    "type": "message",
+    "role": "assistant",
+    "model": MODEL,
+    "content": [{"type": "text", "text": "All that is gold does not glitter. " * 24}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 500, "cache_read_input_tokens": 512, "output_tokens": 214},
+}
+MESSAGE: Final = _answer("200 OK", "application/json", json.dumps(_MESSAGE).encode())
+MESSAGE_START: Final = _message_event(
+    "message_start", message={**_MESSAGE, "content": [], "stop_reason": None}
+) + _message_event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+MESSAGE_EVENTS: Final = [
+    _message_event("content_block_delta", index=0, delta={"type": "text_delta", "text": f" {word}"}) for word in _WORDS
+]
+MESSAGE_END: Final = (
+    _message_event("content_block_stop", index=0)
+    + _message_event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 214})
+    + _message_event("message_stop")
+    + b"0\r\n\r\n"
+)
 
 
 class Upstream(asyncio.Protocol):
@@ -119,20 +152,27 @@ class Upstream(asyncio.Protocol):
     def _respond(self, request: bytes) -> None:
         if request.startswith(b"GET"):
             self._write(MODELS)
-        elif not _STREAM.search(request):
-            self._write(ANSWER)
+            return
+        messages = request.startswith(b"POST /v1/messages")
+        if not _STREAM.search(request):
+            self._write(MESSAGE if messages else ANSWER)
+            return
+        count = int(match[1]) if (match := _EVENT_COUNT.search(request)) else 1
+        now = asyncio.get_running_loop().time()
+        if messages:
+            self._write(STREAM_HEAD + MESSAGE_START)
+            self._stream(count, MESSAGE_EVENTS, MESSAGE_END, now)
         else:
-            count = int(match[1]) if (match := _EVENT_COUNT.search(request)) else 1
             self._write(STREAM_HEAD)
-            self._stream(count, b"include_usage" in request, asyncio.get_running_loop().time())
+            self._stream(count, EVENTS, USAGE_EVENT + STREAM_END if b"include_usage" in request else STREAM_END, now)
 
-    def _stream(self, left: int, usage: bool, due: float) -> None:
+    def _stream(self, left: int, events: Sequence[bytes], end: bytes, due: float) -> None:
         if left == 0:
-            self._write(USAGE_EVENT + STREAM_END if usage else STREAM_END)
+            self._write(end)
         else:
-            self._write(EVENTS[left % len(EVENTS)])
+            self._write(events[left % len(events)])
             due += EVENT_INTERVAL_S
-            asyncio.get_running_loop().call_at(due, self._stream, left - 1, usage, due)
+            asyncio.get_running_loop().call_at(due, self._stream, left - 1, events, end, due)
 
     def _write(self, data: bytes) -> None:
         if self._transport:

@@ -42,7 +42,7 @@ class ForkedProcess:
     @classmethod
     async def start(cls, environment: Mapping[str, str], log: Path, doom: Doom) -> "ForkedProcess":
         read, write = _SERVER.Pipe(duplex=False)
-        process = _SERVER.Process(target=_serve, args=(dict(environment), log, doom, write))
+        process = _SERVER.Process(target=_serve, args=(dict(environment), log, doom, write), daemon=True)
         process.start()
         write.close()
         stdout = asyncio.StreamReader()

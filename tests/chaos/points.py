@@ -104,6 +104,8 @@ def _is_answer(given: Given) -> bool:
 
 POINTS: Final = {
     # -- the intent
+    # Nothing is written; then held and not yet written; then all of it, not yet committed; then committed, and the
+    # caller's task does not know.
     "intent_waits": _around_write("before", _first_intents),
     "intent_held": _in_sink(
         "_hold", "after", lambda given: any(intent.attempt.number == 1 for intent in given["intents"])
@@ -121,6 +123,7 @@ POINTS: Final = {
     "provider_not_called": _everywhere(
         Place("keystead.providers.transport:AiohttpTransport.open", "before", _is_answer)
     ),
+    # It has worked, and nothing of its answer was looked at.
     "answer_not_read": _everywhere(
         Place(
             "aiohttp.client_proto:ResponseHandler.data_received",
@@ -140,9 +143,11 @@ POINTS: Final = {
     ),
     "answer_whole": _everywhere(Place("keystead.gateway.flight:Flight.finish", "before")),
     # -- the settlement
+    # In one transaction: the attempt and its request have ended; what was held is let go and posted; it is added up.
     "end_written": _in_sink("_hold", "before", lambda given: any(map(_is_ours, given["ended"]))),
     "end_counted": _around_sums("before", _is_ours),
     "end_summed": _around_sums("after", _is_ours),
+    # Committed, and nobody was told; told, and the client has not got its last byte; it has.
     "end_durable": _around_write("after", _ends),
     "client_waits": _everywhere(Place("keystead.gateway.flight:Flight.finish", "after")),
     "client_answered": _everywhere(Place("keystead.web.relay:Relay.answer", "after")),
@@ -165,6 +170,7 @@ POINTS: Final = {
     ),
     "next_durable": _around_write("after", _further_intents, latest=4),
     # -- recovery at the start
+    # Whoever dies here is itself recovered by the next.
     "recovery_read": _everywhere(
         Place("keystead.storage.instances:_settlements", "after", lambda given: bool(given["return"])),
         during="recovery",
@@ -179,6 +185,7 @@ POINTS: Final = {
     "rotation_written": _everywhere(
         Place("keystead.vault.credentials:Credentials.activate", "after"), during="rotation", latest=3
     ),
+    # Committed, and the snapshot does not know.
     "rotation_durable": _everywhere(
         Place(
             "keystead.gateway.snapshots:Snapshots.refresh", "before", lambda given: given["self"]._current is not None

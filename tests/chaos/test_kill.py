@@ -25,15 +25,14 @@ from tests.chaos.doom import LONG_DEAD_US, Doom
 from tests.chaos.forked import ForkedGateway
 from tests.chaos.users import KEY, give_means
 from tests.fakes.gateway import Gateway
-from tests.fakes.provider import FakeProcess, FakeProvider
+from tests.fakes.provider import FakeProvider
 
 CALLERS = 16
 RECOVERY_S = 60.0
 
 
 async def test_a_few_kills_lose_nothing(settings: dict[str, str], tmp_path: Path) -> None:
-    gateway = ForkedGateway(tmp_path / "home", settings)
-    async with FakeProvider.process(record=tmp_path / "calls.jsonl") as fake:
+    async with FakeProvider() as fake, ForkedGateway(tmp_path / "home", settings) as gateway:
         await _killed(gateway, fake, times=int(os.environ.get("KILLS", "3")))
         gateway.doom = Doom(ahead_us=LONG_DEAD_US)
         await _found_whole(gateway, fake)
@@ -41,13 +40,12 @@ async def test_a_few_kills_lose_nothing(settings: dict[str, str], tmp_path: Path
 
 @pytest.mark.slow
 async def test_two_hundred_kills_lose_nothing(settings: dict[str, str], tmp_path: Path) -> None:
-    gateway = Gateway(tmp_path / "home", settings)
-    async with FakeProvider.process(record=tmp_path / "calls.jsonl") as fake:
+    async with FakeProvider() as fake, Gateway(tmp_path / "home", settings) as gateway:
         await _killed(gateway, fake, times=int(os.environ.get("KILLS", "200")))
         await _found_whole(gateway, fake)
 
 
-async def _killed(gateway: Gateway, fake: FakeProcess, *, times: int) -> None:
+async def _killed(gateway: Gateway, fake: FakeProvider, *, times: int) -> None:
     """Start, use and kill the gateway so many times."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -57,12 +55,13 @@ async def _killed(gateway: Gateway, fake: FakeProcess, *, times: int) -> None:
         if number == 0:
             await gateway.add_credential("main", "openai", KEY.format(1), origin=fake.origin)
             await give_means(gateway, fake.origin, pool_key=KEY.format(9999))
-        await _load_until_killed(gateway, dice, key=KEY.format(number + 2))
+        await _load_until_killed(gateway, fake, dice, key=KEY.format(number + 2))
 
 
-async def _load_until_killed(gateway: Gateway, dice: random.Random, *, key: str) -> None:
-    """Call from many sides, rotate the key in the middle, kill at a random moment."""
+async def _load_until_killed(gateway: Gateway, fake: FakeProvider, dice: random.Random, *, key: str) -> None:
+    """Call from many sides, rotate the key in the middle, kill at a random moment once they have got through."""
     stop = asyncio.Event()
+    before = len(fake.calls)
 
     async def caller(number: int) -> None:
         call = 0
@@ -80,7 +79,8 @@ async def _load_until_killed(gateway: Gateway, dice: random.Random, *, key: str)
     async with asyncio.TaskGroup() as group:
         for number in range(CALLERS):
             group.create_task(caller(number))
-        await asyncio.sleep(dice.uniform(0.01, 0.25))
+        await fake.arrived(before + CALLERS)
+        await asyncio.sleep(dice.uniform(0.0, 0.25))
         rotation = group.create_task(_quietly(rotate))
         await asyncio.sleep(dice.uniform(0.0, 0.25))
         stop.set()
@@ -93,7 +93,7 @@ async def _quietly(call: Coroutine[Any, Any, Any]) -> None:
         await call
 
 
-async def _found_whole(gateway: Gateway, fake: FakeProcess) -> None:
+async def _found_whole(gateway: Gateway, fake: FakeProvider) -> None:
     """Start once more, and check what is there when nothing is open any more."""
     await gateway.start()
     deadline = time.monotonic() + RECOVERY_S
@@ -102,7 +102,7 @@ async def _found_whole(gateway: Gateway, fake: FakeProcess) -> None:
         await asyncio.sleep(0.5)
     await gateway.stop()
     await gateway.close()
-    calls = [Seen(call["model"], call["auth"]) for call in fake.recorded() if call["model"].startswith("gpt-")]
+    calls = [Seen(call.model, call.auth) for call in fake.calls if call.method == "POST"]
     found = await check_aftermath(gateway, calls)
     states = Counter(row.state for row in found.requests.values())
     print(f"{len(calls)} calls, {len(found.requests)} records, {found.charges} charges,", states)

@@ -48,9 +48,7 @@ def test_there_are_at_least_twenty_points_each_a_place_of_its_own() -> None:
 async def _survives(settings: dict[str, str], folder: Path, points: Sequence[str]) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
-    async with FakeProvider() as fake:
-        world = World(folder, settings, fake, random.Random(seed))
-        await world.begin()
+    async with FakeProvider() as fake, World.begun(folder, settings, fake, random.Random(seed)) as world:
         for point in points:
             await world.die_at(point)
         found = await world.end()

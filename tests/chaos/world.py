@@ -4,10 +4,11 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from tests.acceptance.hybrid import DOWN
 from tests.chaos.aftermath import Found, Seen, check_aftermath
@@ -44,8 +45,18 @@ class World:
         self._fake = fake
         self._dice = dice
 
-    async def begin(self) -> None:
-        """Set up what the deaths will need."""
+    @classmethod
+    @asynccontextmanager
+    async def begun(
+        cls, folder: Path, settings: dict[str, str], fake: FakeProvider, dice: random.Random
+    ) -> AsyncIterator[Self]:
+        """Lend one that is ready to die."""
+        world = cls(folder, settings, fake, dice)
+        async with world._gateway:
+            await world._begin()
+            yield world
+
+    async def _begin(self) -> None:
         self._fake.always(_answer)
         gateway, origin = self._gateway, self._fake.origin
         await gateway.start()

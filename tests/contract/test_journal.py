@@ -20,7 +20,7 @@ from tests.fakes.stored import assert_consistent, attempts_of, request_of, rollu
 
 
 async def test_an_intent_is_there_when_intend_returns(database: Database, clock: FakeClock) -> None:
-    request = request_intent(clock, stream=True, data_class="internal", cost_center="4711")
+    request = request_intent(clock, stream=True, data_class="internal", cost_center="4711", outline="{}")
     attempt = attempt_intent(clock, region="eu", reason="throttled", consent_id="cns_1", holds=(budget_hold(),))
     await database.journal.intend(request, attempt)
     row = await request_of(database, request)

@@ -13,7 +13,14 @@ from keystead.domain.traffic import Endpoint, Owner
 from keystead.policy import class_store, store
 from keystead.policy.class_store import DataClassStore, RecognizerStore
 from keystead.policy.store import LONGEST_CONSENT_US, Consents, Grants
-from keystead.policy.views import ConsentView, GrantView, NewConsent, NewGrant, RecognizerView
+from keystead.policy.views import (
+    ConsentView,
+    GrantView,
+    NewConsent,
+    NewGrant,
+    NewRecognizer,
+    RecognizerView,
+)
 from keystead.storage import schema
 from keystead.storage.database import Database
 from tests.fakes.clock import FakeClock
@@ -58,15 +65,12 @@ class Rooms:
         asked = Requirement(**requirement)
         await self.classes.set(conn, organization_id=ORG, actor_id="mem_1", name=name, rank=rank, requirement=asked)
 
-    async def recognizer(self, conn: AsyncConnection, **changes: Any) -> RecognizerView:
-        usual: dict[str, Any] = {
-            "organization_id": ORG,
-            "actor_id": "mem_1",
-            "name": "cards",
-            "kind": "payment_card",
-            "action": "block",
-        }
-        return await self.recognizers.add(conn, **{**usual, **changes})
+    async def recognizer(
+        self, conn: AsyncConnection, organization_id: OrganizationId = ORG, **changes: Any
+    ) -> RecognizerView:
+        usual: dict[str, Any] = {"name": "cards", "kind": "payment_card", "action": "block"}
+        new = NewRecognizer(**(usual | changes))
+        return await self.recognizers.add(conn, organization_id=organization_id, actor_id="mem_1", new=new)
 
 
 @pytest.fixture

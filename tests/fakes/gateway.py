@@ -76,13 +76,17 @@ class Gateway:
         `environment` holds variables beside the settings, under their own names.
         """
         named = {f"KEYSTEAD_{name.upper()}": value for name, value in settings.items()}
-        gateway = cls(home, {**(environment or {}), **named})
-        await gateway.start()
-        try:
+        async with cls(home, {**(environment or {}), **named}) as gateway:
+            await gateway.start()
             yield gateway
-        finally:
-            await gateway.stop()
-            await gateway.close()
+
+    async def __aenter__(self) -> Self:
+        """Promise that it is stopped at the end, however often it starts until then."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+        await self.close()
 
     @property
     def pid(self) -> int:

@@ -30,6 +30,12 @@ def _count(kind: str) -> Column:
     return Column(_KINDS[kind], lambda item: number(item["requests"].get(kind)), "right")
 
 
+def _said(finding: Json) -> str:
+    """Return what the document says, after what the rules of today say where that is of interest."""
+    both = finding["kind"] in {"allowed_now", "other_credential"}
+    return f"{finding['today']} → {finding['other']}" if both else str(finding["other"])
+
+
 _TODAY: Final = Column("paid today", lambda item: _money(item["paid_today"]), "right")
 _OTHER: Final = Column("paid then", lambda item: _money(item["paid_other"]), "right")
 _FINDINGS: Final = (
@@ -39,7 +45,7 @@ _FINDINGS: Final = (
     Column("paid then", lambda item: _money(item["sums"]["paid_other"]), "right"),
     Column("such as", lambda item: item["examples"][0]),
     Column("code", lambda item: item["code"]),
-    Column("today, then", lambda item: " → ".join(said for said in (item["today"], item["other"]) if said)),
+    Column("because", _said),
 )
 _USES: Final = (
     Column("credential", lambda item: item["credential"]),

@@ -29,16 +29,17 @@ class Dispatch:
         """
         step, ask = flight.step, flight.ask
         try:
-            out = outgoing(ask, step)
+            out = outgoing(ask, step, flight.translation)
+            dialect, endpoint = step.wire
             upstream = request.build(
                 step.provider,
                 step.credential,
-                dialect=ask.dialect,
-                endpoint=ask.endpoint,
-                path_tail=ask.tail,
+                dialect=dialect,
+                endpoint=endpoint,
+                path_tail=out.tail,
                 method=ask.method,
                 model=step.model,
-                query=ask.query.decode("latin-1"),
+                query=out.query,
                 client_headers=ask.headers.items(),
                 body=out.body,
             )
@@ -52,6 +53,8 @@ class Dispatch:
                 raise ClientLeftError from None
             raise
         flight.answered(response, withhold_usage=out.withhold_usage)
+        if flight.translation is not None and flight.answers:
+            flight.translation.check(response.content_type)
 
 
 async def _in_time(opening: Awaitable[UpstreamResponse], seconds: float | None) -> UpstreamResponse:

@@ -6,7 +6,7 @@ suspension, so that a cancelled task still leaves its record.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
@@ -17,11 +17,13 @@ from keystead.domain.clock import Clock
 from keystead.domain.errors import KeysteadError, NotRecordedError, ProviderError
 from keystead.domain.records import FREE, AttemptIntent, Cost, RequestIntent, Settlement
 from keystead.domain.traffic import CostState, ErrorClass, Fault, OnDisconnect, State
-from keystead.domain.usage import NOTHING
+from keystead.domain.usage import NOTHING, Usage, UsageSource
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
+from keystead.gateway.faults import fault_of
 from keystead.gateway.means import BEYOND_HELD, Means, posts
 from keystead.gateway.plan import Step
+from keystead.gateway.translate import Translation
 from keystead.metering.meter import Meter, meter_for
 from keystead.metering.pricing import cost_of
 from keystead.providers.classify import Refusal, classify
@@ -46,24 +48,6 @@ SETTLE_WAIT_S: Final = 5.0
 CLIENT_CLOSED_REQUEST: Final = 499
 """nginx's status for a client that left before the answer."""
 
-_FAULTS: Final = {
-    ErrorClass.THROTTLED: Fault.PROVIDER,
-    ErrorClass.OVERLOADED: Fault.PROVIDER,
-    ErrorClass.PROVIDER_ERROR: Fault.PROVIDER,
-    ErrorClass.TIMEOUT: Fault.PROVIDER,
-    ErrorClass.UNREACHABLE: Fault.PROVIDER,
-    ErrorClass.PROTOCOL: Fault.PROVIDER,
-    # The organization's own contract or key: the custodian mends it, not the caller.
-    ErrorClass.OUT_OF_FUNDS: Fault.POLICY,
-    ErrorClass.AUTH_FAILED: Fault.POLICY,
-    ErrorClass.PERMISSION_DENIED: Fault.POLICY,
-}
-
-
-def fault_of(error_class: ErrorClass) -> Fault:
-    """Say who can mend a provider's refusal; what is not the provider's or the contract's is the caller's."""
-    return _FAULTS.get(error_class, Fault.CALLER)
-
 
 class Flight:
     """One attempt under way."""
@@ -76,6 +60,7 @@ class Flight:
         request: RequestIntent,
         attempt: AttemptIntent,
         means: Means,
+        translation: Translation | None,
         journal: Journal,
         clock: Clock,
         metrics: Metrics,
@@ -87,9 +72,12 @@ class Flight:
         self.step = step
         self.request = request
         self.attempt = attempt
+        self.translation = translation
         self.response: UpstreamResponse | None = None
         self.refusal_body = b""
         """What the provider said when it refused."""
+        self.refusal: Refusal | None = None
+        """What that means."""
         self.error: KeysteadError | None = None
         """What went wrong on our side of the provider's answer, if the attempt broke."""
         self.error_class: ErrorClass | None = None
@@ -128,8 +116,7 @@ class Flight:
         if response.status < 400:
             self._meter = meter_for(
                 self.step.provider.name,
-                self.ask.dialect,
-                self.ask.endpoint,
+                *self.step.wire,
                 stream=self.ask.stream,
                 content_type=response.content_type,
                 request_model=self.step.model,
@@ -155,6 +142,7 @@ class Flight:
         refusal = classify(
             self.step.provider.name, response.status, response.headers, body, now_us=self._clock.now_us()
         )
+        self.refusal = refusal
         self.error_class = refusal.error_class
         return refusal
 
@@ -176,21 +164,53 @@ class Flight:
         Raises:
             ProviderError: the answer broke off.
         """
-        response, meter, usage_filter = self._response(), self._meter, self._filter
+        response, meter, change = self._response(), self._meter, self._change()
         try:
             async for chunk in response.chunks():
                 self._received += len(chunk)
                 if meter is not None:
                     meter.feed(chunk)
-                out = usage_filter.feed(chunk) if usage_filter is not None else chunk
+                out = change(chunk) if change is not None else chunk
                 if out:
                     yield out
         except ProviderError:
             if not self._aborted:
                 raise
             return
-        if usage_filter is not None and (rest := usage_filter.flush()):
+        if rest := self._rest():
             yield rest
+
+    def whole(self, body: bytes) -> bytes:
+        """Return a plain answer as the caller reads it, once all of it is there.
+
+        Raises:
+            ProviderError: it cannot be translated.
+        """
+        if self.translation is None:
+            return body
+        self.measure(complete=True)
+        return self.translation.whole(body, self._known_usage())
+
+    def _change(self) -> Callable[[bytes], bytes] | None:
+        """Return what is done to each piece of an answer as it passes; None: nothing."""
+        if self.translation is not None and self.is_events:
+            return self.translation.feed
+        return self._filter.feed if self._filter is not None else None
+
+    def _rest(self) -> bytes:
+        """Return what is owed at the end of an answer."""
+        if self.translation is not None and self.is_events:
+            self.measure(complete=True)
+            return self.translation.end(self._known_usage())
+        return self._filter.flush() if self._filter is not None else b""
+
+    @property
+    def is_events(self) -> bool:
+        """The answer comes as events: if it is translated, one by one."""
+        return "event-stream" in self._response().content_type
+
+    def _known_usage(self) -> Usage | None:
+        return None if self._reading.source is UsageSource.NONE else self._reading.usage
 
     def sent(self, count: int) -> None:
         """Count bytes handed to the client."""
@@ -224,15 +244,15 @@ class Flight:
     # -- the end ------------------------------------------------------------------------------------------------
 
     def measure(self, *, complete: bool) -> Cost:
-        """Read the usage off the meter and price it; called once, when no more bytes come."""
-        if self._meter is None:
+        """Read the usage off the meter and price it, when no more bytes come; a second call changes nothing."""
+        if self._meter is None or self._reading is not NOTHING:
             return self._cost
         self._reading = self._meter.finish(complete=complete)
         self._cost = cost_of(
             self._means.price_book,
             organization_id=self.step.credential.organization_id,  # whose contract it is, not whose request
             provider=self.step.provider.name,
-            endpoint=self.ask.endpoint,
+            endpoint=self.step.wire[1],
             model_sent=self.step.model,
             region=self.attempt.region,
             at=self.attempt.started_at,

@@ -9,26 +9,33 @@ from keystead.dialects.multipart import replace_field
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.plan import Step
+from keystead.gateway.translate import Translation
 
 _STREAMED_CHATS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """The body for the provider, and whether the usage chunk in the answer is ours alone."""
+    """What is sent: the body with its path and query, and whether the usage chunk in the answer is ours alone."""
 
+    tail: str
+    """Below the provider's prefix."""
+    query: str
     body: bytes
-    withhold_usage: bool
+    withhold_usage: bool = False
 
 
-def outgoing(ask: Ask, step: Step) -> Outgoing:
-    """Return the upstream body for `ask` for `step`.
+def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
+    """Return what is sent for `ask` for `step`.
 
-    The caller's bytes pass untouched unless the model's name differs from what the provider calls it, or the usage
+    Without a translation the caller's bytes pass untouched unless the model's name differs from what the provider calls it, or the usage
     chunk has to be asked for: without `stream_options.include_usage` an OpenAI chat stream carries no usage at all
     (127 of 127 recorded streams).
     """
+    if translation is not None:
+        return Outgoing(tail=translation.tail, query=translation.query, body=translation.body)
+    query = ask.query.decode("latin-1")
     if ask.json is None:
-        return Outgoing(body=_with_model(ask, step), withhold_usage=False)
+        return Outgoing(tail=ask.tail, query=query, body=_with_model(ask, step))
     inject = (
         ask.stream
         and ask.dialect is Dialect.OPENAI
@@ -38,7 +45,8 @@ def outgoing(ask: Ask, step: Step) -> Outgoing:
     )
     # In Gemini's dialect the model stands in the path, and a `model` member (embeddings) is the caller's own.
     model = step.model if ask.json.model is not None and ask.dialect is not Dialect.GEMINI else None
-    return Outgoing(body=rewrite(ask.json, model=model, include_usage=inject), withhold_usage=inject)
+    body = rewrite(ask.json, model=model, include_usage=inject)
+    return Outgoing(tail=ask.tail, query=query, body=body, withhold_usage=inject)
 
 
 def _with_model(ask: Ask, step: Step) -> bytes:

@@ -18,11 +18,12 @@ from keystead.domain.ids import InstanceId
 from keystead.domain.records import FREE, RequestIntent, Settlement
 from keystead.domain.traffic import Fault, State
 from keystead.gateway.ask import Ask
+from keystead.gateway.candidates import candidates_for
 from keystead.gateway.departure import Departure
 from keystead.gateway.flight import Flight, settle
 from keystead.gateway.inspect import data_class_of, look_into, names_alternatives, outline_of, tags_of
 from keystead.gateway.pace import Pace
-from keystead.gateway.plan import Plan, Question, candidates_for, check_alternatives, judge, plan_follow_up, plan_for
+from keystead.gateway.plan import Plan, Question, check_alternatives, judge, plan_follow_up, plan_for
 from keystead.gateway.rules import Caller
 from keystead.gateway.snapshot import Snapshot
 from keystead.gateway.trip import Case, Trip

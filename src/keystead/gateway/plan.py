@@ -14,7 +14,9 @@ from keystead.domain.errors import NotFoundError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.routes import ModelRoute, RouteAttempt
 from keystead.domain.traffic import Dialect, Endpoint, Owner
+from keystead.gateway.candidates import candidates_for
 from keystead.gateway.rules import Caller
+from keystead.gateway.translate import Wire, wire_to
 from keystead.policy.facts import Facts
 from keystead.providers.table import PROVIDERS, Provider
 from keystead.routing.resolve import Candidate, is_within, resolve, split_name
@@ -34,6 +36,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     version: SealedVersion
     provider: Provider
     model: str
+    wire: Wire
+    """What is spoken to the provider; where it is not what the caller speaks, the request is translated."""
     grant_id: str | None
     """The grant that allows it; None for what only a consent can allow."""
     first_byte_timeout_s: float | None = None
@@ -88,23 +92,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     now_us: int
 
 
-def candidates_for(
-    key: VirtualKey, credentials: Sequence[Credential], *, dialect: Dialect, endpoint: Endpoint
-) -> list[Candidate]:
-    """Return the usable credentials that `key` is not narrowed from and whose provider serves the endpoint.
-
-    In the key's own order of preference when it is narrowed to credentials.
-    """
-    able = {
-        credential.id: Candidate(credential=credential, makes=PROVIDERS[credential.provider].native_models)
-        for credential in credentials
-        if credential.active is not None and (dialect, endpoint) in PROVIDERS[credential.provider].endpoints
-    }
-    if key.credential_ids is None:
-        return list(able.values())
-    return [able[identifier] for identifier in key.credential_ids if identifier in able]
-
-
 def plan_for(question: Question) -> Plan:
     """Decide what may be tried for the model asked for.
 
@@ -142,7 +129,7 @@ def plan_follow_up(question: Question, *, credential_id: str) -> Plan:
     caller = question.caller
     held = [credential for credential in caller.rules.credentials if credential.id == credential_id]
     candidates = candidates_for(caller.key, held, dialect=question.dialect, endpoint=question.endpoint)
-    if not candidates:
+    if not candidates or not candidates[0].native:
         raise NotFoundError("There is no such response.", code="response_not_found")
     rule = "stored_with_credential"
     model = ""
@@ -188,6 +175,8 @@ def _plan(
         "data_class": question.data_class.name,
         "candidates": len(considered),
     }
+    if first.wire != (question.dialect, question.endpoint):
+        decision["translated_to"] = "/".join(first.wire)
     if route is not None:
         decision["route"] = route.id
         decision["strategy"] = route.strategy
@@ -226,18 +215,21 @@ def judge(question: Question, candidate: Candidate, model: str) -> tuple[Conside
     if unfit is not None:
         return refused("data_class_refused", unfit)
     allowed = Considered(credential=credential.name, model=model, allowed=True, reason=verdict.reason)
-    return allowed, _step(credential, model, verdict.grant_id)
+    return allowed, _step(question, credential, model, verdict.grant_id)
 
 
-def _step(credential: Credential, model: str, grant_id: str | None, first_byte_timeout_s: float | None = None) -> Step:
+def _step(question: Question, credential: Credential, model: str, grant_id: str | None) -> Step:
+    provider = PROVIDERS[credential.provider]
+    wire = wire_to(provider, (question.dialect, question.endpoint))
     assert credential.active is not None, "candidates are usable"
+    assert wire is not None, "candidates can be asked"
     return Step(
         credential=credential,
         version=credential.active,
-        provider=PROVIDERS[credential.provider],
+        provider=provider,
         model=model,
+        wire=wire,
         grant_id=grant_id,
-        first_byte_timeout_s=first_byte_timeout_s,
     )
 
 
@@ -351,7 +343,7 @@ def _reserve(question: Question, first: Step, candidates: Iterable[Candidate]) -
         verdict = caller.rules.access.decide(caller.subject, credential, first.model, question.endpoint, question.facts)
         denied = not verdict.allowed and verdict.grant_id is not None
         if not denied and caller.rules.classes.why_not(question.data_class, credential, question.now_us) is None:
-            found.append(_step(credential, first.model, None))
+            found.append(_step(question, credential, first.model, None))
     return tuple(found)
 
 

@@ -1,17 +1,24 @@
 """The rules that take part in a decision beside the grants, in words. Pure."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from keystead.domain.access import VirtualKey
 from keystead.domain.grants import DataClass, Requirement
-from keystead.domain.means import RateLimit
+from keystead.domain.means import Measure, RateLimit
 from keystead.domain.routes import ModelRoute
 from keystead.gateway.rules import Caller
 
 Kind = Literal["virtual_key", "grant", "data_class", "recognizers", "route", "limit", "budget", "consent"]
+
+_MEASURES: Final[dict[Measure, str]] = {
+    "requests_per_minute": "requests per minute",
+    "tokens_per_minute": "tokens per minute",
+    "concurrent_requests": "requests at once",
+    "max_output_tokens": "output tokens",
+}
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,4 +91,4 @@ def about_route(route: ModelRoute | None) -> Iterator[Said]:
 def about_limits(limits: Sequence[RateLimit]) -> Iterator[Said]:
     """Say which limits a request is under. Whether they have room changes by the second."""
     for limit in limits:
-        yield Said(kind="limit", name=limit.name, says=f"At most {limit.most:,} {limit.measure.replace('_', ' ')}.")
+        yield Said(kind="limit", name=limit.name, says=f"At most {limit.most:,} {_MEASURES[limit.measure]}.")

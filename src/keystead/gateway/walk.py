@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from keystead.domain.clock import Clock
-from keystead.domain.errors import GatewayError, KeysteadError, PolicyDenied, ProviderError
+from keystead.domain.errors import GatewayError, InvalidRequestError, KeysteadError, PolicyDenied, ProviderError
 from keystead.domain.grants import Consent
 from keystead.domain.records import FREE, AttemptIntent, Settlement
 from keystead.gateway.consent import consent_for
@@ -20,6 +20,7 @@ from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.flight import CLIENT_CLOSED_REQUEST, Flight, settle
 from keystead.gateway.order import in_order
 from keystead.gateway.plan import Step
+from keystead.gateway.translate import Translation, needs_translation, translated
 from keystead.gateway.trip import Case, Trip, Turn, as_decided
 from keystead.routing.breaker import Breakers, BreakerState
 from keystead.routing.figures import Figures
@@ -84,7 +85,8 @@ class Walk:
         while turn is not None:
             try:
                 flight = await self._depart(trip, turn)
-            except PolicyDenied as refusal:  # a limit has no room for this step; another may have
+            except (PolicyDenied, InvalidRequestError) as refusal:
+                # A limit has no room for this step, or its provider has no word for what is asked; another may have.
                 trip.refusal = refusal
                 turn = self._next(trip)
                 continue
@@ -166,11 +168,13 @@ class Walk:
 
         Raises:
             PolicyDenied: a limit has no room for it.
+            InvalidRequestError: it cannot be put into the provider's dialect.
             KeysteadError: it cannot be recorded.
         """
         step = turn.step
         trip.own_seen = trip.own_seen or not step.is_platform
         try:
+            translation = translation_for(trip.case, step)
             holds = trip.case.means.holds(trip.case.caller, step, trip.case.ask, turn.consent)
             attempt = AttemptIntent(
                 number=trip.number + 1,
@@ -198,6 +202,7 @@ class Walk:
             request=trip.request,
             attempt=attempt,
             means=trip.case.means,
+            translation=translation,
             journal=self._journal,
             clock=self._clock,
             metrics=self._metrics,
@@ -318,3 +323,14 @@ class Walk:
             cost=FREE,
         )
         await settle(self._journal, settlement)
+
+
+def translation_for(case: Case, step: Step) -> Translation | None:
+    """Return the request put into the dialect of the step's provider; None if that is the caller's own.
+
+    Raises:
+        InvalidRequestError: it says what cannot be said there.
+    """
+    if not needs_translation(case.ask, step.wire):
+        return None
+    return translated(case.ask, step.provider, step.wire, model=step.model)

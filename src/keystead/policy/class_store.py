@@ -15,7 +15,7 @@ from keystead.policy.classes import BUILT_IN, NO_REGION, RESTRICTED, DataClasses
 from keystead.policy.patterns import KINDS, OWN, check_pattern
 from keystead.policy.recognize import Action
 from keystead.policy.rows import consent_of, data_class_of, in_force, recognizer_of
-from keystead.policy.views import DataClassView, RecognizerView
+from keystead.policy.views import DataClassView, NewRecognizer, RecognizerView
 from keystead.storage import governance, schema
 from keystead.storage.lists import require_room
 
@@ -141,48 +141,21 @@ class RecognizerStore:
         self._clock = clock
 
     async def add(
-        self,
-        conn: AsyncConnection,
-        *,
-        organization_id: OrganizationId,
-        actor_id: str,
-        name: str,
-        kind: str,
-        pattern: str = "",
-        action: str,
-        data_class: str = "",
+        self, conn: AsyncConnection, *, organization_id: OrganizationId, actor_id: str, new: NewRecognizer
     ) -> RecognizerView:
-        """Switch a recogniser on.
-
-        Args:
-            conn: in the caller's transaction.
-            organization_id: whose requests it looks into.
-            actor_id: the member who adds it.
-            name: what refusals and redactions call it.
-            kind: a built-in kind (`patterns.BUILT_IN`), or `pattern`.
-            pattern: RE2, for the kind `pattern` only.
-            action: `block`, `raise` or `redact`.
-            data_class: what to raise to, for the action `raise` only.
+        """Switch a recogniser on that a member, `actor_id`, adds for their organization.
 
         Raises:
             InvalidRequestError: a part is not valid; `param` names it.
             ConflictError: the name is taken, or there are too many.
         """
-        check_name(name)
-        if kind not in KINDS:
-            raise InvalidRequestError(
-                f"There is no recogniser of the kind {kind[:64]!r}.", param="kind", next_step=f"Use {', '.join(KINDS)}."
-            )
-        if kind == OWN:
-            check_pattern(pattern)
-        elif pattern:
-            raise InvalidRequestError(f"A recogniser of the kind {kind} has its own patterns.", param="pattern")
-        await self._check_action(conn, organization_id, action, data_class)
+        _check_kind(new)
+        await self._check_action(conn, organization_id, new.action, new.data_class)
         await require_room(conn, _recognizers, organization_id, most=MAX_RECOGNIZERS)
-        named = (_recognizers.c.organization_id == organization_id, _recognizers.c.name == name)
+        named = (_recognizers.c.organization_id == organization_id, _recognizers.c.name == new.name)
         if (await conn.execute(select(_recognizers.c.id).where(*named))).first() is not None:
             raise ConflictError(
-                f"There is a recogniser named {name!r} already.",
+                f"There is a recogniser named {new.name!r} already.",
                 code="name_taken",
                 param="name",
                 next_step="Choose another name, or remove that one first.",
@@ -191,11 +164,11 @@ class RecognizerStore:
         row = RecognizerView(
             id=new_id("rec", now),
             organization_id=organization_id,
-            name=name,
-            kind=kind,
-            pattern=pattern,
-            action=msgspec.convert(action, Action),
-            data_class=data_class,
+            name=new.name,
+            kind=new.kind,
+            pattern=new.pattern,
+            action=msgspec.convert(new.action, Action),
+            data_class=new.data_class,
             created_at=now,
             created_by=actor_id,
         )
@@ -256,6 +229,25 @@ async def _own(conn: AsyncConnection, organization_id: OrganizationId) -> list[D
     mine = _classes.c.organization_id == organization_id
     found = await conn.execute(select(_classes).where(mine).order_by(_classes.c.rank))
     return [data_class_of(row) for row in found.mappings()]
+
+
+def _check_kind(new: NewRecognizer) -> None:
+    """Refuse a name or a kind that is none, and a pattern that does not go with the kind.
+
+    Raises:
+        InvalidRequestError: as said; `param` names it.
+    """
+    check_name(new.name)
+    if new.kind not in KINDS:
+        raise InvalidRequestError(
+            f"There is no recogniser of the kind {new.kind[:64]!r}.",
+            param="kind",
+            next_step=f"Use {', '.join(KINDS)}.",
+        )
+    if new.kind == OWN:
+        check_pattern(new.pattern)
+    elif new.pattern:
+        raise InvalidRequestError(f"A recogniser of the kind {new.kind} has its own patterns.", param="pattern")
 
 
 def _place(name: str, rank: int | None, kept: DataClassView | None) -> int:

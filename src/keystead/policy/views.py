@@ -26,6 +26,21 @@ class NewGrant(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
 
 
+class NewRecognizer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recogniser is to be like."""
+
+    name: str
+    """What refusals and redactions call it."""
+    kind: str
+    """A built-in kind (`patterns.BUILT_IN`), or `pattern`."""
+    pattern: str = ""
+    """RE2, for the kind `pattern` only."""
+    action: str
+    """`block`, `raise` or `redact`."""
+    data_class: str = ""
+    """What to raise to, for the action `raise` only."""
+
+
 class NewConsent(msgspec.Struct, frozen=True, kw_only=True):
     """What a consent is to cover. Caps are pico credits; see `domain.grants.Consent`."""
 

@@ -31,6 +31,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     credential: Credential
     makes: tuple[str, ...] = ()
     """Patterns of the models its provider makes itself (`gpt-*` at OpenAI)."""
+    native: bool = True
+    """Its provider speaks the caller's dialect; otherwise the request is translated."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,11 +113,16 @@ def _bare(model: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate],
     real = [c for c in candidates if c.credential.owner is not Owner.SANDBOX and _serves(c, model)]
     listed = [c for c in real if c.credential.models is not None]
     if listed:
-        return listed, "listed_model"
+        return _natives(listed), "listed_model"
     made = [c for c in real if any(fnmatchcase(model, pattern) for pattern in c.makes)]
     if made:
-        return made, "maker_of_model"
-    return real, "only_credential"
+        return _natives(made), "maker_of_model"
+    return _natives(real), "only_credential"
+
+
+def _natives(pool: list[Candidate]) -> list[Candidate]:
+    """Leave out those who would need a translation if somebody does not."""
+    return [c for c in pool if c.native] or pool
 
 
 def _names(candidates: Sequence[Candidate]) -> str:

@@ -31,6 +31,7 @@ _ANTHROPIC_TYPES: Final = {
     413: "request_too_large",
     429: "rate_limit_error",
     503: "overloaded_error",
+    529: "overloaded_error",
     504: "timeout_error",
 }
 _GOOGLE_STATUSES: Final = {

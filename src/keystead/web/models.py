@@ -1,8 +1,8 @@
 """The gateway's own answer to "which models are there", in each dialect's shape. Pure.
 
-With one real credential and a key that is not narrowed, the provider's own list passes untouched, fine-tuned models
-included. Otherwise no provider can answer, and the gateway lists what the virtual key may call, under the names
-that work here.
+With one real credential, whose provider speaks the caller's dialect, and a key that is not narrowed, the provider's own
+list passes untouched, fine-tuned models included. Otherwise no provider can answer, and the gateway lists what the
+virtual key may call, translated or not, under the names that work here.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +15,7 @@ from keystead.domain.credential import Credential
 from keystead.domain.traffic import Dialect, Endpoint, Owner
 from keystead.gateway.ask import Ask
 from keystead.gateway.pipeline import Pipeline
+from keystead.providers.table import PROVIDERS
 
 _GEMINI_METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens", "embedContent")
 _USUAL: Final = {
@@ -39,16 +40,18 @@ class ModelList:
         """Say whether the gateway answers `ask` itself."""
         if ask.model:
             return False
-        real = [c for c in self._pipeline.usable(key, ask) if c.owner is not Owner.SANDBOX]
+        real = [c for c in self._pipeline.usable(key, _chat(ask)) if c.owner is not Owner.SANDBOX]
         if key.models is not None or len(real) != 1 or real[0].models is not None:
+            return True
+        if (ask.dialect, Endpoint.MODELS) not in PROVIDERS[real[0].provider].endpoints:
             return True
         return bool(self._pipeline.routes(key)) or not self._pipeline.may_use(key, ask, real[0], name="", model="")
 
     def body(self, key: VirtualKey, ask: Ask) -> bytes:
         """Return the list in the caller's dialect: the organization's routes, then what its credentials serve."""
         names = dict.fromkeys(self._pipeline.routes(key), "keystead")
-        chat = msgspec.structs.replace(ask, endpoint=_USUAL[ask.dialect])
-        credentials = list(self._pipeline.usable(key, ask))
+        chat = _chat(ask)
+        credentials = list(self._pipeline.usable(key, chat))
         for credential in credentials:
             alone = sum(1 for c in credentials if c.provider == credential.provider) == 1
             for model in self._models_of(credential):
@@ -61,6 +64,10 @@ class ModelList:
         if credential.models is None:
             return self._catalogued(credential.provider)
         return [model for model in credential.models if not set(model) & set("*?[")]
+
+
+def _chat(ask: Ask) -> Ask:
+    return msgspec.structs.replace(ask, endpoint=_USUAL[ask.dialect])
 
 
 def _openai(names: dict[str, str]) -> dict[str, Any]:

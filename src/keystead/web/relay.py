@@ -14,9 +14,12 @@ import structlog
 
 from keystead.domain.errors import CallerError, GatewayError, KeysteadError, ProviderError
 from keystead.domain.money import to_text
-from keystead.gateway.flight import MAX_BUFFERED, Flight, fault_of
+from keystead.gateway.faults import fault_of
+from keystead.gateway.flight import MAX_BUFFERED, Flight
+from keystead.gateway.translate import too_large_to_translate
 from keystead.web.errors import error_body, error_event, error_headers
 from keystead.web.receive import Send
+from keystead.web.refusals import translated_refusal
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +69,20 @@ class Relay:
     async def _refusal(self, flight: Flight, send: Send) -> None:
         assert flight.response is not None, "it has refused"
         headers = _headers(flight)
+        status, body = flight.response.status, flight.refusal_body
+        if flight.translation is not None and flight.refusal is not None:
+            headers = [header for header in headers if header[0] != _JSON[0]] + [_JSON]
+            status, body = translated_refusal(
+                flight.refusal,
+                status=status,
+                title=flight.step.provider.title,
+                dialect=flight.ask.dialect,
+                request_id=flight.ask.request_id,
+            )
         if flight.error_class is not None:
             headers.append((b"x-keystead-error", flight.error_class.value.encode()))
             headers.append((b"x-keystead-fault", fault_of(flight.error_class).value.encode()))
-        await send_whole(send, flight.response.status, headers, flight.refusal_body)
+        await send_whole(send, status, headers, body)
 
     async def _plain(self, flight: Flight, send: Send) -> None:
         parts: list[bytes] = []
@@ -80,8 +93,11 @@ class Relay:
                 parts.append(chunk)
                 size += len(chunk)
                 if size > MAX_BUFFERED:
+                    if flight.translation is not None:
+                        raise too_large_to_translate()
                     await self._stream(flight, send, parts, chunks)
                     return
+            body = flight.whole(parts[0] if len(parts) == 1 else b"".join(parts))
         except ProviderError as error:
             await flight.fail(error)
             await send_error(send, error, flight, _headers(flight, upstream=False))
@@ -94,7 +110,6 @@ class Relay:
         headers.append((b"x-keystead-cost-state", flight.cost.state.value.encode()))
         if flight.charge_pico is not None:
             headers.append((b"x-keystead-credits", to_text(flight.charge_pico).encode()))
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
         flight.sent(len(body))
         await send_whole(send, flight.response.status, headers, body)
 
@@ -154,6 +169,10 @@ def _headers(flight: Flight, *, upstream: bool = True) -> Headers:
         (b"x-keystead-owner", step.credential.owner.value.encode("ascii")),
         (b"x-keystead-provider", step.provider.name.encode("ascii")),
     ]
+    if flight.translation is not None:
+        headers.append((b"x-keystead-translated", "/".join(step.wire).encode("ascii")))
+        if dropped := flight.translation.dropped_header:
+            headers.append((b"x-keystead-dropped", dropped))
     if attempt.number > 1:
         headers.append((b"x-keystead-attempt", b"%d" % attempt.number))
     if attempt.reason:

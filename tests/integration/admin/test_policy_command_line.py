@@ -14,6 +14,9 @@ async def test_a_deny_works_from_the_next_request_on_and_its_end_too(run: Run, g
     refused = await gateway.chat("sandbox/echo")
     assert refused.status == 403
     assert "no echoes here" in refused.body.decode()
+    why = (await run("explain", refused.headers["x-keystead-request-id"])).stdout
+    assert row(why, "allowed") == ["allowed", "no", "(not_granted)"]
+    assert f"because  Denied by grant {denied['id']} (no echoes here)." in why
     await run("grant", "revoke", denied["id"], "--yes")
     assert (await gateway.chat("sandbox/echo")).status == 200
     listed = (await run("grant", "list", "--in-force")).stdout

@@ -153,3 +153,22 @@ def test_nobody_listening_says_how_to_start(server: Scripted) -> None:
 def test_what_is_no_address_is_told(url: str) -> None:
     with pytest.raises(CommandError, match="address of the gateway is not valid"):
         AdminClient(url, "t")
+
+
+def test_an_answer_line_by_line_is_given_as_it_comes_and_a_problem_in_it_is_raised(server: Scripted) -> None:
+    problem = {"detail": "It broke.", "code": "internal_error", "fault": "gateway", "next_step": "Try again."}
+    lines = [{"progress": {"done": 1}}, {"progress": {"done": 2}}, {"problem": problem}]
+    server.will_answer(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    found = AdminClient(server.url, "ksa_t").lines("simulate", body={"progress": True})
+    assert [next(found), next(found)] == lines[:2]
+    with pytest.raises(CommandError, match="It broke"):
+        next(found)
+    [(method, path, headers, body)] = server.calls
+    assert (method, path, headers["authorization"]) == ("POST", "/admin/v1/simulate", "Bearer ksa_t")
+    assert json.loads(body) == {"progress": True}
+
+
+def test_a_refusal_before_the_first_line_is_raised(server: Scripted) -> None:
+    server.will_answer({"detail": "No.", "code": "not_allowed", "fault": "policy", "next_step": "Ask."}, status=403)
+    with pytest.raises(CommandError, match="No"):
+        list(AdminClient(server.url, "t").lines("simulate", body={}))

@@ -30,7 +30,14 @@ def step(provider: str, model: str) -> Step:
         on_disconnect=OnDisconnect.DRAIN,
         active=VERSION,
     )
-    return Step(credential=credential, version=VERSION, provider=PROVIDERS[provider], model=model, grant_id=None)
+    return Step(
+        credential=credential,
+        version=VERSION,
+        provider=PROVIDERS[provider],
+        model=model,
+        wire=(Dialect.OPENAI, Endpoint.CHAT),
+        grant_id=None,
+    )
 
 
 def ask(body: dict[str, Any], *, dialect: Dialect = Dialect.OPENAI, endpoint: Endpoint = Endpoint.CHAT) -> Ask:
@@ -55,27 +62,27 @@ def ask(body: dict[str, Any], *, dialect: Dialect = Dialect.OPENAI, endpoint: En
 
 def test_a_plain_call_goes_out_as_the_very_same_bytes() -> None:
     asked = ask({"model": "gpt-5", "messages": []})
-    out = outgoing(asked, step("openai", "gpt-5"))
+    out = outgoing(asked, step("openai", "gpt-5"), None)
     assert out.body is asked.body
     assert not out.withhold_usage
 
 
 def test_a_stream_that_did_not_ask_for_usage_asks_now_and_the_chunk_is_ours() -> None:
-    out = outgoing(ask({"model": "gpt-5", "messages": [], "stream": True}), step("openai", "gpt-5"))
+    out = outgoing(ask({"model": "gpt-5", "messages": [], "stream": True}), step("openai", "gpt-5"), None)
     assert json.loads(out.body)["stream_options"] == {"include_usage": True}
     assert out.withhold_usage
 
 
 def test_a_stream_that_asked_for_usage_keeps_its_bytes_and_its_chunk() -> None:
     asked = ask({"model": "gpt-5", "stream": True, "stream_options": {"include_usage": True}})
-    out = outgoing(asked, step("openai", "gpt-5"))
+    out = outgoing(asked, step("openai", "gpt-5"), None)
     assert out.body is asked.body
     assert not out.withhold_usage
 
 
 def test_a_provider_that_refuses_the_option_is_not_sent_it() -> None:
     asked = ask({"model": "mistral-large", "stream": True})
-    assert outgoing(asked, step("mistral", "mistral-large")).body is asked.body
+    assert outgoing(asked, step("mistral", "mistral-large"), None).body is asked.body
 
 
 @pytest.mark.parametrize(
@@ -83,19 +90,19 @@ def test_a_provider_that_refuses_the_option_is_not_sent_it() -> None:
 )
 def test_other_streams_carry_usage_by_themselves(dialect: Dialect, endpoint: Endpoint) -> None:
     asked = ask({"model": "m", "stream": True}, dialect=dialect, endpoint=endpoint)
-    out = outgoing(asked, step("openai", "m"))
+    out = outgoing(asked, step("openai", "m"), None)
     assert out.body is asked.body
     assert not out.withhold_usage
 
 
 def test_the_models_name_is_what_the_provider_calls_it() -> None:
-    out = outgoing(ask({"model": "mine/gpt-5", "messages": [{"role": "user"}]}), step("openai", "gpt-5"))
+    out = outgoing(ask({"model": "mine/gpt-5", "messages": [{"role": "user"}]}), step("openai", "gpt-5"), None)
     assert json.loads(out.body) == {"model": "gpt-5", "messages": [{"role": "user"}]}
 
 
 def test_a_gemini_bodys_own_model_member_is_the_callers() -> None:
     asked = ask({"model": "models/e", "content": {}}, dialect=Dialect.GEMINI, endpoint=Endpoint.EMBEDDINGS)
-    assert outgoing(asked, step("google", "gemini-embedding-001")).body is asked.body
+    assert outgoing(asked, step("google", "gemini-embedding-001"), None).body is asked.body
 
 
 def test_a_form_has_its_model_field_replaced() -> None:
@@ -109,5 +116,5 @@ def test_a_form_has_its_model_field_replaced() -> None:
         json=None,
         headers={b"content-type": b"multipart/form-data; boundary=b"},
     )
-    out = outgoing(asked, step("openai", "whisper-1"))
+    out = outgoing(asked, step("openai", "whisper-1"), None)
     assert out.body == body.replace(b"mine/whisper-1", b"whisper-1")

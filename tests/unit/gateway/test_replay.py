@@ -1,186 +1,47 @@
 """What would have become of recorded requests under other rules."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from keystead.domain.access import VirtualKey
-from keystead.domain.grants import Consent, DataClass, Reason, Requirement, Terms
+from keystead.domain.grants import DataClass, Requirement, Terms
 from keystead.domain.records import Cost
 from keystead.domain.routes import ModelRoute, RouteAttempt
-from keystead.domain.traffic import CostState, ErrorClass, Owner
-from keystead.gateway.replay.side import Side
-from keystead.gateway.replay.simulate import Simulation
-from keystead.gateway.replay.sums import MOST_GROUPS, OTHERS, Change
+from keystead.domain.traffic import CostState, ErrorClass
+from keystead.gateway.replay.sums import MOST_GROUPS, OTHERS
 from keystead.gateway.rules import Rules
 from keystead.metering.outline import Outline
-from keystead.metering.recorded import Recorded
 from tests.fakes.clock import START_US
+from tests.fakes.replays import (
+    CONSENT,
+    COSTS_ONE,
+    DOWN,
+    HOUR,
+    MOST,
+    ONE,
+    OWN,
+    POOL,
+    ROUTE,
+    SECOND,
+    SPARE,
+    every,
+    kinds,
+    replayed,
+    simulation,
+)
 from tests.fakes.traffic import (
-    ORGANIZATION,
     Asking,
     Traffic,
     budget,
     credential,
     grant,
-    means,
     rate_limit,
     rules,
     virtual_key,
 )
 
-OWN, SPARE = credential("own"), credential("spare")
-POOL: Final = credential("pool", owner=Owner.PLATFORM, margin_ppm=0)
-SECOND: Final = 1_000_000
-HOUR: Final = 3_600 * SECOND
-ONE: Final = 625_000_000
-"""What a request of 100 tokens in and 50 out costs, in pico USD."""
-MOST: Final = 7_100_000_000
-"""The most that can be, by 400 bytes and a limit of 100 tokens: what is held."""
-COSTS_ONE: Final = Asking(at=START_US)
-
-
-def every(seconds: float, times: int, **asked: Any) -> list[Asking]:
-    return [Asking(at=START_US + round(number * seconds * SECOND), **asked) for number in range(times)]
-
-
-def simulation(
-    today: Rules, other: Rules, *keys: VirtualKey, since: int = 0, withdrawn: Sequence[str] = (), differ: bool = False
-) -> Simulation:
-    return Simulation(
-        Side(today, keys or (virtual_key(),), means()),
-        Side(other, keys or (virtual_key(),), means(), withdrawn=frozenset(withdrawn)),
-        since=since,
-        recognizers_differ=differ,
-        examples=5,
-    )
-
-
-async def replayed(simulation: Simulation, records: Sequence[Recorded]) -> list[Change]:
-    return [await simulation.add(recorded) for recorded in records]
-
-
-async def kinds(today: Rules, other: Rules, *asked: Asking) -> list[str]:
-    """What becomes of requests made under `today` under `other`."""
-    records = await Traffic(today).record(*asked)
-    return [change.kind for change in await replayed(simulation(today, other), records)]
-
-
-# --- Whatever was asked ----------------------------------------------------------------------------------------------
-
 BY_TAGS: Final = grant("by-tags", effect="deny", condition='tags.project == "x"')
-ROUTE: Final = ModelRoute(
-    id="rte_1",
-    organization_id=ORGANIZATION,
-    name="coding",
-    strategy="ordered",
-    sticky=False,
-    attempts=(
-        RouteAttempt(model="gpt-5", credential_id=OWN.id),
-        RouteAttempt(model="gpt-5-mini", credential_id=SPARE.id),
-    ),
-)
-CONSENT: Final = Consent(
-    id="con_1",
-    organization_id=ORGANIZATION,
-    team_ids=None,
-    models=None,
-    data_classes=("public", "internal"),
-    reasons=(Reason.DOWN,),
-    daily_cap_pico=3 * 10**12,
-    monthly_cap_pico=5 * 10**12,
-    created_by="mem_1",
-    expires_at=START_US * 2,
-)
-
-gaps = st.sampled_from([1, 5_000, SECOND, 20 * SECOND, 700 * SECOND, 7 * HOUR])
-DOWN: Final = {"own": ErrorClass.UNREACHABLE}
-asked_once = st.builds(
-    Asking,
-    at=st.just(0),
-    model=st.sampled_from(["own/gpt-5", "spare/gpt-5", "coding", "none/gpt-5", "gpt-4o"]),
-    body_bytes=st.sampled_from([40, 400, 4_000]),
-    max_output_tokens=st.sampled_from([None, 50, 500]),
-    said=st.sampled_from(["", "internal", "restricted"]),
-    lasts_us=st.sampled_from([1, SECOND, 90 * SECOND, 2 * HOUR]),
-    output_tokens=st.sampled_from([0, 50, 700]),
-    failing=st.sampled_from([{}, DOWN]),
-)
-budgets = st.builds(
-    budget,
-    st.integers(min_value=0, max_value=4 * MOST),
-    period=st.sampled_from(["day", "week", "month"]),
-    scope_kind=st.just("organization"),
-) | st.builds(
-    budget,
-    st.integers(min_value=0, max_value=4 * MOST),
-    id=st.just("bud_2"),
-    period=st.just("rolling"),
-    rolling_hours=st.integers(min_value=1, max_value=30),
-    scope_kind=st.just("model"),
-    scope_id=st.sampled_from(["gpt-5", "*mini*"]),
-)
-limits = (
-    st.builds(rate_limit, st.just("requests_per_minute"), st.integers(min_value=1, max_value=4))
-    | st.builds(rate_limit, st.just("tokens_per_minute"), st.sampled_from([20, 200, 2_000]))
-    | st.builds(rate_limit, st.just("concurrent_requests"), st.integers(min_value=1, max_value=2))
-    | st.builds(rate_limit, st.just("max_output_tokens"), st.sampled_from([50, 400]))
-)
-policies = st.fixed_dictionaries(
-    {
-        "budgets": st.lists(budgets, max_size=2, unique_by=lambda one: one.id),
-        "limits": st.lists(limits, max_size=2, unique_by=lambda one: one.id),
-        "consents": st.sampled_from([(), (CONSENT,)]),
-        "time_zone": st.sampled_from(["UTC", "Asia/Kathmandu", "America/St_Johns"]),
-    }
-)
-
-
-@st.composite
-def traffic(draw: st.DrawFn, *, wrong: bool) -> list[Asking]:
-    """Requests, with `wrong` also such that a provider refuses: what those would cost elsewhere nobody knows."""
-    at, asked = START_US, []
-    for one, gap in draw(st.lists(st.tuples(asked_once, gaps), min_size=1, max_size=14)):
-        at += gap
-        refused = {"failing": {"own": ErrorClass.INVALID_REQUEST}} if wrong and draw(st.booleans()) else {}
-        asked.append(msgspec.structs.replace(one, at=at, **refused))
-    return asked
-
-
-def under(policy: Any) -> Rules:
-    return rules(OWN, SPARE, POOL, routes=[ROUTE], prepaid_account="acc_1", **policy)
-
-
-@given(policy=policies, asked=traffic(wrong=True))
-@settings(max_examples=150, deadline=None)
-async def test_under_the_rules_of_then_everything_becomes_what_it_became(policy: Any, asked: list[Asking]) -> None:
-    found = simulation(under(policy), under(policy))
-    changes = await replayed(found, await Traffic(under(policy)).record(*asked))
-    assert {change.kind for change in changes} == {"same"}
-    assert all(change.paid_today == change.paid_other for change in changes)
-    assert found.otherwise_recorded == 0
-
-
-@given(policy=policies, asked=traffic(wrong=False))
-@settings(max_examples=150, deadline=None)
-async def test_what_stricter_rules_would_have_refused_is_what_they_do_refuse(policy: Any, asked: list[Asking]) -> None:
-    lenient = rules(OWN, SPARE, POOL, routes=[ROUTE], consents=[CONSENT], prepaid_account="acc_1")
-    policy["consents"] = (CONSENT,)
-    records = await Traffic(lenient).record(*asked)
-    really = await Traffic(under(policy)).record(*asked)
-    changes = await replayed(simulation(lenient, under(policy)), records)
-    told = {record.id for record, change in zip(records, changes, strict=True) if change.kind == "refused_now"}
-    assert told == {now.id for then, now in zip(records, really, strict=True) if fate(now) < fate(then)}
-
-
-def fate(recorded: Recorded) -> int:
-    """Refused, refused by a provider, answered."""
-    return 0 if not recorded.tried else 1 + recorded.tried[-1].answered
-
 
 # --- Budgets -----------------------------------------------------------------------------------------------------------
 
@@ -432,6 +293,13 @@ async def test_what_nobody_can_say_counts_as_it_was() -> None:
     other = rules(OWN, grants=[grant(), by_tags], budgets=[budget(MOST + ONE)])
     asked = [Asking(at=START_US, tags=APOLLO), *every(10, 3)[1:]]
     assert await kinds(rules(OWN), other, *asked) == ["undecidable", "same", "refused_now"]
+
+
+async def test_what_nobody_can_say_takes_its_place_in_the_minute() -> None:
+    by_tags = grant("by-tags", effect="deny", condition='has(tags.project) && tags.project == "x"')
+    other = rules(OWN, grants=[grant(), by_tags], limits=[rate_limit("requests_per_minute", 1)])
+    asked = [*every(1, 2, tags=APOLLO), *every(1, 3)[2:], Asking(at=START_US + HOUR)]
+    assert await kinds(rules(OWN), other, *asked) == ["undecidable", "undecidable", "refused_now", "same"]
 
 
 async def test_what_was_recorded_without_an_outline_is_undecidable() -> None:

@@ -123,7 +123,9 @@ class Door:
 
 def step(of: Credential) -> Step:
     assert of.active is not None
-    return Step(credential=of, version=of.active, provider=PROVIDERS[of.provider], model=MODEL, grant_id=None)
+    wire = (Dialect.OPENAI, Endpoint.CHAT)
+    provider = PROVIDERS[of.provider]
+    return Step(credential=of, version=of.active, provider=provider, model=MODEL, wire=wire, grant_id=None)
 
 
 def caller(consents: tuple[Consent, ...]) -> Caller:

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from keystead.domain.credential import Credential, SealedVersion, VersionState
@@ -74,6 +75,21 @@ def test_a_bare_model_goes_to_the_credential_that_lists_it() -> None:
 
 def test_a_model_released_this_morning_goes_to_the_only_credential() -> None:
     assert chosen("brand-new-1", MAIN, SANDBOX) == ("main", "brand-new-1", "only_credential")
+
+
+def test_a_model_that_nobody_knows_goes_to_the_only_one_that_speaks_the_callers_dialect() -> None:
+    foreign = msgspec.structs.replace(candidate("claude", "anthropic"), native=False)
+    assert chosen("released-today", candidate("main", "openai"), foreign)[0] == "main"
+
+
+def test_a_bare_model_goes_to_its_maker_translated() -> None:
+    foreign = msgspec.structs.replace(candidate("claude", "anthropic", makes=("claude-*",)), native=False)
+    assert chosen("claude-opus-5", candidate("main", "openai", makes=("gpt-*",)), foreign)[0] == "claude"
+
+
+def test_of_several_that_list_a_model_those_that_speak_the_callers_dialect_come_first() -> None:
+    foreign = msgspec.structs.replace(candidate("far", "anthropic", models=("m",)), native=False)
+    assert chosen("m", foreign, candidate("near", "openai", models=("m",)))[0] == "near"
 
 
 def test_the_sandbox_answers_only_by_its_name() -> None:

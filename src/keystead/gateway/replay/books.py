@@ -21,6 +21,7 @@ from keystead.metering.recorded import Recorded
 from keystead.storage.admission import Room, Standing, window_of
 
 _RENEW_US: Final = int(RENEW_S * 1_000_000)
+_NO_LIMIT: Final = 2**53
 _LONGEST_US: Final = HOUR_US
 """How long a request is taken to last of which no end is recorded."""
 
@@ -123,10 +124,20 @@ class Books:
         if admission is not None:
             self._fall_due(at, _Due(admission=admission, tokens=tokens))
 
-    def take(self, caller: Caller | None, recorded: Recorded) -> None:
+    async def take(self, caller: Caller | None, recorded: Recorded) -> None:
         """Count a request as it was, without deciding about it."""
-        for tried in recorded.tried if caller is not None else ():
-            assert caller is not None, "as above"
+        if caller is None or not recorded.tried:
+            return
+        first, last = recorded.tried[0], recorded.tried[-1]
+        limits = self._rules.rates.concerning(caller.spender, CredentialId(first.credential_id), first.model)
+        if limits:
+            boundless = [msgspec.structs.replace(limit, most=_NO_LIMIT) for limit in limits]
+            tokens = recorded.body_bytes // 4 + 1
+            admission = await self._rates.admit(boundless, cost_tokens=tokens, now_us=self._now.at)
+            self._running += 1
+            usage = last.reading.usage
+            self.end(admission, at=end_of(recorded), tokens=usage.input_total + usage.output_total)
+        for tried in recorded.tried:
             budgets = self._rules.budgets.concerning(caller.spender, CredentialId(tried.credential_id), tried.model)
             holds = holds_for(
                 [budget for budget in budgets if budget.hard],

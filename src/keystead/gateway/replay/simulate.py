@@ -73,7 +73,7 @@ class Simulation:
         else:
             if isinstance(found, Undecidable):
                 for side, books in zip(self._sides, self._books, strict=True):
-                    books.take(side.caller(recorded), recorded)
+                    await books.take(side.caller(recorded), recorded)
             change = _unchanged(recorded, found)
         if counted:
             self._note(recorded, change)

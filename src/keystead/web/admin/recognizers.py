@@ -7,7 +7,7 @@ import msgspec
 from keystead.domain.access import Permission
 from keystead.policy.patterns import KINDS, MAX_PATTERN_LENGTH
 from keystead.policy.recognize import Action
-from keystead.policy.views import RecognizerView
+from keystead.policy.views import NewRecognizer, RecognizerView
 from keystead.web.admin.data_class_names import DataClassName
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import Instant, Nothing, Page, RuleName, with_instants
@@ -56,11 +56,13 @@ async def add(call: Call[Nothing, AddRecognizer]) -> RecognizerShown:
             change.conn,
             organization_id=call.who.organization_id,
             actor_id=call.who.member_id,
-            name=body.name,
-            kind=body.kind,
-            pattern=body.pattern,
-            action=body.action,
-            data_class=body.data_class,
+            new=NewRecognizer(
+                name=body.name,
+                kind=body.kind,
+                pattern=body.pattern,
+                action=body.action,
+                data_class=body.data_class,
+            ),
         )
         await change.record(
             "recognizer.added",

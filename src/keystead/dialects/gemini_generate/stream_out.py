@@ -1,0 +1,110 @@
+"""Google's streams, written. A call goes out when it is whole: Gemini has no pieces of arguments. Pure."""
+
+from typing import Any
+
+import msgspec
+
+from keystead.dialects.gemini_generate.answer_out import FINISHES, citation, function_call, signed, usage_metadata
+from keystead.domain.chat import (
+    Cited,
+    Event,
+    Failed,
+    Finish,
+    Finished,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    TextSealed,
+    ThinkingDelta,
+    ThinkingSealed,
+    ToolArgumentsDelta,
+    ToolCallStarted,
+)
+from keystead.domain.usage import Usage
+
+
+class _Call:
+    """A call whose arguments are still coming."""
+
+    def __init__(self, started: ToolCallStarted) -> None:
+        self.started = started
+        self.arguments: list[str] = []
+
+
+class GeminiStreamWriter:
+    """A `StreamWriter`."""
+
+    def __init__(self, *, request_id: str) -> None:
+        """Answer ids of its own are the provider's; `request_id` stands in for one that it does not give."""
+        self._id = request_id
+        self._model = ""
+        self._calls: dict[tuple[int, int], _Call] = {}
+        self._finishes: dict[int, Finish] = {}
+
+    def feed(self, event: Event) -> bytes:
+        """See `StreamWriter.feed`."""
+        match event:
+            case TextDelta() | RefusalDelta() | ThinkingDelta() | ThinkingSealed() | TextSealed():
+                return self._said(_part(event), event.choice)
+            case Started():
+                self._id, self._model = event.id or self._id, event.model
+            case ToolCallStarted():
+                self._calls[event.choice, event.call] = _Call(event)
+            case ToolArgumentsDelta():
+                if (call := self._calls.get((event.choice, event.call))) is not None:
+                    call.arguments.append(event.json)
+            case Finished():
+                self._finishes[event.choice] = event.finish
+                return self._called(event.choice)
+            case Cited() | Failed():
+                return self._told(event)
+        return b""
+
+    def end(self, usage: Usage | None) -> bytes:
+        """See `StreamWriter.end`: the finish reasons come with the usage, in the last event, as Gemini sends them."""
+        candidates = [
+            {"content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": FINISHES[finish], "index": choice}
+            for choice, finish in sorted(self._finishes.items())
+        ]
+        last: dict[str, Any] = {"candidates": candidates}
+        if usage is not None:
+            last["usageMetadata"] = usage_metadata(usage)
+        return self._event(last)
+
+    def _told(self, event: Cited | Failed) -> bytes:
+        if isinstance(event, Failed):
+            code, status = (503, "UNAVAILABLE") if event.overloaded else (500, "INTERNAL")
+            return _sse({"error": {"code": code, "message": event.message, "status": status}})
+        sources = [{"uri": citation(event.citation).get("uri", "")}]
+        return self._event({"candidates": [{"index": event.choice, "citationMetadata": {"citationSources": sources}}]})
+
+    def _called(self, choice: int) -> bytes:
+        """Write the calls of a choice that has ended."""
+        out = b""
+        for key in sorted(key for key in self._calls if key[0] == choice):
+            call = self._calls.pop(key)
+            written = function_call(call.started.id, call.started.name, "".join(call.arguments))
+            out += self._said({"functionCall": written, **signed(call.started.sealed)}, choice)
+        return out
+
+    def _said(self, part: dict[str, Any], choice: int) -> bytes:
+        return self._event({"candidates": [{"content": {"role": "model", "parts": [part]}, "index": choice}]})
+
+    def _event(self, response: dict[str, Any]) -> bytes:
+        return _sse({**response, "modelVersion": self._model, "responseId": self._id})
+
+
+def _part(event: TextDelta | RefusalDelta | ThinkingDelta | ThinkingSealed | TextSealed) -> dict[str, Any]:
+    match event:
+        case ThinkingDelta():
+            return {"text": event.text, "thought": True}
+        case ThinkingSealed():
+            return {"text": "", "thought": True, **signed(event.sealed)}
+        case TextSealed():
+            return {"text": "", **signed(event.sealed)}
+        case _:
+            return {"text": event.text}
+
+
+def _sse(value: dict[str, Any]) -> bytes:
+    return b"data: " + msgspec.json.encode(value) + b"\r\n\r\n"

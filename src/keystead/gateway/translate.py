@@ -1,0 +1,225 @@
+"""One request's way into another dialect, and its answer's way back. Pure.
+
+Made only for a step whose provider does not speak the caller's dialect. What the provider's dialect has no word for is
+refused by name if it changes the answer, and otherwise left out and told in a header.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from keystead.dialects.anthropic_messages import ANTHROPIC_MESSAGES
+from keystead.dialects.gemini_generate import GEMINI_GENERATE
+from keystead.dialects.openai_chat import OPENAI_CHAT
+from keystead.dialects.openai_responses import OPENAI_RESPONSES
+from keystead.dialects.sse import SseSplitter
+from keystead.dialects.translating import StreamReader, StreamWriter, Translator, UnreadableError, Written
+from keystead.domain.chat import ChatRequest, Event, Failed, Finished, Loss, Started
+from keystead.domain.errors import InvalidRequestError, ProviderError
+from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
+from keystead.domain.usage import Usage
+from keystead.gateway.ask import Ask
+from keystead.providers.profiles import PROFILES
+from keystead.providers.table import Provider
+
+Wire = tuple[Dialect, Endpoint]
+"""A dialect, and which of its endpoints."""
+
+CHATS: Final[Mapping[Wire, Translator]] = {
+    (Dialect.ANTHROPIC, Endpoint.MESSAGES): ANTHROPIC_MESSAGES,
+    (Dialect.GEMINI, Endpoint.GENERATE): GEMINI_GENERATE,
+    (Dialect.OPENAI, Endpoint.CHAT): OPENAI_CHAT,
+    (Dialect.OPENAI, Endpoint.RESPONSES): OPENAI_RESPONSES,
+}
+"""What can be translated into each other, in the order in which a provider that speaks several is spoken to."""
+
+_CARRIED: Final = (b'"ks1.', b'"a3MxL')
+"""How a foreign seal begins in a body; the second is the first in base64."""
+_LONGEST_EVENT: Final = 8 * 1024 * 1024
+_FIELDS_TOLD: Final = 20
+_TAILS: Final = {
+    Endpoint.MESSAGES: "/messages",
+    Endpoint.CHAT: "/chat/completions",
+    Endpoint.RESPONSES: "/responses",
+}
+
+
+def wire_to(provider: Provider, asked: Wire) -> Wire | None:
+    """Return what is spoken to `provider` for a caller who speaks `asked`; None: it cannot be reached from there."""
+    if asked in provider.endpoints:
+        return asked
+    if asked not in CHATS:
+        return None
+    return next((wire for wire in CHATS if wire in provider.endpoints), None)
+
+
+def needs_translation(ask: Ask, wire: Wire) -> bool:
+    """Say whether a request must be translated for a provider that speaks `wire`.
+
+    Within one dialect, too, if it holds what another maker sealed in an earlier turn (see `translating.carry`): the
+    provider could not read that, and would refuse the request for it.
+    """
+    if wire != (ask.dialect, ask.endpoint):
+        return True
+    return wire in CHATS and any(mark in ask.body for mark in _CARRIED)
+
+
+class Translation:
+    """A request put into another dialect, and what its answer is put back with."""
+
+    def __init__(self, ask: Ask, wire: Wire, request: ChatRequest, written: Written) -> None:
+        """Take what `translated` has put together."""
+        self.wire = wire
+        self.body = written.body
+        self.dropped = [loss.field for loss in (*request.losses, *written.losses)]
+        """What the provider is not told, in the caller's words."""
+        self._ask = ask
+        self._request = request
+        self._caller, self._provider = CHATS[ask.dialect, ask.endpoint], CHATS[wire]
+        self._splitter = SseSplitter(limit=_LONGEST_EVENT)
+        self._reader: StreamReader | None = None
+        self._writer: StreamWriter | None = None
+        self._finished = False
+        self._failed = False
+
+    @property
+    def dropped_header(self) -> bytes:
+        """What the provider is not told, for a header: names come from the caller's body and may hold anything."""
+        names = [name for name in self.dropped if name.isascii() and name.isprintable() and "," not in name]
+        return ", ".join(names[:_FIELDS_TOLD]).encode("ascii")
+
+    def check(self, content_type: str) -> None:
+        """See that the provider answers in the way that it was asked to.
+
+        Raises:
+            ProviderError: it sends a stream instead of an answer, or the other way round.
+        """
+        if ("event-stream" in content_type) is not self._ask.stream:
+            raise _garbled("The provider's answer is of another kind than was asked for.", "unexpected_answer")
+
+    @property
+    def tail(self) -> str:
+        """The path below the provider's prefix."""
+        if self.wire[1] is Endpoint.GENERATE:
+            return f"/models/{{model}}:{'streamGenerateContent' if self._ask.stream else 'generateContent'}"
+        return _TAILS[self.wire[1]]
+
+    @property
+    def query(self) -> str:
+        """The query: Gemini streams events only when asked to."""
+        return "alt=sse" if self.wire[1] is Endpoint.GENERATE and self._ask.stream else ""
+
+    def whole(self, body: bytes, usage: Usage | None) -> bytes:
+        """Return a whole answer in the caller's dialect.
+
+        Raises:
+            ProviderError: the provider's answer cannot be read.
+        """
+        try:
+            answer = self._provider.read_answer(body)
+        except UnreadableError as error:
+            raise _unreadable(error) from error
+        # The name that was asked for: Claude Code drops thoughts of what it takes for another model, seals and all.
+        answer = msgspec.structs.replace(answer, model=self._ask.model)
+        return self._caller.write_answer(answer, usage=usage, created_s=self._created_s)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what a piece of the provider's stream becomes for the caller.
+
+        Raises:
+            ProviderError: it cannot be read.
+        """
+        return self._written(self._splitter.feed(chunk))
+
+    def end(self, usage: Usage | None) -> bytes:
+        """Return the end of the caller's stream, once the provider's came to its end.
+
+        Raises:
+            ProviderError: it did not come to its own end, or cannot be read. A caller must not take it for whole.
+        """
+        tail = self._splitter.tail()
+        out = self._written([tail] if tail.strip() else [])
+        out += self._heard(self._events.end())
+        if self._failed:
+            return out
+        if not self._finished:
+            raise _garbled("The provider's answer ended in the middle.", "truncated_answer")
+        return out + self._out.end(usage)
+
+    @property
+    def _created_s(self) -> int:
+        return self._ask.started_at // 1_000_000
+
+    @property
+    def _events(self) -> StreamReader:
+        if self._reader is None:
+            self._reader = self._provider.stream_reader()
+        return self._reader
+
+    @property
+    def _out(self) -> StreamWriter:
+        if self._writer is None:
+            self._writer = self._caller.stream_writer(
+                self._request, request_id=self._ask.request_id, created_s=self._created_s
+            )
+        return self._writer
+
+    def _written(self, events: Iterable[bytes]) -> bytes:
+        try:
+            return b"".join([self._heard(self._events.feed(event)) for event in events])
+        except UnreadableError as error:
+            raise _unreadable(error) from error
+
+    def _heard(self, events: Sequence[Event]) -> bytes:
+        told = [self._renamed(event) for event in events]
+        for event in told:
+            self._finished = self._finished or isinstance(event, Finished)
+            self._failed = self._failed or isinstance(event, Failed)
+        return b"".join([self._out.feed(event) for event in told])
+
+    def _renamed(self, event: Event) -> Event:
+        return msgspec.structs.replace(event, model=self._ask.model) if isinstance(event, Started) else event
+
+
+def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str) -> Translation:
+    """Put a request into the dialect that is spoken to `provider`.
+
+    Args:
+        ask: what the caller asks, in one of `CHATS`.
+        provider: whom it goes to.
+        wire: what is spoken to it (see `wire_to`).
+        model: what the provider calls the model.
+
+    Raises:
+        InvalidRequestError: the body is not valid in its dialect, or says what cannot be said in the provider's.
+    """
+    request = CHATS[ask.dialect, ask.endpoint].read_request(ask.body, model=model, stream=ask.stream)
+    written = CHATS[wire].write_request(request, PROFILES[provider.name])
+    grave = [loss for loss in (*request.losses, *written.losses) if loss.grave]
+    if grave:
+        raise _not_said(grave, provider)
+    return Translation(ask, wire, request, written)
+
+
+def _not_said(grave: Sequence[Loss], provider: Provider) -> InvalidRequestError:
+    names = ", ".join(f"`{loss.field}`" for loss in grave[:_FIELDS_TOLD])
+    return InvalidRequestError(
+        f"{provider.title} has no word for {names}.",
+        code="not_translatable",
+        param=grave[0].field,
+        next_step="Leave it out, or use a model of a provider that speaks this API.",
+    )
+
+
+def _unreadable(error: UnreadableError) -> ProviderError:
+    return _garbled(f"The provider's answer cannot be read: {error}.", "unreadable_answer")
+
+
+def too_large_to_translate() -> ProviderError:
+    """Return the error for a plain answer that is too large to be held and translated."""
+    return _garbled("The provider's answer is too large to be translated.", "answer_too_large")
+
+
+def _garbled(message: str, code: str) -> ProviderError:
+    return ProviderError(message, error_class=ErrorClass.PROTOCOL, sent=True, code=code)
