@@ -13,8 +13,8 @@ export UV_PYTHON_DOWNLOADS := never
 run: .venv/.run ## Start the gateway on http://127.0.0.1:5397 (Ctrl-C lets answers in flight finish)
 	@$(BIN)/keystead serve
 
-test: .venv/.dev ## Run every test but the slow ones (under 5 minutes on two cores)
-	$(BIN)/pytest -n 3 --dist loadfile -m "not slow"
+test: .venv/.dev ## Run every test but the slow ones (some ten minutes on two cores)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 soak: .venv/.dev ## Run the slow tests: kill -9 by the hundred, every property with many examples
 	$(BIN)/pytest -m slow
