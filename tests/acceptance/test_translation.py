@@ -13,15 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
-from anthropic.types import message_create_params
-from google.genai import types as genai_types
-from openai.types.chat import completion_create_params
-from openai.types.responses import response_create_params
-from pydantic import TypeAdapter
 
 from tests.acceptance import callers, upstreams
 from tests.acceptance.callers import Caller, Heard, Wish
 from tests.acceptance.upstreams import Said
+from tests.acceptance.valid import valid
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
 from tests.fakes.wire import Answer, Call
@@ -85,7 +81,7 @@ async def test_text_comes_back_with_its_usage(hall: Hall, caller: str, upstream:
     heard = await hall.sdks[caller].ask(f"{upstream}/m-1", PROMPT, Wish(), stream=stream)
     assert (heard.text, heard.finish) == ("Sunny, mostly.", "stop")
     _counts_are_exact(heard)
-    sent = _valid(hall.fake.calls[-1])
+    sent = valid(hall.fake.calls[-1])
     assert callers.SYSTEM in json.dumps(sent)
     assert PROMPT in json.dumps(sent)
     [record] = (await hall.gateway.admin("GET", "/requests?limit=1"))["items"]
@@ -106,13 +102,13 @@ async def test_tools_are_called_and_answered_over_two_turns(
     heard = await sdk.ask(f"{upstream}/m-1", PROMPT, Wish(tools=True), stream=stream)
     assert heard.calls == tuple((name, arguments) for _, name, arguments in WEATHER)
     assert heard.finish == "tools"
-    _valid(hall.fake.calls[-1])
+    valid(hall.fake.calls[-1])
     if heard.raw is None:  # pieces of a Gemini stream are not sent back as one
         return
     hall.says(Said(text="Sunny in both."))
     again = await sdk.tell(f"{upstream}/m-1", PROMPT, heard, ["sunny", "rainy"])
     assert again.text == "Sunny in both."
-    sent = json.dumps(_valid(hall.fake.calls[-1]))
+    sent = json.dumps(valid(hall.fake.calls[-1]))
     assert sent.index("Bern") < sent.rindex("sunny") < sent.rindex("rainy")
 
 
@@ -135,7 +131,7 @@ async def test_a_picture_arrives(hall: Hall, caller: str, upstream: str) -> None
     hall.says(Said(text="A pixel."))
     heard = await hall.sdks[caller].ask(f"{upstream}/m-1", "What is this?", Wish(image=True), stream=False)
     assert heard.text == "A pixel."
-    _valid(hall.fake.calls[-1])
+    valid(hall.fake.calls[-1])
     assert callers.PIXEL in _standard(hall.fake.calls[-1].body)
 
 
@@ -144,7 +140,7 @@ async def test_a_json_schema_arrives(hall: Hall, caller: str, upstream: str) -> 
     hall.says(Said(text='{"city": "Bern"}'))
     heard = await hall.sdks[caller].ask(f"{upstream}/m-1", PROMPT, Wish(schema=True), stream=False)
     assert json.loads(heard.text) == {"city": "Bern"}
-    sent = _valid(hall.fake.calls[-1])
+    sent = valid(hall.fake.calls[-1])
     assert callers.SCHEMA in list(_objects(sent))
 
 
@@ -154,7 +150,7 @@ async def test_thoughts_are_heard(hall: Hall, caller: str, upstream: str, stream
     hall.says(Said(thought="Let me think.", seal=SEAL, text="Sunny."))
     heard = await hall.sdks[caller].ask(f"{upstream}/m-1", PROMPT, Wish(effort=True), stream=stream)
     assert (heard.text, heard.thought) == ("Sunny.", "Let me think.")
-    _valid(hall.fake.calls[-1])
+    valid(hall.fake.calls[-1])
     _counts_are_exact(heard)
 
 
@@ -202,30 +198,6 @@ def _standard(body: bytes) -> str:
 
 def _counts_are_exact(heard: Heard) -> None:
     assert (heard.input_total, heard.output_total) == (upstreams.INPUT, upstreams.OUTPUT)
-
-
-_SCHEMAS: dict[str, TypeAdapter[Any]] = {
-    "messages": TypeAdapter(message_create_params.MessageCreateParamsNonStreaming),
-    "chat": TypeAdapter(completion_create_params.CompletionCreateParamsNonStreaming),
-    "responses": TypeAdapter(response_create_params.ResponseCreateParamsNonStreaming),
-}
-
-
-def _valid(call: Call) -> Any:
-    """Return the body, after seeing that the provider's own SDK has words for all of it."""
-    body = json.loads(call.body)
-    if "enerateContent" in call.path:
-        genai_types.GenerationConfig.model_validate(body.get("generationConfig", {}))
-        for content in body["contents"]:
-            genai_types.Content.model_validate(content)
-        for tool in body.get("tools", []):
-            genai_types.Tool.model_validate(tool)
-        assert body.keys() <= {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
-        return body
-    wire = "messages" if call.path.endswith("/messages") else call.path.rpartition("/")[2]
-    plain = {name: value for name, value in body.items() if name not in {"stream", "stream_options"}}
-    _SCHEMAS[{"completions": "chat"}.get(wire, wire)].validate_python(plain)
-    return body
 
 
 def _objects(value: Any) -> Any:

@@ -10,6 +10,7 @@ first, and then the model that was authorised would not be the model that runs. 
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -86,7 +87,14 @@ def rewrite(body: JsonBody, *, model: str | None = None, include_usage: bool = F
         return body.raw
     if include_usage:
         members["stream_options"] = _with_usage(members.get("stream_options"))
-    return b"{" + b",".join([msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items()]) + b"}"
+    return _joined(members)
+
+
+def with_members(body: JsonBody, changed: Mapping[str, msgspec.Raw | None]) -> JsonBody:
+    """Return the body with other members of these names, or without those that are None; all else keeps its bytes."""
+    every = {**body.members, **changed}
+    members = {name: value for name, value in every.items() if value is not None}
+    return msgspec.structs.replace(body, raw=_joined(members), members=members)
 
 
 def id_member(body: JsonBody, name: str) -> str | None:
@@ -248,5 +256,8 @@ def _wants_usage(value: msgspec.Raw | None) -> bool:
 def _with_usage(value: msgspec.Raw | None) -> msgspec.Raw:
     options = _options(value)
     options["include_usage"] = msgspec.Raw(b"true")
-    inner = b",".join([msgspec.json.encode(name) + b":" + bytes(member) for name, member in options.items()])
-    return msgspec.Raw(b"{" + inner + b"}")
+    return msgspec.Raw(_joined(options))
+
+
+def _joined(members: Mapping[str, msgspec.Raw]) -> bytes:
+    return b"{" + b",".join([msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items()]) + b"}"

@@ -122,6 +122,9 @@ class Translator(Protocol):
         ...
 
 
+FREE_TEXT: Final = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+"""The arguments of a tool that takes free text, for a provider that knows none such (see `gateway.own_tools`)."""
+
 _CARRIED: Final = "ks1."
 
 

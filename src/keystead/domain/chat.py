@@ -77,6 +77,13 @@ class Media(msgspec.Struct, frozen=True, kw_only=True, tag="media"):
     cache: str = ""
 
 
+class Namespaced(msgspec.Struct, frozen=True, kw_only=True):
+    """How OpenAI's responses call a tool that stands in a namespace; everywhere else names are flat."""
+
+    namespace: str
+    name: str
+
+
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True, tag="tool_call"):
     """The model asks for a tool of the caller's."""
 
@@ -87,6 +94,8 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, tag="tool_call"):
     """JSON text, as the model wrote it; free text for a custom tool."""
     custom: bool = False
     """A custom (free-form) tool of OpenAI."""
+    namespaced: Namespaced | None = None
+    """What `name` was made of."""
     sealed: Sealed | None = None
     cache: str = ""
 
@@ -146,6 +155,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool | None = None
     custom: bool = False
     """Free text instead of JSON arguments (OpenAI's custom tools)."""
+    namespaced: Namespaced | None = None
+    """What `name` was made of."""
     cache: str = ""
 
 
@@ -287,6 +298,8 @@ class ToolCallStarted(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     custom: bool = False
+    namespaced: Namespaced | None = None
+    """What `name` was made of."""
     sealed: Sealed | None = None
     choice: int = 0
 

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from keystead.dialects.body import rewrite
+from keystead.dialects.foreign_seals import without_foreign_seals
 from keystead.dialects.multipart import replace_field
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
@@ -27,9 +28,9 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
     """Return what is sent for `ask` for `step`.
 
-    Without a translation the caller's bytes pass untouched unless the model's name differs from what the provider calls it, or the usage
-    chunk has to be asked for: without `stream_options.include_usage` an OpenAI chat stream carries no usage at all
-    (127 of 127 recorded streams).
+    Without a translation the caller's bytes pass untouched unless the model's name differs from what the provider calls
+    it, an earlier turn holds what another maker sealed, or the usage chunk has to be asked for: without
+    `stream_options.include_usage` an OpenAI chat stream carries no usage at all (127 of 127 recorded streams).
     """
     if translation is not None:
         return Outgoing(tail=translation.tail, query=translation.query, body=translation.body)
@@ -45,7 +46,8 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
     )
     # In Gemini's dialect the model stands in the path, and a `model` member (embeddings) is the caller's own.
     model = step.model if ask.json.model is not None and ask.dialect is not Dialect.GEMINI else None
-    body = rewrite(ask.json, model=model, include_usage=inject)
+    own = without_foreign_seals(ask.json, ask.dialect, ask.endpoint)
+    body = rewrite(own, model=model, include_usage=inject)
     return Outgoing(tail=ask.tail, query=query, body=body, withhold_usage=inject)
 
 

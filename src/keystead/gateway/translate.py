@@ -20,6 +20,7 @@ from keystead.domain.errors import InvalidRequestError, ProviderError
 from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
 from keystead.domain.usage import Usage
 from keystead.gateway.ask import Ask
+from keystead.gateway.own_tools import OwnTools
 from keystead.providers.profiles import PROFILES
 from keystead.providers.table import Provider
 
@@ -34,8 +35,6 @@ CHATS: Final[Mapping[Wire, Translator]] = {
 }
 """What can be translated into each other, in the order in which a provider that speaks several is spoken to."""
 
-_CARRIED: Final = (b'"ks1.', b'"a3MxL')
-"""How a foreign seal begins in a body; the second is the first in base64."""
 _LONGEST_EVENT: Final = 8 * 1024 * 1024
 _FIELDS_TOLD: Final = 20
 _TAILS: Final = {
@@ -54,17 +53,6 @@ def wire_to(provider: Provider, asked: Wire) -> Wire | None:
     return next((wire for wire in CHATS if wire in provider.endpoints), None)
 
 
-def needs_translation(ask: Ask, wire: Wire) -> bool:
-    """Say whether a request must be translated for a provider that speaks `wire`.
-
-    Within one dialect, too, if it holds what another maker sealed in an earlier turn (see `translating.carry`): the
-    provider could not read that, and would refuse the request for it.
-    """
-    if wire != (ask.dialect, ask.endpoint):
-        return True
-    return wire in CHATS and any(mark in ask.body for mark in _CARRIED)
-
-
 class Translation:
     """A request put into another dialect, and what its answer is put back with."""
 
@@ -77,6 +65,7 @@ class Translation:
         self._ask = ask
         self._request = request
         self._caller, self._provider = CHATS[ask.dialect, ask.endpoint], CHATS[wire]
+        self._tools = OwnTools(request.tools)
         self._splitter = SseSplitter(limit=_LONGEST_EVENT)
         self._reader: StreamReader | None = None
         self._writer: StreamWriter | None = None
@@ -120,8 +109,7 @@ class Translation:
             answer = self._provider.read_answer(body)
         except UnreadableError as error:
             raise _unreadable(error) from error
-        # The name that was asked for: Claude Code drops thoughts of what it takes for another model, seals and all.
-        answer = msgspec.structs.replace(answer, model=self._ask.model)
+        answer = self._tools.whole(msgspec.structs.replace(answer, **self._own_name))
         return self._caller.write_answer(answer, usage=usage, created_s=self._created_s)
 
     def feed(self, chunk: bytes) -> bytes:
@@ -148,6 +136,15 @@ class Translation:
         return out + self._out.end(usage)
 
     @property
+    def _own_name(self) -> dict[str, str]:
+        """The model's name as it was asked for, and an id of our own.
+
+        Claude Code drops thoughts of what it takes for another model, seals and all. And it takes answers of one id for
+        one answer: Ollama has 999 ids, others give none.
+        """
+        return {"model": self._ask.model, "id": self._ask.request_id}
+
+    @property
     def _created_s(self) -> int:
         return self._ask.started_at // 1_000_000
 
@@ -172,14 +169,12 @@ class Translation:
             raise _unreadable(error) from error
 
     def _heard(self, events: Sequence[Event]) -> bytes:
-        told = [self._renamed(event) for event in events]
+        named = (msgspec.structs.replace(e, **self._own_name) if isinstance(e, Started) else e for e in events)
+        told = [each for event in named for each in self._tools.events(event)]
         for event in told:
             self._finished = self._finished or isinstance(event, Finished)
             self._failed = self._failed or isinstance(event, Failed)
         return b"".join([self._out.feed(event) for event in told])
-
-    def _renamed(self, event: Event) -> Event:
-        return msgspec.structs.replace(event, model=self._ask.model) if isinstance(event, Started) else event
 
 
 def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str) -> Translation:

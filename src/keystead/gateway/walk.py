@@ -20,7 +20,7 @@ from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.flight import CLIENT_CLOSED_REQUEST, Flight, settle
 from keystead.gateway.order import in_order
 from keystead.gateway.plan import Step
-from keystead.gateway.translate import Translation, needs_translation, translated
+from keystead.gateway.translate import Translation, translated
 from keystead.gateway.trip import Case, Trip, Turn, as_decided
 from keystead.routing.breaker import Breakers, BreakerState
 from keystead.routing.figures import Figures
@@ -331,6 +331,6 @@ def translation_for(case: Case, step: Step) -> Translation | None:
     Raises:
         InvalidRequestError: it says what cannot be said there.
     """
-    if not needs_translation(case.ask, step.wire):
+    if step.wire == (case.ask.dialect, case.ask.endpoint):
         return None
     return translated(case.ask, step.provider, step.wire, model=step.model)

@@ -26,6 +26,10 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `temperature` and `top_p` are taken; "one": not both, and none while it thinks to a budget."""
     efforts: tuple[str, ...] = ()
     """The values of `output_config.effort`, from the least; empty: it knows none."""
+    limit: int = 0
+    """Tokens to ask for where the caller sets no limit: coding agents write long files. 0: not known."""
+    most_limit: int = 0
+    """More tokens than these are refused."""
 
 
 def taken_by(model: str) -> Taken:
@@ -34,12 +38,23 @@ def taken_by(model: str) -> Taken:
         return Taken()
     found = _VERSION.search(model)
     version = (int(found[1]), int(found[2] or 0)) if found else _NEWEST
+    limit, most_limit = _limits(version, opus="opus" in model)
     return Taken(
         adaptive=version >= (4, 6),
         always_thinks=_ALWAYS_THINKING.search(model) is not None,
         sampling="one" if version < (4, 7) else "none",
         efforts=_efforts(version, opus="opus" in model),
+        limit=limit,
+        most_limit=most_limit,
     )
+
+
+def _limits(version: tuple[int, int], *, opus: bool) -> tuple[int, int]:
+    if version < (3, 5):
+        return 4096, 4096
+    if version < (3, 7):
+        return 8192, 8192
+    return 32_000, 32_000 if opus and version < (4, 5) else 64_000
 
 
 def _efforts(version: tuple[int, int], *, opus: bool) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def reasoning(request: ChatRequest, model: Taken, messages: Sequence[dict[str, A
         return Thought(thinking={"type": "disabled"}, effort=effort, max_tokens=limit)
     budget = max(_budget(asked), _LEAST_BUDGET)
     if request.max_output_tokens is None:
-        limit += budget
+        limit = min(limit + budget, model.most_limit or limit + budget)
     if model.adaptive:
         return Thought(thinking={"type": "adaptive", **_display(asked)}, effort=effort, max_tokens=limit)
     if budget >= limit:

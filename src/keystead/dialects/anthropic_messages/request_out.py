@@ -1,6 +1,6 @@
 """Requests of Anthropic's Messages API, written. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +9,7 @@ from keystead.dialects.anthropic_messages.models import Taken, taken_by
 from keystead.dialects.anthropic_messages.reasoning_out import Thought, reasoning
 from keystead.dialects.anthropic_messages.schema import closed
 from keystead.dialects.anthropic_messages.turns_out import Turns, marked
-from keystead.dialects.translating import Profile, Written
+from keystead.dialects.translating import FREE_TEXT, Profile, Written
 from keystead.domain.chat import ChatRequest, Loss, Tool, ToolChoice
 
 _MOST_MARKS: Final = 4
@@ -24,9 +24,9 @@ def write_request(request: ChatRequest, profile: Profile) -> Written:
     """Write a body of the Messages API (see `Translator.write_request`)."""
     losses: list[Loss] = []
     model = taken_by(request.model)
-    tools = [_tool(tool, profile, losses) for tool in _offered(request, losses)]
+    tools = [_tool(tool, profile, losses) for tool in _offered(request)]
     system, messages = _said(request, losses)
-    thought = reasoning(request, model, messages, default_limit=profile.default_max_tokens)
+    thought = reasoning(request, model, messages, default_limit=model.limit or profile.default_max_tokens)
     losses += thought.losses
     body: dict[str, Any] = {"model": request.model, "max_tokens": thought.max_tokens}
     if system:
@@ -62,16 +62,12 @@ def _said(request: ChatRequest, losses: list[Loss]) -> tuple[list[dict[str, Any]
     return system, written.messages(turns[leading:], leading)
 
 
-def _offered(request: ChatRequest, losses: list[Loss]) -> Iterator[Tool]:
-    """Return the tools that may be called: Anthropic's choice names one or all, and their input is an object."""
+def _offered(request: ChatRequest) -> Sequence[Tool]:
+    """Return the tools that may be called: Anthropic's choice names one or all."""
     choice = request.tool_choice
-    for tool in request.tools:
-        if choice is not None and choice.names and choice.mode != "named" and tool.name not in choice.names:
-            continue
-        if tool.custom:
-            losses.append(Loss(field=f"tools.{tool.name}", grave=True))
-        else:
-            yield tool
+    if choice is None or not choice.names or choice.mode == "named":
+        return request.tools
+    return [tool for tool in request.tools if tool.name in choice.names]
 
 
 def _tool(tool: Tool, profile: Profile, losses: list[Loss]) -> dict[str, Any]:
@@ -88,6 +84,8 @@ def _tool(tool: Tool, profile: Profile, losses: list[Loss]) -> dict[str, Any]:
 
 def _input_schema(tool: Tool) -> Any:
     """Return the schema of the arguments, which must be that of an object."""
+    if tool.custom:
+        return FREE_TEXT
     schema = {} if tool.parameters is None else msgspec.json.decode(tool.parameters, type=dict[str, msgspec.Raw])
     return schema if "type" in schema else {"type": "object", **schema}
 

@@ -129,7 +129,7 @@ def read_response(data: bytes) -> Response:
 def read_answer(body: bytes) -> Answer:
     """Read a whole answer (see `Translator.read_answer`)."""
     response = read_response(body)
-    choices = [_choice(candidate, response.response_id) for candidate in response.candidates or ()]
+    choices = [_choice(candidate) for candidate in response.candidates or ()]
     if not choices and response.prompt_feedback is not None:
         reason = response.prompt_feedback.block_reason
         choices = [Choice(parts=(Refusal(text=blocked(reason)),), finish=Finish.REFUSED)]
@@ -154,11 +154,6 @@ def sealed_of(part: AnswerPart) -> Sealed | None:
     return Sealed(maker=Maker.GEMINI, data=part.thought_signature) if part.thought_signature else None
 
 
-def call_id(call: FunctionCall, number: int, response_id: str) -> str:
-    """Return a call's id; one that no other call of the conversation has where Gemini gives none."""
-    return call.id or f"call_{response_id}_{number}"
-
-
 def finish_of(reason: str, *, called: bool) -> Finish:
     """Return why a candidate ended."""
     if reason == "STOP" and called:
@@ -166,21 +161,21 @@ def finish_of(reason: str, *, called: bool) -> Finish:
     return FINISHES.get(reason, Finish.OTHER)
 
 
-def _choice(candidate: Candidate, response_id: str) -> Choice:
+def _choice(candidate: Candidate) -> Choice:
     parts: list[Part] = []
-    calls = 0
+    called = False
     for part in (candidate.content.parts if candidate.content else None) or ():
         sealed = sealed_of(part)
         if part.function_call is not None:
             parts.append(
                 ToolCall(
-                    id=call_id(part.function_call, calls, response_id),
+                    id=part.function_call.id,
                     name=part.function_call.name,
                     arguments=arguments_of(part.function_call),
                     sealed=sealed,
                 )
             )
-            calls += 1
+            called = True
         elif part.inline_data is not None:
             parts.append(Media(kind=_kind(part.inline_data), **_blob(part.inline_data)))
         elif part.thought:
@@ -190,7 +185,7 @@ def _choice(candidate: Candidate, response_id: str) -> Choice:
     _cite(parts, candidate)
     if candidate.finish_message and not parts:
         parts.append(Refusal(text=candidate.finish_message))
-    return Choice(parts=tuple(parts), finish=finish_of(candidate.finish_reason, called=calls > 0))
+    return Choice(parts=tuple(parts), finish=finish_of(candidate.finish_reason, called=called))
 
 
 def _add_text(parts: list[Part], text: str, sealed: Sealed | None) -> None:

@@ -1,6 +1,6 @@
 """Google's generateContent answers, written. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +11,7 @@ from keystead.domain.chat import (
     Choice,
     Citation,
     Finish,
+    Maker,
     Media,
     Part,
     Refusal,
@@ -79,9 +80,14 @@ def citation(found: Citation) -> dict[str, Any]:
     return {key: value for key, value in (("uri", found.url), ("title", found.title or found.quoted)) if value}
 
 
+def travels(sealed: Sealed | None) -> bool:
+    """Say whether a thought is another maker's, and so travels with the part behind it."""
+    return sealed is not None and sealed.maker is not Maker.GEMINI
+
+
 def _candidate(choice: Choice, index: int) -> dict[str, Any]:
     candidate: dict[str, Any] = {
-        "content": {"role": "model", "parts": [each for part in choice.parts for each in _part(part)]},
+        "content": {"role": "model", "parts": list(_parts(choice.parts))},
         "finishReason": FINISHES[choice.finish],
         "index": index,
     }
@@ -89,6 +95,23 @@ def _candidate(choice: Choice, index: int) -> dict[str, Any]:
     if citations:
         candidate["citationMetadata"] = {"citationSources": [{"uri": each.get("uri", "")} for each in citations]}
     return candidate
+
+
+def _parts(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+    thoughts: list[Thinking] = []
+    for part in parts:
+        if isinstance(part, Thinking) and travels(part.sealed):
+            thoughts.append(part)
+            if part.text:
+                yield {"text": part.text, "thought": True}
+            continue
+        for written in _part(part):
+            if thoughts and not written.get("thought") and "thoughtSignature" not in written:
+                written["thoughtSignature"] = signature.of_thoughts(thoughts)
+                thoughts = []
+            yield written
+    if thoughts:
+        yield {"text": "", "thoughtSignature": signature.of_thoughts(thoughts)}
 
 
 def _part(part: Part) -> Iterator[dict[str, Any]]:

@@ -82,6 +82,7 @@ class _Calls:
     def __init__(self) -> None:
         self._made = 0
         self._open: list[tuple[str, str]] = []
+        self._answered: set[str] = set()
 
     def made(self, identifier: str, name: str) -> str:
         """Note a call; return its id."""
@@ -91,12 +92,16 @@ class _Calls:
         return identifier
 
     def answered(self, identifier: str, name: str) -> str:
-        """Return the id of the call that a result answers."""
+        """Return the id of the call that a result answers; empty: it was answered before.
+
+        Gemini CLI says results twice when it resumes a session; Anthropic refuses that, and Gemini does not mind.
+        """
         for number, (made, named) in enumerate(self._open):
             if made == identifier or (not identifier and named == name):
                 del self._open[number]
+                self._answered.add(made)
                 return made
-        return identifier or f"call_unknown_{name}"
+        return "" if identifier in self._answered else identifier or f"call_unknown_{name}"
 
 
 def _instructions(whole: Taking, losses: list[Loss]) -> Iterator[Turn]:
@@ -128,7 +133,11 @@ def _turns(whole: Taking, calls: _Calls, losses: list[Loss]) -> Iterator[Turn]:
             raise wrong(content.at("role"), "user or model")
         parts: list[Part] = []
         for part in content.objects("parts"):
-            found = _part(part, calls, losses, assistant=role == "assistant")
+            said = part.text("thoughtSignature")
+            sealed = signature.read(said) if said else ()
+            if isinstance(sealed, tuple):
+                _remember(sealed, parts)
+            found = _part(part, calls, losses, None if isinstance(sealed, tuple) else sealed, role)
             if found is not None:
                 parts.append(found)
             losses.extend(part.left())
@@ -136,9 +145,14 @@ def _turns(whole: Taking, calls: _Calls, losses: list[Loss]) -> Iterator[Turn]:
         yield Turn(role="assistant" if role == "assistant" else "user", parts=tuple(parts))
 
 
-def _part(part: Taking, calls: _Calls, losses: list[Loss], *, assistant: bool) -> Part | None:
-    said = part.text("thoughtSignature")
-    sealed = signature.read(said) if said else None
+def _remember(thoughts: tuple[Thinking, ...], parts: list[Part]) -> None:
+    """Add the thoughts that a part's signature carries, in the place of their mere words."""
+    while thoughts and parts and isinstance(last := parts[-1], Thinking) and last.sealed is None:
+        parts.pop()
+    parts.extend(thoughts)
+
+
+def _part(part: Taking, calls: _Calls, losses: list[Loss], sealed: Sealed | None, role: str) -> Part | None:
     if part.has("text"):
         text = part.text("text")
         if part.flag("thought"):
@@ -154,7 +168,7 @@ def _part(part: Taking, calls: _Calls, losses: list[Loss], *, assistant: bool) -
         return found
     media = _media(part, losses)
     # A signature alone, at the end of an answer, belongs to nothing that was written.
-    return media or (Thinking(sealed=sealed) if sealed is not None and assistant else None)
+    return media or (Thinking(sealed=sealed) if sealed is not None and role == "assistant" else None)
 
 
 def _call(call: Taking, calls: _Calls, sealed: Sealed | None) -> ToolCall:
@@ -176,7 +190,7 @@ def _media(part: Taking, losses: list[Loss]) -> Media | None:
     return None
 
 
-def _result(result: Taking, calls: _Calls, losses: list[Loss]) -> ToolResult:
+def _result(result: Taking, calls: _Calls, losses: list[Loss]) -> ToolResult | None:
     name, identifier = result.needed_text("name"), result.text("id")
     response: Any = result.take("response")
     failed = isinstance(response, dict) and set(response) == {"error"}
@@ -185,6 +199,9 @@ def _result(result: Taking, calls: _Calls, losses: list[Loss]) -> ToolResult:
     text = response if isinstance(response, str) else msgspec.json.encode(response).decode()
     media = [found for part in result.objects("parts") if (found := _media(part, losses)) is not None]
     call_id = calls.answered(identifier, name)
+    if not call_id:
+        losses.append(Loss(field=result.place, grave=False))
+        return None
     return ToolResult(call_id=call_id, name=name, parts=(Text(text=text), *media), is_error=failed)
 
 

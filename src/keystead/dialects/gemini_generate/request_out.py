@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from keystead.dialects.translating import Profile, Written
+from keystead.dialects.foreign_seals import UNSIGNED_CALL
+from keystead.dialects.gemini_generate.thinking_out import thinking
+from keystead.dialects.translating import FREE_TEXT, Profile, Written
 from keystead.domain.chat import (
     ChatRequest,
     Loss,
@@ -14,7 +16,6 @@ from keystead.domain.chat import (
     Media,
     OutputFormat,
     Part,
-    Reasoning,
     Refusal,
     Sealed,
     Text,
@@ -26,13 +27,6 @@ from keystead.domain.chat import (
     Turn,
 )
 
-NO_SIGNATURE: Final = "skip_thought_signature_validator"
-"""What Google documents for calls that Gemini did not make itself: it validates signatures of function calls
-(ai.google.dev, "Thought signatures")."""
-
-_LEVELS: Final = {"none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM"}
-_BUDGETS: Final = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576}
-"""Tokens for models before Gemini 3, which know budgets and no levels: what Google's own OpenAI surface takes."""
 _BY_SUFFIX: Final = {
     "png": "image/png",
     "jpg": "image/jpeg",
@@ -108,7 +102,7 @@ def _part(part: Part, names: dict[str, str], *, first_call: bool, losses: list[L
         case ToolCall():
             call = {"name": part.name, "args": _arguments(part), **({"id": part.id} if part.id else {})}
             # Of parallel calls the first alone is signed.
-            stand_in = {"thoughtSignature": NO_SIGNATURE} if first_call else {}
+            stand_in = {"thoughtSignature": UNSIGNED_CALL} if first_call else {}
             yield {"functionCall": call, **(_signed(part.sealed) or stand_in)}
         case ToolResult():
             yield _result(part, names)
@@ -144,7 +138,7 @@ def _arguments(call: ToolCall) -> Any:
 
 
 def _result(part: ToolResult, names: dict[str, str]) -> dict[str, Any]:
-    text = "".join(each.text for each in part.parts if isinstance(each, Text))
+    text = "\n".join(each.text for each in part.parts if isinstance(each, Text))
     result: dict[str, Any] = {
         "name": part.name or names.get(part.call_id, "unknown"),
         "response": {"error" if part.is_error else "output": text},
@@ -166,11 +160,7 @@ def _tool(tool: Tool, losses: list[Loss]) -> dict[str, Any]:
     if tool.description:
         declared["description"] = tool.description
     if tool.custom:
-        declared["parametersJsonSchema"] = {
-            "type": "object",
-            "properties": {"input": {"type": "string"}},
-            "required": ["input"],
-        }
+        declared["parametersJsonSchema"] = FREE_TEXT
     elif tool.parameters is not None:
         declared["parametersJsonSchema"] = tool.parameters
     return declared
@@ -196,9 +186,11 @@ def _config(request: ChatRequest, losses: list[Loss]) -> dict[str, Any]:
     if request.output is not None:
         config.update(_output(request.output))
     if request.reasoning is not None:
-        thinking = _thinking(request.reasoning, request.model)
-        if thinking:
-            config["thinkingConfig"] = thinking
+        asked = thinking(request.reasoning, request.model)
+        if asked:
+            config["thinkingConfig"] = asked
+        elif asked is None:
+            losses.append(Loss(field="reasoning_effort", grave=False))
     return config
 
 
@@ -224,18 +216,4 @@ def _output(output: OutputFormat) -> dict[str, Any]:
     found: dict[str, Any] = {"responseMimeType": "application/json"}
     if output.json_schema is not None:
         found["responseJsonSchema"] = output.json_schema
-    return found
-
-
-def _thinking(reasoning: Reasoning, model: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if reasoning.budget_tokens is not None:
-        found["thinkingBudget"] = reasoning.budget_tokens
-    elif reasoning.effort:
-        if "gemini-2" in model:
-            found["thinkingBudget"] = _BUDGETS.get(reasoning.effort, _BUDGETS["high"])
-        else:
-            found["thinkingLevel"] = _LEVELS.get(reasoning.effort, "HIGH")
-    if reasoning.visible is not None:
-        found["includeThoughts"] = reasoning.visible
     return found

@@ -8,7 +8,6 @@ from keystead.dialects.gemini_generate.answer_in import (
     Response,
     arguments_of,
     blocked,
-    call_id,
     finish_of,
     read_response,
     sealed_of,
@@ -38,7 +37,6 @@ class GeminiStreamReader:
     def __init__(self) -> None:
         self._started = False
         self._calls: dict[int, int] = {}
-        self._id = ""
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """See `StreamReader.feed`."""
@@ -58,7 +56,6 @@ class GeminiStreamReader:
             return
         if not self._started:
             self._started = True
-            self._id = response.response_id
             yield Started(id=response.response_id, model=response.model_version)
         for candidate in response.candidates or ():
             yield from self._candidate(candidate)
@@ -84,8 +81,7 @@ class GeminiStreamReader:
             number = self._calls.get(choice, 0)
             self._calls[choice] = number + 1
             call = part.function_call
-            identifier = call_id(call, number, self._id)
-            yield ToolCallStarted(call=number, id=identifier, name=call.name, sealed=sealed, choice=choice)
+            yield ToolCallStarted(call=number, id=call.id, name=call.name, sealed=sealed, choice=choice)
             yield ToolArgumentsDelta(call=number, json=arguments_of(call), choice=choice)
         elif part.thought:
             if part.text:

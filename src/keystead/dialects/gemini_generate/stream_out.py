@@ -4,7 +4,15 @@ from typing import Any
 
 import msgspec
 
-from keystead.dialects.gemini_generate.answer_out import FINISHES, citation, function_call, signed, usage_metadata
+from keystead.dialects.gemini_generate import signature
+from keystead.dialects.gemini_generate.answer_out import (
+    FINISHES,
+    citation,
+    function_call,
+    signed,
+    travels,
+    usage_metadata,
+)
 from keystead.domain.chat import (
     Cited,
     Event,
@@ -15,6 +23,7 @@ from keystead.domain.chat import (
     Started,
     TextDelta,
     TextSealed,
+    Thinking,
     ThinkingDelta,
     ThinkingSealed,
     ToolArgumentsDelta,
@@ -40,11 +49,20 @@ class GeminiStreamWriter:
         self._model = ""
         self._calls: dict[tuple[int, int], _Call] = {}
         self._finishes: dict[int, Finish] = {}
+        self._words: dict[int, list[str]] = {}
+        """Of each choice's thought under way, for as long as it may be another maker's."""
+        self._thoughts: dict[int, list[Thinking]] = {}
+        """Others' thoughts that wait for a part to travel with, by choice."""
 
     def feed(self, event: Event) -> bytes:
         """See `StreamWriter.feed`."""
         match event:
-            case TextDelta() | RefusalDelta() | ThinkingDelta() | ThinkingSealed() | TextSealed():
+            case ThinkingDelta():
+                self._words.setdefault(event.choice, []).append(event.text)
+                return self._said({"text": event.text, "thought": True}, event.choice)
+            case ThinkingSealed():
+                return self._sealed(event)
+            case TextDelta() | RefusalDelta() | TextSealed():
                 return self._said(_part(event), event.choice)
             case Started():
                 self._id, self._model = event.id or self._id, event.model
@@ -71,6 +89,14 @@ class GeminiStreamWriter:
             last["usageMetadata"] = usage_metadata(usage)
         return self._event(last)
 
+    def _sealed(self, event: ThinkingSealed) -> bytes:
+        words = "".join(self._words.pop(event.choice, ()))
+        if not travels(event.sealed):
+            return self._said({"text": "", "thought": True, **signed(event.sealed)}, event.choice)
+        thought = Thinking(text=words, sealed=event.sealed, redacted=event.redacted, id=event.id)
+        self._thoughts.setdefault(event.choice, []).append(thought)
+        return b""
+
     def _told(self, event: Cited | Failed) -> bytes:
         if isinstance(event, Failed):
             code, status = (503, "UNAVAILABLE") if event.overloaded else (500, "INTERNAL")
@@ -85,25 +111,21 @@ class GeminiStreamWriter:
             call = self._calls.pop(key)
             written = function_call(call.started.id, call.started.name, "".join(call.arguments))
             out += self._said({"functionCall": written, **signed(call.started.sealed)}, choice)
-        return out
+        return out + (self._said({"text": ""}, choice) if choice in self._thoughts else b"")
 
     def _said(self, part: dict[str, Any], choice: int) -> bytes:
+        if not part.get("thought"):
+            self._words.pop(choice, None)
+            if choice in self._thoughts and "thoughtSignature" not in part:
+                part = {**part, "thoughtSignature": signature.of_thoughts(self._thoughts.pop(choice))}
         return self._event({"candidates": [{"content": {"role": "model", "parts": [part]}, "index": choice}]})
 
     def _event(self, response: dict[str, Any]) -> bytes:
         return _sse({**response, "modelVersion": self._model, "responseId": self._id})
 
 
-def _part(event: TextDelta | RefusalDelta | ThinkingDelta | ThinkingSealed | TextSealed) -> dict[str, Any]:
-    match event:
-        case ThinkingDelta():
-            return {"text": event.text, "thought": True}
-        case ThinkingSealed():
-            return {"text": "", "thought": True, **signed(event.sealed)}
-        case TextSealed():
-            return {"text": "", **signed(event.sealed)}
-        case _:
-            return {"text": event.text}
+def _part(event: TextDelta | RefusalDelta | TextSealed) -> dict[str, Any]:
+    return {"text": "", **signed(event.sealed)} if isinstance(event, TextSealed) else {"text": event.text}
 
 
 def _sse(value: dict[str, Any]) -> bytes:

@@ -44,11 +44,11 @@ def _output(parts: tuple[Part, ...], identifier: str) -> list[dict[str, Any]]:
                 said.append({"type": "refusal", "refusal": part.text})
             case Thinking():
                 speak()
-                output.append(items.reasoning(part.id or fresh("rs"), part.text, part.sealed))
+                output.append(items.reasoning(part.id or fresh("rs"), part.text, part.sealed, redacted=part.redacted))
             case ToolCall():
                 speak()
                 if part.sealed is not None:
                     output.append(items.reasoning(fresh("rs"), "", part.sealed))
-                output.append(items.call(fresh("fc"), part.id, part.name, part.arguments, custom=part.custom))
+                output.append(items.call(fresh(items.call_prefix(part)), part, part.arguments))
     speak()
     return output

@@ -31,7 +31,9 @@ def read_content(item: Taking, name: str, losses: list[Loss]) -> Iterator[Part]:
 
 def _text(part: Taking, losses: list[Loss]) -> Part:
     citations = tuple(_citation(each) for each in part.objects("annotations"))
-    losses += part.hints("logprobs", "prompt_cache_breakpoint")
+    if part.items("logprobs"):
+        losses.append(Loss(field=part.at("logprobs"), grave=False))
+    losses += part.hints("prompt_cache_breakpoint")
     return Text(text=part.needed_text("text"), citations=citations)
 
 

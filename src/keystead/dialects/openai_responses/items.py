@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from keystead.dialects.translating import carry
-from keystead.domain.chat import Citation, Finish, Maker, Sealed
+from keystead.dialects.openai_responses import seals
+from keystead.domain.chat import Citation, Finish, Sealed, ToolCall, ToolCallStarted
 from keystead.domain.usage import Usage
 
 INCOMPLETE: Final = {Finish.LENGTH: "max_output_tokens", Finish.REFUSED: "content_filter"}
@@ -95,19 +95,34 @@ def annotation(citation: Citation) -> dict[str, Any]:
     }
 
 
-def reasoning(identifier: str, text: str, sealed: Sealed | None) -> dict[str, Any]:
+def reasoning(identifier: str, text: str, sealed: Sealed | None, *, redacted: bool = False) -> dict[str, Any]:
     """Return a reasoning item. A seal of another maker stands where OpenAI's own would."""
     item: dict[str, Any] = {
         "type": "reasoning",
         "id": identifier,
         "summary": [{"type": "summary_text", "text": text}] if text else [],
     }
-    return item if sealed is None else {**item, "encrypted_content": carry(sealed, Maker.OPENAI)}
+    return item if sealed is None else {**item, "encrypted_content": seals.written(sealed, redacted=redacted)}
+
+
+def call_prefix(made: ToolCall | ToolCallStarted) -> str:
+    """Return how the id of a call's item begins: OpenAI refuses another, when it is sent back."""
+    return "ctc" if made.custom else "fc"
 
 
 def call(
-    identifier: str, call_id: str, name: str, arguments: str, *, custom: bool, status: str = "completed"
+    identifier: str, made: ToolCall | ToolCallStarted, arguments: str, *, status: str = "completed"
 ) -> dict[str, Any]:
-    """Return a tool call."""
-    kind, member = ("custom_tool_call", "input") if custom else ("function_call", "arguments")
-    return {"type": kind, "id": identifier, "call_id": call_id, "name": name, member: arguments, "status": status}
+    """Return a tool call. Without an id of its own it has the item's, which no other call of the conversation has."""
+    kind, member = ("custom_tool_call", "input") if made.custom else ("function_call", "arguments")
+    named = {"name": made.name}
+    if made.namespaced is not None:
+        named = {"name": made.namespaced.name, "namespace": made.namespaced.namespace}
+    return {
+        "type": kind,
+        "id": identifier,
+        "call_id": made.id or identifier,
+        **named,
+        member: arguments,
+        "status": status,
+    }

@@ -9,15 +9,16 @@ from typing import Any, Final
 
 import msgspec
 
+from keystead.dialects.openai_responses import seals
 from keystead.dialects.openai_responses.content import read_content
+from keystead.dialects.openai_responses.names import flat
 from keystead.dialects.taking import Taking, decoded, wrong
-from keystead.dialects.translating import uncarry
 from keystead.domain.chat import (
     ChatRequest,
     Loss,
     Maker,
+    Namespaced,
     OutputFormat,
-    Part,
     Reasoning,
     Text,
     Thinking,
@@ -51,9 +52,10 @@ def read_request(body: bytes, *, model: str, stream: bool) -> ChatRequest:
     whole = Taking(decoded(body), "")
     whole.hints("model", "stream")
     losses: list[Loss] = []
+    tools = list(_tools(whole, losses))
     instructions = whole.text("instructions")
     turns = [Turn(role="system", parts=(Text(text=instructions),))] if instructions else []
-    turns += _turns(whole, losses)
+    turns += _turns(whole, tools, losses)
     include = whole.texts("include")
     losses += [Loss(field=f"include[{number}]", grave=False) for number, x in enumerate(include) if x not in _ASKED_FOR]
     top_logprobs = whole.integer("top_logprobs")
@@ -64,7 +66,7 @@ def read_request(body: bytes, *, model: str, stream: bool) -> ChatRequest:
         model=model,
         turns=tuple(turns),
         stream=stream,
-        tools=tuple(_tools(whole, losses)),
+        tools=tuple({tool.name: tool for tool in tools}.values()),
         tool_choice=_choice(whole, losses),
         parallel_tool_calls=whole.flag("parallel_tool_calls"),
         max_output_tokens=whole.integer("max_output_tokens"),
@@ -79,7 +81,8 @@ def read_request(body: bytes, *, model: str, stream: bool) -> ChatRequest:
     return msgspec.structs.replace(request, losses=tuple(losses))
 
 
-def _turns(whole: Taking, losses: list[Loss]) -> Iterator[Turn]:
+def _turns(whole: Taking, tools: list[Tool], losses: list[Loss]) -> Iterator[Turn]:
+    """Read the input; tools that it brings along are added to `tools`."""
     value = whole.take("input")
     if isinstance(value, str):
         yield Turn(role="user", parts=(Text(text=value),))
@@ -89,7 +92,7 @@ def _turns(whole: Taking, losses: list[Loss]) -> Iterator[Turn]:
     items = Taking({"input": value}, "")
     thought: Thinking | None = None
     for item in items.objects("input"):
-        turn = _item(item, losses)
+        turn = _item(item, tools, losses)
         losses.extend(item.left())
         if turn is None:
             continue
@@ -115,32 +118,26 @@ def _signed(call: ToolCall, thought: Thinking) -> ToolCall:
     return msgspec.structs.replace(call, sealed=thought.sealed)
 
 
-def _item(item: Taking, losses: list[Loss]) -> Turn | None:
+def _item(item: Taking, tools: list[Tool], losses: list[Loss]) -> Turn | None:
     kind = item.text("type") or ("message" if item.has("role") else "")
     item.hints("id", "status", "phase")
-    part: Part
-    if kind == "message":
-        return _message(item, losses)
-    if kind == "reasoning":
-        part = _thinking(item)
-    elif kind in {"function_call", "custom_tool_call"}:
-        custom = kind == "custom_tool_call"
-        part = ToolCall(
-            id=item.needed_text("call_id"),
-            name=item.needed_text("name"),
-            arguments=item.text("input" if custom else "arguments"),
-            custom=custom,
-        )
-        item.hints("namespace")
-    elif kind in {"function_call_output", "custom_tool_call_output"}:
-        part = _result(item, losses, custom=kind == "custom_tool_call_output")
-        return Turn(role="user", parts=(part,))
-    else:
-        item.take("type")
-        losses.append(Loss(field=f"{item.place}.type={kind or 'missing'}"[:80], grave=True))
-        _take_all(item)
-        return None
-    return Turn(role="assistant", parts=(part,))
+    match kind:
+        case "message":
+            return _message(item, losses)
+        case "reasoning":
+            return Turn(role="assistant", parts=(_thinking(item),))
+        case "function_call" | "custom_tool_call":
+            return Turn(role="assistant", parts=(_call(item, custom=kind == "custom_tool_call"),))
+        case "function_call_output" | "custom_tool_call_output":
+            return Turn(role="user", parts=(_result(item, losses, custom=kind == "custom_tool_call_output"),))
+        case "additional_tools":  # where in the conversation they are offered has no word elsewhere
+            item.text("role")
+            tools += _tools(item, losses)
+            return None
+    item.take("type")
+    losses.append(Loss(field=f"{item.place}.type={kind or 'missing'}"[:80], grave=True))
+    _take_all(item)
+    return None
 
 
 def _take_all(item: Taking) -> None:
@@ -161,7 +158,18 @@ def _thinking(item: Taking) -> Thinking:
     summary = "\n\n".join(part.text("text") for part in item.objects("summary"))
     content = "".join(part.text("text") for part in item.objects("content"))
     encrypted = item.text("encrypted_content")
-    return Thinking(text=content or summary, sealed=uncarry(encrypted, Maker.OPENAI) if encrypted else None)
+    sealed, redacted = seals.read(encrypted) if encrypted else (None, False)
+    return Thinking(text=content or summary, sealed=sealed, redacted=redacted)
+
+
+def _call(item: Taking, *, custom: bool) -> ToolCall:
+    name, namespace = item.needed_text("name"), item.text("namespace")
+    return ToolCall(
+        id=item.needed_text("call_id"),
+        name=flat(namespace, name) if namespace else name,
+        arguments=item.text("input" if custom else "arguments"),
+        custom=custom,
+    )
 
 
 def _result(item: Taking, losses: list[Loss], *, custom: bool) -> ToolResult:
@@ -171,23 +179,33 @@ def _result(item: Taking, losses: list[Loss], *, custom: bool) -> ToolResult:
     return ToolResult(call_id=call_id, parts=parts, custom=custom)  # type: ignore[arg-type]
 
 
-def _tools(whole: Taking, losses: list[Loss]) -> Iterator[Tool]:
-    for tool in whole.objects("tools"):
+def _tools(holder: Taking, losses: list[Loss], namespace: str = "") -> Iterator[Tool]:
+    for tool in holder.objects("tools"):
         kind = tool.text("type", "function")
         if kind in {"function", "custom"}:
+            name = tool.needed_text("name")
             yield Tool(
-                name=tool.needed_text("name"),
-                description=tool.text("description"),
+                name=flat(namespace, name) if namespace else name,
+                description=tool.text("description") + _grammar(tool),
                 parameters=tool.raw("parameters"),
                 strict=tool.flag("strict"),
                 custom=kind == "custom",
+                namespaced=Namespaced(namespace=namespace, name=name) if namespace else None,
             )
-            losses += [*tool.hints("format", "defer_loading", "output_schema"), *tool.left()]
+            losses += [*tool.hints("defer_loading", "output_schema"), *tool.left()]
         elif kind == "namespace":
-            losses += [Loss(field=tool.at("type"), grave=False), *tool.hints("name", "description")]
-            yield from _tools(tool, losses)
+            losses += tool.hints("description")
+            yield from _tools(tool, losses, tool.needed_text("name"))
         else:
             losses.append(Loss(field=f"{tool.place}.type={kind}"[:80], grave=True))
+
+
+def _grammar(tool: Taking) -> str:
+    """Return what a custom tool's input must look like, in words: no other dialect constrains free text."""
+    form = tool.inner("format")
+    if form is None or form.text("type", "text") == "text":
+        return ""
+    return f"\n\nThe input must match this {form.text('syntax')} grammar:\n{form.text('definition')}"
 
 
 def _choice(whole: Taking, losses: list[Loss]) -> ToolChoice | None:
@@ -201,15 +219,20 @@ def _choice(whole: Taking, losses: list[Loss]) -> ToolChoice | None:
     choice = Taking(value, "tool_choice")
     kind = choice.text("type")
     if kind in {"function", "custom"}:
-        return ToolChoice(mode="named", names=(choice.needed_text("name"),))
+        return ToolChoice(mode="named", names=(_named(choice),))
     if kind == "allowed_tools":
-        names = tuple(tool.text("name") for tool in choice.objects("tools"))
+        names = tuple(_named(tool) for tool in choice.objects("tools"))
         mode = choice.text("mode", "auto")
         if mode == "auto":
             losses.append(Loss(field="tool_choice.tools", grave=True))
         return ToolChoice(mode="required", names=names) if mode == "required" else ToolChoice(mode="auto")
     losses.append(Loss(field="tool_choice", grave=True))
     return None
+
+
+def _named(choice: Taking) -> str:
+    name, namespace = choice.needed_text("name"), choice.text("namespace")
+    return flat(namespace, name) if namespace else name
 
 
 def _reasoning(whole: Taking, losses: list[Loss]) -> Reasoning | None:

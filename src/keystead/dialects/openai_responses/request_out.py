@@ -100,23 +100,26 @@ def _items(turn: Turn, number: int, profile: Profile, losses: list[Loss]) -> Ite
     if turn.name:
         losses.append(Loss(field=f"messages[{number}].name", grave=False))
     said: list[Part] = []
-    for part in turn.parts:
+    for index, part in enumerate(turn.parts):
         if getattr(part, "cache", ""):
             losses.append(Loss(field=f"messages[{number}].cache_control", grave=False))
         if isinstance(part, Thinking | ToolCall | ToolResult):
-            yield from _message(turn, said, profile)
+            yield from _message(turn, said, profile, f"{number}_{index}")
             said = []
             yield from _other(part, losses)
         else:
             said.append(part)
-    yield from _message(turn, said, profile)
+    yield from _message(turn, said, profile, f"{number}_{len(turn.parts)}")
 
 
-def _message(turn: Turn, parts: list[Part], profile: Profile) -> Iterator[dict[str, Any]]:
-    if parts:
-        role = profile.instructions_role if turn.role == "system" else turn.role
-        content = list(write_content(parts, spoken=turn.role == "assistant"))
-        yield {"type": "message", "role": role, "content": content}
+def _message(turn: Turn, parts: list[Part], profile: Profile, place: str) -> Iterator[dict[str, Any]]:
+    if not parts:
+        return
+    spoken = turn.role == "assistant"
+    role = profile.instructions_role if turn.role == "system" else turn.role
+    # What the model itself said is an output item, which has an id and a status.
+    answered = {"id": f"msg_{place}", "status": "completed"} if spoken else {}
+    yield {"type": "message", **answered, "role": role, "content": list(write_content(parts, spoken=spoken))}
 
 
 def _other(part: Thinking | ToolCall | ToolResult, losses: list[Loss]) -> Iterator[dict[str, Any]]:
@@ -140,7 +143,7 @@ def _other(part: Thinking | ToolCall | ToolResult, losses: list[Loss]) -> Iterat
 def _output(result: ToolResult) -> Any:
     if any(isinstance(part, Media) for part in result.parts):
         return list(write_content(result.parts, spoken=False))
-    return "".join(part.text for part in result.parts if isinstance(part, Text))
+    return "\n".join(part.text for part in result.parts if isinstance(part, Text))
 
 
 def _tool(tool: Tool, losses: list[Loss]) -> dict[str, Any]:

@@ -149,7 +149,9 @@ class ResponsesStreamWriter:
             place = {"summary_index": 0}
             self._delta(self._thought(), "response.reasoning_summary_text.delta", event.text, place=place)
         elif isinstance(event, ThinkingSealed):
-            self._seal(self._thought(), event.sealed)
+            if event.redacted:  # a whole thought, not the end of the one before
+                self._close()
+            self._seal(self._thought(), event.sealed, redacted=event.redacted)
         else:
             self._close()
             self._seal(self._thought(), event.sealed)
@@ -165,13 +167,13 @@ class ResponsesStreamWriter:
             self._say("response.reasoning_summary_part.added", **self._place(current, summary=True), part=part)
         return current
 
-    def _seal(self, thought: _Open, sealed: Sealed | None) -> None:
+    def _seal(self, thought: _Open, sealed: Sealed | None, *, redacted: bool = False) -> None:
         self._current = None
         place, part = self._place(thought, summary=True), {"type": "summary_text", "text": thought.text}
         if thought.pieces:
             self._say("response.reasoning_summary_text.done", **place, text=thought.text)
         self._say("response.reasoning_summary_part.done", **place, part=part)
-        self._done(thought, items.reasoning(thought.id, thought.text, sealed))
+        self._done(thought, items.reasoning(thought.id, thought.text, sealed, redacted=redacted))
 
     # -- calls ----------------------------------------------------------------------------------------------------
 
@@ -185,7 +187,7 @@ class ResponsesStreamWriter:
         self._close()
         if event.sealed is not None:
             self._seal(self._thought(), event.sealed)
-        call = self._begin("fc", "call")
+        call = self._begin(items.call_prefix(event), "call")
         call.call, call.custom = event, event.custom
         self._calls[event.call] = call
         self._added(call, self._call_item(call, status="in_progress"))
@@ -198,7 +200,7 @@ class ResponsesStreamWriter:
 
     def _call_item(self, call: _Open, *, status: str) -> dict[str, Any]:
         assert call.call is not None, "a call was begun by its event"
-        return items.call(call.id, call.call.id, call.call.name, call.text, custom=call.custom, status=status)
+        return items.call(call.id, call.call, call.text, status=status)
 
     # -- all of them ----------------------------------------------------------------------------------------------
 

@@ -259,11 +259,17 @@ def test_tools_are_written() -> None:
     assert fields(found.losses, grave=False) == ["tools.g.strict"]
 
 
-def test_a_tool_that_takes_free_text_is_a_grave_loss() -> None:
-    body, found = written(ask(tools=(Tool(name="f", custom=True),), tool_choice=ToolChoice(mode="auto")))
-    assert "tools" not in body
-    assert "tool_choice" not in body
-    assert fields(found.losses, grave=True) == ["tools.f"]
+def test_a_tool_that_takes_free_text_is_offered_with_one_argument() -> None:
+    called = ToolCall(id="c1", name="f", arguments="ls -l", custom=True)
+    turns = (
+        Turn(role="user", parts=(Text(text="Go."),)),
+        Turn(role="assistant", parts=(called,)),
+        Turn(role="user", parts=(ToolResult(call_id="c1", custom=True),)),
+    )
+    body, found = written(ask(*turns, tools=(Tool(name="f", custom=True),)))
+    assert body["tools"][0]["input_schema"]["required"] == ["input"]
+    assert body["messages"][1]["content"][0]["input"] == {"input": "ls -l"}
+    assert fields(found.losses, grave=True) == []
 
 
 @pytest.mark.parametrize(
@@ -418,16 +424,30 @@ def test_thinking_is_asked_for_as_the_model_knows_it(
 def test_a_limit_of_ours_grows_by_what_thinking_takes_and_a_callers_does_not() -> None:
     high = Reasoning(effort="high")
     body, _ = written(ask(reasoning=high))
-    assert (body["max_tokens"], body["thinking"]["budget_tokens"]) == (8192 + 16384, 16384)
-    body, _ = written(ask(reasoning=high, model="claude-opus-5-5"), Profile(default_max_tokens=1000))
-    assert body["max_tokens"] == 1000 + 16384
+    assert (body["max_tokens"], body["thinking"]["budget_tokens"]) == (32000 + 16384, 16384)
     body, _ = written(ask(reasoning=high, max_output_tokens=6000))
     assert (body["max_tokens"], body["thinking"]["budget_tokens"]) == (6000, 3000)
     body, found = written(ask(reasoning=high, max_output_tokens=2000))
     assert body["max_tokens"] == 2000
     assert "thinking" not in body
     assert fields(found.losses, grave=False) == ["reasoning_effort"]
-    assert written(ask())[0]["max_tokens"] == 8192
+
+
+@pytest.mark.parametrize(
+    ("model", "plain", "thinking"),
+    [
+        ("claude-3-haiku-20240307", 4096, 4096),
+        ("claude-3-5-sonnet-20241022", 8192, 8192),
+        ("claude-opus-4-1", 32000, 32000),
+        ("claude-opus-5-5", 32000, 32000 + 16384),
+        ("kimi-k3", 1000, 1000 + 16384),
+    ],
+)
+def test_a_limit_of_ours_is_one_that_the_model_takes(model: str, plain: int, thinking: int) -> None:
+    profile = Profile(default_max_tokens=1000)
+    assert written(ask(model=model), profile)[0]["max_tokens"] == plain
+    high = written(ask(model=model, reasoning=Reasoning(effort="high")), profile)[0]
+    assert high["max_tokens"] == thinking
 
 
 @pytest.mark.parametrize("choice", ["required", "named"])
