@@ -34,12 +34,13 @@ class Doom(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     nth: int = 1
     """How often the point is reached by then."""
-    mark: Path | None = None
-    """Holds the point's name from then on."""
+    mark: str = ""
+    """The file that holds the point's name from then on."""
 
 
-def befall(doom: Doom) -> None:
-    """Let it befall this process."""
+def befall(told: str) -> None:
+    """Let what is told, a `Doom` in JSON, befall this process."""
+    doom = msgspec.json.decode(told, type=Doom)
     system_now_us = SystemClock.now_us
 
     def now_us(clock: SystemClock) -> int:
@@ -65,8 +66,7 @@ def _wrap(place: Place, doom: Doom) -> None:
             return
         given = {**signature.bind(*args, **named).arguments, "return": result}
         if place.counts(given) and next(reached) == doom.nth:
-            assert doom.mark is not None
-            doom.mark.write_text(doom.at)
+            Path(doom.mark).write_text(doom.at)
             os.kill(os.getpid(), signal.SIGKILL)
 
     @functools.wraps(function)

@@ -22,7 +22,7 @@ import pytest
 
 from tests.chaos.aftermath import Seen, check_aftermath
 from tests.chaos.doom import LONG_DEAD_US, Doom
-from tests.chaos.forked import ForkedGateway
+from tests.chaos.doomed import DoomedGateway
 from tests.chaos.users import KEY, give_means
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
@@ -32,7 +32,7 @@ RECOVERY_S = 60.0
 
 
 async def test_a_few_kills_lose_nothing(settings: dict[str, str], tmp_path: Path) -> None:
-    async with FakeProvider() as fake, ForkedGateway(tmp_path / "home", settings) as gateway:
+    async with FakeProvider() as fake, DoomedGateway(tmp_path / "home", settings) as gateway:
         await _killed(gateway, fake, times=int(os.environ.get("KILLS", "3")))
         gateway.doom = Doom(ahead_us=LONG_DEAD_US)
         await _found_whole(gateway, fake)

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from tests.acceptance.hybrid import DOWN
 from tests.chaos.aftermath import Found, Seen, check_aftermath
 from tests.chaos.doom import LONG_DEAD_US, Doom
-from tests.chaos.forked import ForkedGateway
+from tests.chaos.doomed import DoomedGateway
 from tests.chaos.points import POINTS
 from tests.chaos.users import KEY, WEBHOOK_SECRET, Users, give_means
 from tests.fakes import answers
@@ -40,7 +40,7 @@ class World:
         secret.write_text(WEBHOOK_SECRET)
         self._engine = "postgresql" if "KEYSTEAD_DATABASE_URL" in settings else "sqlite"
         self._mark = folder / "mark"
-        self._gateway = ForkedGateway(folder / "home", {**settings, "KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE": str(secret)})
+        self._gateway = DoomedGateway(folder / "home", {**settings, "KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE": str(secret)})
         self._users = Users(self._gateway)
         self._fake = fake
         self._dice = dice
@@ -112,7 +112,7 @@ class World:
 
     def _begin_life(self, **how: Any) -> None:
         self._users.ahead_us += LONG_DEAD_US
-        self._gateway.doom = Doom(ahead_us=self._users.ahead_us, engine=self._engine, mark=self._mark, **how)
+        self._gateway.doom = Doom(ahead_us=self._users.ahead_us, engine=self._engine, mark=str(self._mark), **how)
 
     async def _use(self, during: str) -> None:
         """Use the gateway from many sides until it is dead."""

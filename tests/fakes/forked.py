@@ -2,6 +2,8 @@
 
     process = await forked.start(["serve"], environment, stderr=log)
 
+`first` names a function that a child calls before the program, and what it is told.
+
 The nursery is a Python of its own, one for each process that runs tests. It has no thread and no event loop, and
 runs nothing of Keystead until it has forked; a child takes the environment, the output and the arguments it is given
 and goes on as any started process would, to the end of the interpreter.
@@ -53,11 +55,16 @@ class ForkedProcess:
         return self.returncode
 
 
-async def start(arguments: Sequence[str], environment: Mapping[str, str], *, stderr: IO[bytes]) -> ForkedProcess:
-    """Start `keystead` with `arguments` and nothing but `environment`."""
+async def start(
+    arguments: Sequence[str], environment: Mapping[str, str], *, stderr: IO[bytes], first: tuple[str, str] | None = None
+) -> ForkedProcess:
+    """Start `keystead` with `arguments` and nothing but `environment`.
+
+    `first`: a function (`module:name`) and the text it is called with before the program begins.
+    """
     output, output_end = os.pipe()
     ended, ended_end = os.pipe()
-    order = json.dumps([list(arguments), dict(environment)]).encode()
+    order = json.dumps([list(arguments), dict(environment), first]).encode()
     assert len(order) < _MOST_BYTES
     nursery = _nursery()
     socket.send_fds(nursery, [order], [output_end, stderr.fileno(), ended_end])
@@ -132,7 +139,12 @@ def _fork_on_demand(descriptor: int) -> None:
                 for other in (wake, woken, *running.values()):
                     os.close(other)
                 orders.close()
-                return _become(*json.loads(order), *descriptors)
+                arguments, environment, first = json.loads(order)
+                _become(arguments, environment, *descriptors)
+                if first is not None:
+                    module, _, name = first[0].partition(":")
+                    getattr(importlib.import_module(module), name)(first[1])
+                return
             running[pid] = descriptors[2]
             for each in descriptors[:2]:
                 os.close(each)
