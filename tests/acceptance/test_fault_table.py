@@ -319,7 +319,7 @@ async def test_each_attempt_is_allowed_by_the_rules_of_its_own_moment(faults: Fa
         if call.model in again and call.model != alone.name:
             return Answer(steps=(b"{}",))
         again.add(call.model)
-        return throttled("1")
+        return throttled("3")
 
     faults.first.always(answer)
     ways = (revoked, denied, rotated, alone)
