@@ -5,25 +5,19 @@ which cases there must be, and what the provider saw. The packages are installed
 """
 
 import asyncio
-import fcntl
-import hashlib
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.acceptance.conftest import GOOGLE_KEY, OPENAI_KEY, Stage
+from tests.acceptance.node import FOLDER, node  # noqa: F401 - the fixture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FOLDER = Path(__file__).parent / "js"
-INSTALL_S = 240
 RUN_S = 60
 CUTS = ("fake-cut-fin", "fake-cut-rst", "fake-cut-chunk")
 
@@ -54,26 +48,8 @@ CASES = (
 )
 
 
-@pytest.fixture(scope="session")
-def node() -> str:
-    """The node program, with the locked packages installed beside run.mjs."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if program is None or npm is None:
-        pytest.skip("node and npm are not installed here")
-    locked = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
-    installed = FOLDER / "node_modules" / ".locked"
-    with (FOLDER / "package-lock.json").open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes beside this one install into the same folder
-        if not installed.exists() or installed.read_text() != locked:
-            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-            assert done.returncode == 0, f"npm ci failed:\n{done.stderr}"
-            installed.write_text(locked)
-    return program
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outcomes(node: str, stage: Stage) -> Mapping[str, dict[str, Any]]:
+async def outcomes(node: str, stage: Stage) -> Mapping[str, dict[str, Any]]:  # noqa: F811 - the fixture
     """What each case came to, by its name."""
     process = await asyncio.create_subprocess_exec(
         node,

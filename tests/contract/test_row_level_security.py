@@ -74,7 +74,7 @@ def value_of(column: Column[Any], organization_id: str) -> Any:
     if isinstance(column.type, Integer):
         return 1
     if isinstance(column.type, LargeBinary):
-        return b"sealed"
+        return f"sealed for {organization_id}".encode()
     return f"{organization_id}_{column.name}"[: getattr(column.type, "length", None)]
 
 

@@ -20,7 +20,8 @@ FUNCTION_LINES_MAX: Final = 60
 
 REVEALERS: Final = {
     "app/first_start.py": "writes the first admin token into its file, once",
-    "app/server.py": "prints the first virtual key, once",
+    "app/server.py": "prints the first virtual key and the first link to the console, once",
+    "identity/passwords.py": "hashes a person's password, and looks at how easily it is guessed",
     "identity/virtual_keys.py": "the HMAC of an issued key",
     "ledger/webhook.py": "the HMAC of a payment notice",
     "providers/sandbox/transport.py": "the built-in provider's own key check",
@@ -31,7 +32,9 @@ REVEALERS: Final = {
     "web/admin/credential_versions.py": "recognises an admin key before it is kept",
     "web/admin/credentials.py": "as above",
     "web/admin/organizations.py": "shows a new organization's first token, once",
+    "web/admin/sign_in_links.py": "shows a link to choose a password, once",
     "web/admin/virtual_keys.py": "shows an issued key, once",
+    "web/console/door.py": "puts a new session into its cookie",
 }
 """Who may call `Secret.reveal`, and what for. A provider key's plaintext is opened in three of them only."""
 
@@ -41,6 +44,7 @@ SQL_CALLS: Final = frozenset(
     {"text", "execute", "executemany", "executescript", "exec_driver_sql", "fetch", "fetchrow"}
 )
 SQL_FROM_PARTS: Final = {
+    "storage/migrations/protection.py": "DDL takes no parameters; its parts are our own tables",
     "storage/migrations/versions/0003_row_level_security.py": "DDL takes no parameters; its parts are our own tables",
     "storage/partitions.py": "DDL takes no parameters; its parts are our own table names and whole numbers",
     "storage/row_security.py": "as the migration: the names of our own tables and columns",

@@ -15,6 +15,7 @@ from keystead.domain.errors import InvalidRequestError, VaultError
 from keystead.domain.ids import OrganizationId
 from keystead.domain.secret import Secret
 from keystead.identity.bootstrap import bootstrap
+from keystead.identity.sign_in import SignIn
 from keystead.ledger.store import Ledger
 from keystead.settings import Settings
 from keystead.storage import schema
@@ -34,6 +35,8 @@ class FirstStart(msgspec.Struct, frozen=True, kw_only=True):
     virtual_key: Secret
     admin_token_file: Path
     kek_file: Path
+    console_link: Secret
+    """The last part of the address at which the first member chooses a password."""
 
 
 async def prepare(settings: Settings, clock: Clock) -> FirstStart | None:
@@ -93,9 +96,12 @@ async def _bootstrap(settings: Settings, database: Database, keyring: Keyring, c
         made = await bootstrap(conn, clock=clock, pepper=pepper)
         if made is None:
             return None
+        link = await SignIn(clock).link(conn, made.member, made.organization.id, actor_id=made.member.id)
         # Before the commit: a crash in between leaves a file nobody can use, not an organization nobody can enter.
         _write_private(token_file, made.admin_token.reveal())
-    return FirstStart(virtual_key=made.virtual_key, admin_token_file=token_file, kek_file=settings.kek_file)
+    return FirstStart(
+        virtual_key=made.virtual_key, admin_token_file=token_file, kek_file=settings.kek_file, console_link=link
+    )
 
 
 async def _organizations(database: Database) -> list[OrganizationId]:

@@ -29,6 +29,7 @@ from keystead.vault.credentials import Credentials
 from keystead.vault.kek.local import LocalKek
 from keystead.vault.keyring import Keyring
 from keystead.web.admin.rooms import Health
+from keystead.web.console.application import ROOT as CONSOLE
 from keystead.web.edge import read_head
 from keystead.web.errors import error_body, error_headers
 from keystead.web.operations import PATHS, Operations, Readiness
@@ -79,6 +80,8 @@ class Process:
         path = scope["raw_path"].decode("ascii")
         if path.startswith("/admin/") or path == "/openapi.json":
             await self._admin(scope, receive, send)
+        elif path in {"/", CONSOLE} or path.startswith(f"{CONSOLE}/"):
+            await self._console(scope, receive, send)
         elif path == PAYMENTS_PATH:
             await self._payments.serve(scope, headers, receive, send)
         elif path in PATHS:
@@ -155,6 +158,7 @@ class Process:
             health=self._health,
         )
         self._inference, self._admin, self._payments = outside.inference, outside.admin, outside.payments
+        self._console = outside.console
         self._operations = Operations(
             readiness=self._readiness,
             administrator=self._snapshots.administrator,

@@ -156,7 +156,11 @@ Try it. The sandbox answers without any account:
     -H 'Content-Type: application/json' \\
     -d '{{"model": "sandbox/echo", "messages": [{{"role": "user", "content": "Hello, Keystead!"}}]}}'
 
-Then bring a key of your own (in another terminal; it is asked for, never an argument):
+See it in the console. The link works once, for a day:
+
+  {url}/console/link/{first.console_link.reveal()}
+
+Then bring a key of your own there, or in another terminal (it is asked for, never an argument):
 
   {_command(settings, port)} credential add my-openai --provider openai
 

@@ -21,8 +21,11 @@ from keystead.identity.directory import Directory
 from keystead.identity.issuer import Issuer
 from keystead.identity.members import Members
 from keystead.identity.organizations import Organizations
+from keystead.identity.passwords import Passwords
 from keystead.identity.roles import Roles
 from keystead.identity.service_accounts import ServiceAccounts
+from keystead.identity.sessions import Sessions
+from keystead.identity.sign_in import SignIn
 from keystead.identity.teams import Teams
 from keystead.ledger.store import Ledger
 from keystead.limits.rates import Rates
@@ -46,6 +49,8 @@ from keystead.vault.keyring import Keyring
 from keystead.vault.lease import LeaseDoor
 from keystead.web.admin.application import AdminApplication
 from keystead.web.admin.rooms import AdminRooms, Health
+from keystead.web.console.application import Console
+from keystead.web.console.door import Door, DoorRooms
 from keystead.web.inference import Inference, Limits
 from keystead.web.models import ModelList
 from keystead.web.payments import Payments
@@ -73,6 +78,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
 
     inference: Inference
     admin: AdminApplication
+    console: Console
     payments: Payments
 
 
@@ -116,16 +122,27 @@ def wire(
     )
     explainer = Explainer(snapshot=lambda: base.snapshots.current, walk=walk, clock=base.clock)
     ledger = Ledger(base.clock)
+    admin_rooms = _admin_rooms(
+        base,
+        lease_door=lease_door,
+        transport_for=transport_for,
+        explainer=explainer,
+        ledger=ledger,
+        health=health,
+    )
     return Outside(
         inference=_inference(base, walk, catalogued),
-        admin=AdminApplication(
-            _admin_rooms(
-                base,
-                lease_door=lease_door,
-                transport_for=transport_for,
-                explainer=explainer,
-                ledger=ledger,
-                health=health,
+        admin=AdminApplication(admin_rooms),
+        console=Console(
+            Door(
+                DoorRooms(
+                    database=base.database,
+                    sign_in=admin_rooms.sign_in,
+                    sessions=Sessions(base.clock, admin_rooms.directory),
+                    passwords=Passwords(),
+                    clock=base.clock,
+                    admin=admin_rooms,
+                )
             )
         ),
         payments=Payments(
@@ -197,6 +214,7 @@ def _admin_rooms(
         members=Members(clock, directory),
         roles=Roles(clock, directory),
         service_accounts=ServiceAccounts(clock),
+        sign_in=SignIn(clock),
         issuer=Issuer(clock),
         pepper=base.keyring.pepper,
         ensure_root_key=base.keyring.ensure,

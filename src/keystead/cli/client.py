@@ -30,7 +30,7 @@ class AdminClient:
     def __init__(self, url: str, token: str) -> None:
         """Talk to `url` (`http://host:port` or `https://…`)."""
         self._address = _address(url)
-        self._url = url
+        self.url = url
         self._token = token
 
     def get(self, *segments: str, **query: str | int | bool | None) -> Json:
@@ -99,13 +99,13 @@ class AdminClient:
             yield connection
         except ConnectionRefusedError as error:
             raise CommandError(
-                f"Keystead does not answer at {self._url}.",
+                f"Keystead does not answer at {self.url}.",
                 fault="caller",
                 next_step="Start it with `keystead serve`, or set KEYSTEAD_URL to where it runs.",
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise CommandError(
-                f"Talking to {self._url} failed: {error}.",
+                f"Talking to {self.url} failed: {error}.",
                 fault="caller",
                 next_step="Check KEYSTEAD_URL and the network; `keystead doctor` looks at this machine.",
             ) from error
@@ -123,7 +123,7 @@ class AdminClient:
             return msgspec.json.decode(text, type=Json)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CommandError(
-                f"{self._url} answered (HTTP {status}), but not as Keystead does.",
+                f"{self.url} answered (HTTP {status}), but not as Keystead does.",
                 fault="caller",
                 next_step="Check KEYSTEAD_URL: something else may listen there.",
             ) from error

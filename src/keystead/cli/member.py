@@ -45,7 +45,7 @@ _ROLE_HELP = "A role in the whole organization, or ROLE@TEAM in that team and be
 
 @click.group("member")
 def command() -> None:
-    """Members: create, list, assign, unassign, disable."""
+    """Members: create, list, assign, unassign, sign in, disable."""
 
 
 @command.command("create")
@@ -85,6 +85,16 @@ def unassign(session: Session, *, member: str, role: dict[str, str]) -> None:
     _write(session, session.client().post("members", member, "unassign", body=role))
 
 
+@command.command("sign-in-link")
+@click.argument("member")
+@connected
+def sign_in_link(session: Session, *, member: str) -> None:
+    """Make a one-time link by which MEMBER (id or name) chooses what they sign in to the console with."""
+    client = session.client()
+    answer = client.post("members", member, "sign-in-link")
+    write(session, answer, lambda: _tell_link(client.url, answer))
+
+
 @command.command("disable")
 @click.argument("member")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -108,3 +118,7 @@ def _tell(answer: Json) -> None:
             ("disabled", local(answer["disabled_at"])),
         ]
     )
+
+
+def _tell_link(address: str, answer: Json) -> None:
+    click.echo(f"For {answer['member']}, once, until {local(answer['expires_at'])}:\n\n  {address}{answer['path']}\n")

@@ -20,18 +20,28 @@ _MAX_PAIRS: Final = 10_000
 class Failures:
     """Counts failed sign-ins in fixed windows of a minute."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Start with none."""
+    def __init__(self, clock: Clock, *, limit: int = LIMIT) -> None:
+        """Start with none, and let `limit` pass."""
         self._clock = clock
+        self._limit = limit
         self._window = 0
         self._counts: dict[tuple[str, str], int] = {}
 
     def count(self, address: str, shown: str) -> bool:
         """Count a failure; return True when this pair has failed too often and should be told to wait."""
+        self._turn()
+        pair = (address, shown[:_ID_LENGTH])
+        self._counts[pair] = self._counts.get(pair, 0) + 1
+        return self._counts[pair] > self._limit
+
+    def slowed(self, address: str, shown: str) -> bool:
+        """Say whether this pair has failed so often that it is to wait, before anything is looked at again."""
+        self._turn()
+        return self._counts.get((address, shown[:_ID_LENGTH]), 0) >= self._limit
+
+    def _turn(self) -> None:
+        """Begin to count anew with each window, and when there is too much to remember."""
         window = self._clock.monotonic_us() // WINDOW_US
         if window != self._window or len(self._counts) >= _MAX_PAIRS:
             self._window = window
             self._counts.clear()
-        pair = (address, shown[:_ID_LENGTH])
-        self._counts[pair] = self._counts.get(pair, 0) + 1
-        return self._counts[pair] > LIMIT

@@ -23,6 +23,7 @@ from keystead.identity.members import Members, insert_assignment, insert_member
 from keystead.identity.organizations import Organizations
 from keystead.identity.roles import Roles
 from keystead.identity.service_accounts import ServiceAccounts
+from keystead.identity.sign_in import SignIn
 from keystead.identity.teams import Teams
 from keystead.ledger.store import Ledger
 from keystead.limits.store import Budgets, RateLimits
@@ -275,6 +276,7 @@ def _rooms(world: World) -> AdminRooms:
         members=Members(world.clock, world.directory),
         roles=Roles(world.clock, world.directory),
         service_accounts=ServiceAccounts(world.clock),
+        sign_in=SignIn(world.clock),
         issuer=Issuer(world.clock),
         pepper=world.keyring.pepper,
         ensure_root_key=world.keyring.ensure,

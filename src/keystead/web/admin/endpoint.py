@@ -72,10 +72,8 @@ class Endpoint:
 
     async def _answer(self, request: Request, request_id: str) -> Response:
         who = self._sign_in(request)
-        if not self.route.admits(who):
-            raise not_permitted(self.route)
         call = Call(
-            rooms=self._rooms_for(who),
+            rooms=admitted(self.route, self._rooms, who),
             who=who,
             path=path_parameters(request),
             query=decode_query(request, self.route.query),
@@ -104,13 +102,6 @@ class Endpoint:
             log.exception("admin_request_failed", route=self.route.name, request_id=request_id)
             yield _problem_line(KeysteadError(), request_id)
 
-    def _rooms_for(self, who: Administrator) -> AdminRooms:
-        """Return the rooms with a database in which there is nothing but what the route sees."""
-        if self.route.sees == "installation":
-            return self._rooms
-        view = OrganizationView(self._rooms.database, who.organization_id)
-        return msgspec.structs.replace(self._rooms, database=view)
-
     def _sign_in(self, request: Request) -> Administrator:
         """Count a failure, so that who guesses is told to wait."""
         token = presented_token(request)
@@ -127,6 +118,19 @@ class Endpoint:
                 next_step="Wait a minute, then try again with a valid admin token.",
                 headers={"retry-after": str(WINDOW_US // 1_000_000)},
             ) from None
+
+
+def admitted(route: Route, rooms: AdminRooms, who: Administrator) -> AdminRooms:
+    """Return the rooms for a call of `route`, with a database in which there is nothing but what the route sees.
+
+    Raises:
+        PolicyDenied: the caller may not come in.
+    """
+    if not route.admits(who):
+        raise not_permitted(route)
+    if route.sees == "installation":
+        return rooms
+    return msgspec.structs.replace(rooms, database=OrganizationView(rooms.database, who.organization_id))
 
 
 def presented_token(request: Request) -> str:
@@ -209,7 +213,7 @@ def decode_query(request: Request, expected: type) -> Any:
     try:
         return msgspec.convert(dict(pairs), expected, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from error
+        raise invalid(error) from error
 
 
 async def decode_body(request: Request, expected: type, max_bytes: int = MAX_BODY_BYTES, *, timeout_s: float) -> Any:
@@ -230,7 +234,7 @@ async def decode_body(request: Request, expected: type, max_bytes: int = MAX_BOD
     try:
         return msgspec.json.decode(body, type=expected, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from error
+        raise invalid(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequestError("The body is not well-formed JSON.") from error
 
@@ -277,7 +281,7 @@ async def _read(request: Request, max_bytes: int, timeout_s: float) -> bytes:
     return b"".join(parts)
 
 
-def _invalid(error: msgspec.ValidationError) -> InvalidRequestError:
+def invalid(error: msgspec.ValidationError) -> InvalidRequestError:
     """Say which field is wrong, in msgspec's words: `Expected …, got … - at `$.field``. They hold no secret value."""
     message, _, place = str(error).partition(" - at `")
     where = place.rstrip("`").removeprefix("$").removeprefix(".")

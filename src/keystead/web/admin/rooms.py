@@ -14,6 +14,7 @@ from keystead.identity.members import Members
 from keystead.identity.organizations import Organizations
 from keystead.identity.roles import Roles
 from keystead.identity.service_accounts import ServiceAccounts
+from keystead.identity.sign_in import SignIn
 from keystead.identity.teams import Teams
 from keystead.ledger.store import Ledger
 from keystead.limits.store import Budgets, RateLimits
@@ -64,6 +65,7 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     members: Members
     roles: Roles
     service_accounts: ServiceAccounts
+    sign_in: SignIn
     issuer: Issuer
     pepper: Callable[[], Awaitable[bytes]]
     """Vault's `Keyring.pepper`: what digests of issued keys are made with."""

@@ -1,0 +1,102 @@
+"""The geometry of charts. A page draws them as SVG by itself, so that they print, need no script, and can be read aloud.
+
+Stacked columns over time: what one looks for is how much, of what, and when it changed. Pure.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+WIDTH: Final = 720
+HEIGHT: Final = 180
+_LEFT: Final = 56
+_BOTTOM: Final = 22
+_TOP: Final = 8
+_TICKS: Final = 4
+SERIES: Final = 5
+"""Colours there are; whoever has more to show sums up the rest."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """What one chart shows at one time: a value of each series."""
+
+    label: str
+    values: tuple[Decimal, ...]
+    said: str
+    """The column in words."""
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """One rectangle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    series: int
+
+
+class Drawn(msgspec.Struct, frozen=True, kw_only=True):
+    """One column as drawn: its pieces, and the strip one points at."""
+
+    pieces: tuple[Piece, ...]
+    x: float
+    width: float
+    said: str
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True):
+    """A line across, and what it stands for."""
+
+    at: float
+    value: Decimal
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """A chart, ready to be drawn in a box of WIDTH by HEIGHT."""
+
+    columns: tuple[Drawn, ...]
+    ticks: tuple[Tick, ...]
+    labels: tuple[tuple[float, str], ...]
+    base: float
+    left: float
+
+
+def stacked(columns: Sequence[Column]) -> Chart:
+    """Lay out columns of stacked values, none of which is negative."""
+    top = nice(max((sum(column.values, Decimal(0)) for column in columns), default=Decimal(0)))
+    base = float(HEIGHT - _BOTTOM)
+    scale = (base - _TOP) / float(top)
+    step = (WIDTH - _LEFT) / max(1, len(columns))
+    drawn = tuple(_drawn(column, _LEFT + index * step, step, base, scale) for index, column in enumerate(columns))
+    ticks = tuple(
+        Tick(at=base - float(top) * scale * number / _TICKS, value=top * number / _TICKS)
+        for number in range(_TICKS + 1)
+    )
+    every = max(1, -(-len(columns) // 8))
+    labels = tuple(
+        (_LEFT + index * step + step / 2, column.label) for index, column in enumerate(columns) if index % every == 0
+    )
+    return Chart(columns=drawn, ticks=ticks, labels=labels, base=base, left=float(_LEFT))
+
+
+def nice(value: Decimal) -> Decimal:
+    """Return the next round number: 1, 2, 4, 5 or 8 times a power of ten, so that a quarter of it is one, too."""
+    if value <= 0:
+        return Decimal(1)
+    power = Decimal(1).scaleb(value.adjusted())
+    return next(power * factor for factor in (1, 2, 4, 8, 10, 20) if power * factor >= value)
+
+
+def _drawn(column: Column, x: float, step: float, base: float, scale: float) -> Drawn:
+    gap = min(6.0, step * 0.2)
+    pieces = []
+    at = base
+    for series, value in enumerate(column.values):
+        height = float(value) * scale
+        if height > 0:
+            at -= height
+            pieces.append(Piece(x=x + gap / 2, y=at, width=step - gap, height=height, series=series))
+    return Drawn(pieces=tuple(pieces), x=x, width=step, said=column.said)

@@ -1,0 +1,83 @@
+"""What needs somebody's attention, in words and with the place to go to. Pure."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+import msgspec
+
+from keystead.web.admin.budgets import BudgetShown
+from keystead.web.admin.credential_shapes import CredentialShown, VersionShown
+from keystead.web.console.words import money
+
+_SOON: Final = timedelta(days=30)
+_BAD: Final = frozenset({"invalid", "no_rights"})
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to look at."""
+
+    weight: Literal["bad", "warning", "hint"]
+    text: str
+    to: str
+    """Where one does something about it."""
+
+
+def of_credentials(credentials: Iterable[CredentialShown], now_us: int) -> list[Notice]:
+    """Return what is wrong with the keys: refused by their provider, without an active one, or near a contract's end."""
+    now = datetime.fromtimestamp(now_us / 1_000_000, UTC)
+    found = []
+    for one in credentials:
+        if one.revoked_at is not None:
+            continue
+        to = f"/console/vault/{one.id}"
+        active = next((version for version in one.versions if version.version == one.active_version), None)
+        if active is None:
+            found.append(Notice(weight="bad", text=f"{one.name} has no active key: nothing can use it.", to=to))
+        elif _refused(active):
+            found.append(
+                Notice(weight="bad", text=f"{one.name}: the provider refused the key when it was tried.", to=to)
+            )
+        ends = one.terms.ends_at
+        if ends is not None and ends < now:
+            found.append(
+                Notice(weight="bad", text=f"{one.name}: its contract has ended and promises nothing any more.", to=to)
+            )
+        elif ends is not None and ends < now + _SOON:
+            days = (ends - now).days
+            found.append(Notice(weight="warning", text=f"{one.name}: its contract ends in {days} days.", to=to))
+    return found
+
+
+def of_budgets(budgets: Iterable[BudgetShown]) -> list[Notice]:
+    """Return which budgets are near their end, or over."""
+    found = []
+    for one in budgets:
+        if one.state != "active" or one.standing.state == "ok":
+            continue
+        spent = f"{money(one.standing.spent, one.currency)} of {money(one.limit, one.currency)}"
+        over = one.standing.state == "over"
+        found.append(
+            Notice(
+                weight="bad" if over and one.hard else "warning",
+                text=f"Budget {one.name}: {spent} spent{', and no more is let through' if over and one.hard else ''}.",
+                to="/console/spend",
+            )
+        )
+    return found
+
+
+def of_prices(*, unpriced: int, unknown: int) -> list[Notice]:
+    """Return what could not be priced."""
+    found = []
+    if unpriced:
+        text = f"{unpriced:,} attempts have no price yet: their models are not in the price list."
+        found.append(Notice(weight="warning", text=text, to="/console/requests?cost_state=unpriced"))
+    if unknown:
+        text = f"{unknown:,} attempts have an unknown cost: the provider never said what was used."
+        found.append(Notice(weight="hint", text=text, to="/console/requests?cost_state=unknown"))
+    return found
+
+
+def _refused(version: VersionShown) -> bool:
+    return version.probe is not None and version.probe.outcome in _BAD

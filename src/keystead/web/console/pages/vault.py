@@ -1,0 +1,111 @@
+"""The vault: provider keys, never their text. Their state, their versions as a timeline, and what may be done to them."""
+
+from typing import Any, Final
+
+from keystead.domain.errors import KeysteadError
+from keystead.providers.table import PROVIDERS
+from keystead.web.admin import credential_versions, credentials
+from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
+
+
+async def list_all(visit: Visit) -> Answer:
+    """Show every credential."""
+    found = await visit.desk.ask(credentials.list_all)
+    alive = [one for one in found.items if one.revoked_at is None]
+    gone = [one for one in found.items if one.revoked_at is not None]
+    return Shown(
+        template="vault.html", values={"alive": alive, "gone": gone, "can_add": visit.desk.may(credentials.add)}
+    )
+
+
+async def show(visit: Visit) -> Answer:
+    """Show one credential."""
+    return await _shown(visit)
+
+
+async def new(visit: Visit) -> Answer:
+    """Ask for a new credential."""
+    return _asked({"provider": visit.query.get("provider", "openai")}, None)
+
+
+async def add(visit: Visit) -> Answer:
+    """Probe a key and keep it. Whatever goes wrong, the key is not sent back to the browser."""
+    form = {name: value for name, value in visit.form.items() if value != ""}
+    body: dict[str, Any] = {
+        name: form[name] for name in ("name", "provider", "key", "origin", "region") if name in form
+    }
+    if "models" in form:
+        body["models"] = form["models"].split()
+    if "anyway" in form:
+        body["keep"] = True
+    try:
+        added = await visit.desk.act(credentials.add, body)
+    except KeysteadError as error:
+        return _asked(visit.form, error)
+    return Moved(to=f"/console/vault/{added.credential.id}")
+
+
+async def rotate(visit: Visit) -> Answer:
+    """Probe the next version's key, and hand over to it."""
+    body = {"key": visit.form.get("key", ""), "activate": "stage" not in visit.form}
+    return await _done(visit, credential_versions.rotate, body)
+
+
+async def activate(visit: Visit) -> Answer:
+    """Hand over to a staged version."""
+    return await _done(visit, credential_versions.activate, {"version": visit.form.get("version", "")})
+
+
+async def rollback(visit: Visit) -> Answer:
+    """Hand over to the version before."""
+    return await _done(visit, credential_versions.rollback, {})
+
+
+async def revoke(visit: Visit) -> Answer:
+    """Destroy the credential's keys, if its name was typed to say so."""
+    before = await visit.desk.ask(credentials.show, credential=visit.path["credential"])
+    if visit.form.get("name", "") != before.name:
+        return await _shown(visit, "The name does not match: nothing was revoked.")
+    return await _done(visit, credentials.revoke, {})
+
+
+async def _done(visit: Visit, handler: Any, body: dict[str, Any]) -> Answer:
+    try:
+        await visit.desk.act(handler, body, credential=visit.path["credential"])
+    except KeysteadError as error:
+        return await _shown(visit, f"{error.message} {error.next_step}", error.status)
+    return Moved(to=f"/console/vault/{visit.path['credential']}")
+
+
+async def _shown(visit: Visit, problem: str = "", status: int = 200) -> Answer:
+    one = await visit.desk.ask(credentials.show, credential=visit.path["credential"])
+    provider = PROVIDERS.get(one.provider)
+    values = {
+        "one": one,
+        "provider": provider.title if provider else one.provider,
+        "problem": problem,
+        "can_change": visit.desk.may(credentials.add) and one.revoked_at is None,
+    }
+    return Shown(template="credential.html", values=values, status=status)
+
+
+def _asked(given: Any, error: KeysteadError | None) -> Answer:
+    rows = sorted(PROVIDERS.values(), key=lambda row: row.title.lower())
+    shown = {name: given.get(name, "") for name in ("name", "provider", "origin", "region", "models")}
+    return Shown(
+        template="credential_new.html",
+        values={"providers": rows, "given": shown, "error": error},
+        status=error.status if error else 200,
+    )
+
+
+PAGES: Final = (
+    Page(method="GET", path="/vault", handler=list_all),
+    Page(method="GET", path="/vault/new", handler=new),
+    Page(method="POST", path="/vault/new", handler=add),
+    Page(method="GET", path="/vault/{credential}", handler=show),
+    Page(method="POST", path="/vault/{credential}/rotate", handler=rotate),
+    Page(method="POST", path="/vault/{credential}/activate", handler=activate),
+    Page(method="POST", path="/vault/{credential}/rollback", handler=rollback),
+    Page(method="POST", path="/vault/{credential}/revoke", handler=revoke),
+)

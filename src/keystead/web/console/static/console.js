@@ -1,0 +1,55 @@
+// What a page cannot do by itself: the reader's own time zone, copying, asking twice, and looking again by itself.
+// Everything else works without this file.
+
+const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** Write instants in the reader's own zone; the exact one in UTC stays in the title. */
+function localize(root) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(element.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    element.title = element.dateTime;
+    element.textContent = zoned.format(at);
+  }
+}
+
+/** Copy the text of the element that a button names. */
+async function copy(button) {
+  const text = document.getElementById(button.dataset.copy)?.textContent ?? "";
+  await navigator.clipboard.writeText(text);
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = before; }, 1500);
+}
+
+// Pages of our own are the only markup that is ever read: what they hold of others was escaped by the server.
+const ownPage = globalThis.trustedTypes?.createPolicy("own-page", { createHTML: (text) => text });
+
+/** Load this page again, and put its list in the place of the one that is shown, every so many seconds. */
+function live(box) {
+  let timer = 0;
+  const look = async () => {
+    const response = await fetch(location.href);
+    if (!response.ok || response.redirected) { clearInterval(timer); box.checked = false; return; }
+    const text = await response.text();
+    const fresh = new DOMParser().parseFromString(ownPage?.createHTML(text) ?? text, "text/html");
+    const [now, then] = [document.querySelector(box.dataset.of), fresh.querySelector(box.dataset.of)];
+    if (now === null || then === null) { location.reload(); return; }
+    localize(then);
+    now.replaceWith(then);
+  };
+  box.addEventListener("change", () => {
+    clearInterval(timer);
+    if (box.checked) { look(); timer = setInterval(look, Number(box.dataset.live) * 1000); }
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.dataset.copy) copy(button);
+  if (button?.dataset.sure && !confirm(button.dataset.sure)) event.preventDefault();
+});
+
+for (const element of document.querySelectorAll("[data-origin]")) element.textContent = location.origin;
+for (const box of document.querySelectorAll("[data-live]")) live(box);
+localize(document);

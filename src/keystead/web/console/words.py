@@ -1,0 +1,112 @@
+"""How values are written for people: instants, spans, numbers, money, and text from elsewhere. Pure."""
+
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from markupsafe import Markup, escape
+
+_SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£"}
+_HARMLESS: Final = frozenset("\n\t")
+
+
+def inert(value: Any) -> Any:
+    """Return text in which nothing acts: controls, directions (bidi) and other invisible characters are shown by number.
+
+    Names, models' answers and providers' messages are other people's text (T33). Markup is escaped by the template.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or (value.isascii() and value.isprintable()):
+        return value
+    return "".join(one if _is_plain(one) else f"⟨U+{ord(one):04X}⟩" for one in value)
+
+
+def _is_plain(one: str) -> bool:
+    return one.isprintable() or one in _HARMLESS or unicodedata.category(one) == "Zs"
+
+
+def moment(at: datetime | int | None) -> Markup:
+    """Return an instant in UTC as an element that the page turns into the reader's own zone."""
+    if at is None:
+        return Markup("<span class=none>never</span>")
+    when = datetime.fromtimestamp(at / 1_000_000, UTC) if isinstance(at, int) else at.astimezone(UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        when.isoformat(timespec="seconds").replace("+00:00", "Z"), when.strftime("%Y-%m-%d %H:%M")
+    )
+
+
+def ago(at: datetime | int | None, now_us: int) -> str:
+    """Return how long ago an instant was, in one unit: `3 h ago`; what is ahead, as `in 3 h`."""
+    if at is None:
+        return "never"
+    us = at if isinstance(at, int) else int(at.timestamp() * 1_000_000)
+    seconds = abs(now_us - us) // 1_000_000
+    for length, unit in _SPANS:
+        if seconds >= length:
+            text = f"{seconds // length} {unit}"
+            return f"{text} ago" if us <= now_us else f"in {text}"
+    return "now"
+
+
+def span(us: int | None) -> str:
+    """Return a duration in microseconds: `840 ms`, `2.41 s`, `3 min 20 s`."""
+    if us is None:
+        return "–"
+    if us < 1_000_000:
+        return f"{us / 1000:.0f} ms" if us >= 10_000 else f"{us / 1000:.1f} ms"
+    if us < 60_000_000:
+        return f"{us / 1_000_000:.2f} s"
+    minutes, seconds = divmod(us // 1_000_000, 60)
+    return f"{minutes} min {seconds} s"
+
+
+def whole(number: int | None) -> str:
+    """Return a number with thousands apart."""
+    return "–" if number is None else f"{number:,}"
+
+
+def short(number: int | None) -> str:
+    """Return a number in three digits: `1.24 M`."""
+    if number is None:
+        return "–"
+    for size, unit in ((1_000_000_000, " G"), (1_000_000, " M"), (10_000, " k")):
+        if number >= size:
+            scaled = number / (1_000 if unit == " k" else size)
+            return f"{scaled:.3g}{unit}" if scaled < 100 else f"{scaled:.0f}{unit}"
+    return f"{number:,}"
+
+
+def money(amount: str | Decimal | None, currency: str | None = None, places: int = 2) -> str:
+    """Return an amount rounded for reading, with its currency; the exact one stands in the element's title.
+
+    What is smaller than the last place is said to be so, and never shown as nothing.
+    """
+    if amount is None:
+        return "unknown"
+    value = Decimal(amount)
+    least = Decimal(1).scaleb(-places)
+    sign = _SIGNS.get(currency or "")
+    unit = "credits" if currency == "XCR" else (currency or "")
+    if 0 < abs(value) < least:
+        text = f"< {sign or ''}{least}"
+    else:
+        text = f"{'-' if value < 0 else ''}{sign or ''}{abs(value):,.{places}f}"
+    return text if sign or not unit else f"{text} {unit}"
+
+
+def exact(amount: str | None, currency: str | None = None, places: int = 2) -> Markup:
+    """Return an amount for reading as an element that holds the exact one."""
+    if amount is None:
+        return Markup('<span class="none">unknown</span>')
+    return Markup('<data value="{}" title="{} {}">{}</data>').format(
+        amount, amount, escape(currency or ""), money(amount, currency, places)
+    )
+
+
+def change(now: Decimal | int, before: Decimal | int) -> str:
+    """Return how much more or less that is than before: `+12 %`; empty where there was nothing before."""
+    if not before:
+        return ""
+    percent = (Decimal(now) - Decimal(before)) / Decimal(before) * 100
+    return f"{percent:+.0f} %"

@@ -1,0 +1,109 @@
+"""The console over a started deployment, and a browser that keeps cookies and reads no scripts."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from argon2 import PasswordHasher
+
+from keystead.identity.passwords import Passwords
+from keystead.identity.sessions import Sessions
+from keystead.storage.database import Database
+from keystead.storage.sqlite import open_sqlite
+from keystead.web.console.application import Console
+from keystead.web.console.door import Door, DoorRooms
+from tests.fakes.clock import FakeClock
+from tests.integration.admin.asgi import Answer, call
+from tests.integration.admin.conftest import first  # noqa: F401 - the fixture
+from tests.integration.admin.world import FirstStart, World, started
+
+EMAIL = "ada@example.com"
+PASSWORD = "correct horse battery"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class Browser:
+    """Calls the console as a browser does that is on its pages."""
+
+    def __init__(self, world: World, console: Console) -> None:
+        self.world = world
+        self.console = console
+        self.cookies: dict[str, str] = {}
+
+    async def get(self, path: str, *, expect: int = 200) -> str:
+        answer = await self.send("GET", path)
+        assert answer.status == expect, (answer.status, answer.headers, answer.body[:2000])
+        return answer.body.decode()
+
+    async def post(
+        self, path: str, form: dict[str, str], *, expect: int = 303, origin: str = "http://127.0.0.1"
+    ) -> Answer:
+        answer = await self.send("POST", path, form, headers={"origin": origin, "sec-fetch-site": "same-origin"})
+        assert answer.status == expect, (answer.status, answer.headers, answer.body[:2000])
+        return answer
+
+    async def submit(self, page: str, path: str, form: dict[str, str], *, expect: int = 303) -> Answer:
+        """Send a form of a page, with what the page put into it."""
+        token = re.search(r'name="form_token" value="([0-9a-f]+)"', await self.get(page))
+        assert token is not None
+        return await self.post(path, {"form_token": token[1], **form}, expect=expect)
+
+    async def send(
+        self, method: str, path: str, form: dict[str, str] | None = None, *, headers: dict[str, str] | None = None
+    ) -> Answer:
+        sent = dict(headers or {})
+        if self.cookies:
+            sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        chunks = []
+        if form is not None:
+            sent["content-type"] = "application/x-www-form-urlencoded"
+            chunks = [urlencode(form).encode()]
+        app: Any = self.console
+        answer = await call(app, method, path, headers=list(sent.items()), chunks=chunks)
+        cookie = answer.headers.get("set-cookie", "")
+        if cookie:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies = {name: value} if value else {}
+        return answer
+
+    async def come_in(self, member: str = "administrator", *, email: str = EMAIL) -> None:
+        """Open a one-time link, and choose a password."""
+        link = (await self.world.post(f"/members/{member}/sign-in-link", expect=201))["path"]
+        await self.post(link, {"email": email, "password": PASSWORD})
+        await self.get("/console/account")
+
+    def another(self) -> "Browser":
+        return Browser(self.world, self.console)
+
+
+@pytest.fixture
+async def browser(
+    sqlite_path: Path,
+    clock: FakeClock,
+    first: FirstStart,  # noqa: F811 - the fixture
+) -> AsyncIterator[Browser]:
+    database: Database = await open_sqlite(sqlite_path, clock=clock)
+    world = await started(database, clock, first)
+    rooms = world.app.rooms
+    door = Door(
+        DoorRooms(
+            database=database,
+            sign_in=rooms.sign_in,
+            sessions=Sessions(clock, rooms.directory),
+            passwords=Passwords(CHEAP),
+            clock=clock,
+            admin=rooms,
+        )
+    )
+    yield Browser(world, Console(door))
+    await database.close()
+
+
+@pytest.fixture
+async def inside(browser: Browser) -> Browser:
+    """A browser in which the first administrator is signed in."""
+    await browser.come_in()
+    return browser

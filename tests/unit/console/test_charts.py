@@ -1,0 +1,95 @@
+"""The geometry of charts."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keystead.metering.usage_views import UsageKey, UsageLine
+from keystead.web.console.charts import HEIGHT, SERIES, WIDTH, Column, nice, stacked
+from keystead.web.console.pages.periods import span_of
+from keystead.web.console.pages.sums import OTHERS, REFUSED, charted, rows, totals
+
+amounts = st.decimals(min_value=0, max_value=10**9, places=6)
+NOW_US = int(datetime(2026, 11, 26, 12, 30, tzinfo=UTC).timestamp() * 1_000_000)
+
+
+def column(*values: Decimal) -> Column:
+    return Column(label="1 Nov", values=values, said="")
+
+
+@given(st.lists(st.lists(amounts, min_size=2, max_size=2), max_size=40))
+def test_everything_is_drawn_inside_of_the_box_and_stacked_without_gaps(data: list[list[Decimal]]) -> None:
+    chart = stacked([column(*values) for values in data])
+    for drawn in chart.columns:
+        at = chart.base
+        for piece in drawn.pieces:
+            assert 0 <= piece.x <= piece.x + piece.width <= WIDTH + 0.01
+            assert -0.01 <= piece.y <= chart.base <= HEIGHT
+            assert abs(piece.y + piece.height - at) < 0.01
+            at = piece.y
+
+
+@given(st.decimals(min_value="0.000001", max_value=10**12, places=6))
+def test_the_scale_ends_at_a_round_number_not_far_above(value: Decimal) -> None:
+    assert value <= nice(value) <= value * Decimal("2.5")
+
+
+def test_a_chart_of_nothing_is_a_chart() -> None:
+    assert stacked([]).columns == ()
+    assert stacked([column(Decimal(0))]).columns[0].pieces == ()
+
+
+def line(day: str, name: str, cost: str, requests: int = 1, currency: str = "USD") -> UsageLine:
+    keys = (
+        UsageKey(dimension="day", id=f"{day}T00:00:00Z", name=day),
+        UsageKey(dimension="provider", id=name, name=name),
+    )
+    return UsageLine(
+        keys=keys,
+        currency=currency,
+        requests=requests,
+        attempts=requests,
+        input_total=10,
+        output_total=5,
+        tokens={},
+        cost=cost,
+        charge="0",
+        priced=1,
+        estimated=0,
+        unpriced=0,
+        unknown=0,
+        duration_us=1,
+    )
+
+
+def test_a_chart_is_of_the_cost_and_of_requests_while_nothing_costs() -> None:
+    span = span_of({"span": "7d"}, NOW_US)
+    assert charted([line("2026-11-26", "openai", "1.5")], span, "USD").measure == "Spend"
+    free = charted([line("2026-11-26", "", "0", requests=3)], span, "USD")
+    assert (free.measure, free.series) == ("Requests", [REFUSED])
+    assert free.chart.columns[-1].said == f"Thu 26 Nov: 3 ({REFUSED} 3)"
+
+
+def test_the_smallest_series_are_drawn_as_one() -> None:
+    span = span_of({"span": "7d"}, NOW_US)
+    lines = [line("2026-11-25", f"p{number}", str(number)) for number in range(1, 9)]
+    found = charted(lines, span, "USD")
+    assert found.series == ["p8", "p7", "p6", "p5", OTHERS]
+    assert len(found.series) == SERIES
+    assert "others $10.00" in found.chart.columns[-2].said
+
+
+def test_currencies_are_never_added_to_each_other() -> None:
+    lines = [line("2026-11-25", "a", "2"), line("2026-11-25", "a", "3", currency="EUR"), line("2026-11-25", "b", "4")]
+    assert [(total.currency, total.cost) for total in totals(lines)] == [("USD", Decimal(6)), ("EUR", Decimal(3))]
+    assert [row.percent for row in rows(lines)] == [100, 75, 50]
+
+
+def test_a_span_ends_after_now_in_whole_columns_and_knows_the_one_before() -> None:
+    day = span_of({"span": "24h"}, NOW_US)
+    assert (day.by, len(day.columns()), day.until) == ("hour", 24, datetime(2026, 11, 26, 13, tzinfo=UTC))
+    month = span_of({"span": "something"}, NOW_US)
+    assert (month.by, len(month.columns()), month.until) == ("day", 30, datetime(2026, 11, 27, tzinfo=UTC))
+    assert month.before[1] == month.since

@@ -1,0 +1,96 @@
+"""How values are written for people."""
+
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from keystead.web.console.words import ago, change, exact, inert, moment, money, short, span, whole
+
+AT = datetime(2026, 11, 26, 12, 30, 5, tzinfo=UTC)
+AT_US = int(AT.timestamp() * 1_000_000)
+
+
+@given(st.text())
+def test_inert_text_has_no_character_that_acts(text: str) -> None:
+    assert all(one.isprintable() or one in "\n\t" or unicodedata.category(one) == "Zs" for one in inert(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Zoë – 東京", "Zoë – 東京"),
+        ("a\x1b[31mb", "a⟨U+001B⟩[31mb"),
+        ("evil\u202egpj", "evil⟨U+202E⟩gpj"),
+        ("zero\u200bwidth", "zero⟨U+200B⟩width"),
+        ("two\nlines", "two\nlines"),
+    ],
+)
+def test_what_acts_is_shown_by_its_number(text: str, shown: str) -> None:
+    assert inert(text) == shown
+
+
+def test_markup_of_our_own_and_other_values_pass() -> None:
+    assert inert(Markup("<b>\u200b</b>")) == Markup("<b>\u200b</b>")
+    assert inert(7) == 7
+
+
+def test_an_instant_is_told_in_utc_and_carries_its_exact_self() -> None:
+    assert moment(AT) == moment(AT_US) == '<time datetime="2026-11-26T12:30:05Z">2026-11-26 12:30 UTC</time>'
+    assert "never" in moment(None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "now"), (59, "59 s ago"), (60, "1 min ago"), (7_300, "2 h ago"), (-200_000, "in 2 d")]
+)
+def test_how_long_ago_is_said_in_one_unit(seconds: int, said: str) -> None:
+    assert ago(AT_US - seconds * 1_000_000, AT_US) == said
+
+
+@pytest.mark.parametrize(
+    ("us", "said"),
+    [(None, "–"), (840, "0.8 ms"), (26_400, "26 ms"), (2_412_000, "2.41 s"), (200_000_000, "3 min 20 s")],
+)
+def test_a_duration_is_said_in_a_unit_that_fits(us: int | None, said: str) -> None:
+    assert span(us) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(None, "–"), (9_999, "9,999"), (12_400, "12.4 k"), (1_240_000, "1.24 M"), (560_000_000, "560 M")],
+)
+def test_a_large_number_is_said_in_three_digits(number: int | None, said: str) -> None:
+    assert short(number) == said
+    assert whole(1_234_567) == "1,234,567"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [
+        ("1234.5", "USD", "$1,234.50"),
+        ("0.000001", "USD", "< $0.01"),
+        ("0", "USD", "$0.00"),
+        ("-3", "EUR", "-€3.00"),
+        ("12", "XCR", "12.00 credits"),
+        ("12", "CHF", "12.00 CHF"),
+        (None, "USD", "unknown"),
+    ],
+)
+def test_money_is_rounded_for_reading_and_never_to_nothing(amount: str | None, currency: str, said: str) -> None:
+    assert money(amount, currency) == said
+
+
+def test_the_exact_amount_stays_with_the_rounded_one() -> None:
+    assert exact("0.0000123", "USD", 4) == '<data value="0.0000123" title="0.0000123 USD">&lt; $0.0001</data>'
+    assert "unknown" in exact(None)
+
+
+def test_change_is_to_the_time_before_and_empty_without_one() -> None:
+    assert change(Decimal(112), Decimal(100)) == "+12 %"
+    assert change(50, 100) == "-50 %"
+    assert change(50, 0) == ""
