@@ -134,9 +134,10 @@ async def test_a_header_can_forbid_the_fallback_and_none_can_allow_it(world: tup
     hybrid.platform.calls.clear()
     forbidden = await hybrid.gateway.chat("own-down/gpt-all", key=key, headers={"x-keystead-fallback": "none"})
     assert forbidden.status == 503
-    for words in ("platform", "all", "yes"):
-        refused = await hybrid.gateway.chat("own-down/gpt-none", key=key, headers={"x-keystead-fallback": words})
-        assert refused.status == 503
+    for words in ("platform", "all", "yes", "", "off", "none, all"):
+        refused = await hybrid.gateway.chat("own-down/gpt-all", key=key, headers={"x-keystead-fallback": words})
+        assert refused.status == 400
+        assert refused.headers["x-keystead-error"] == "unknown_fallback"
     assert hybrid.platform.calls == []
 
 

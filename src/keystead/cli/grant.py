@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from keystead.cli.inputs import Moment, confirm
+from keystead.cli.inputs import Moment, Stated, confirm
 from keystead.cli.output import Column, fields, local, words, write, write_list
 from keystead.cli.session import Session, connected
 
@@ -54,7 +54,7 @@ def command() -> None:
 @click.option("--credential", "credentials", multiple=True, help="Only this credential. Default: all own ones.")
 @click.option("--model", "models", multiple=True, help="Only this model, or pattern: gpt-5*, openai/*.")
 @click.option("--endpoint", "endpoints", multiple=True, help="Only this endpoint: chat, messages, embeddings …")
-@click.option("--when", "condition", default="", help="Only under this condition in CEL: 'hour >= 8 && hour < 18'.")
+@click.option("--when", "condition", type=Stated(), help="Only under this condition in CEL: 'hour >= 8 && hour < 18'.")
 @click.option("--note", default="", help="Why; whoever is refused reads it.")
 @click.option("--expires", "expires_at", type=Moment(ahead=True), help="A span from now (30d), a date, or RFC 3339.")
 @connected
@@ -69,7 +69,7 @@ def create(
     credentials: tuple[str, ...],
     models: tuple[str, ...],
     endpoints: tuple[str, ...],
-    condition: str,
+    condition: str | None,
     note: str,
     expires_at: str | None,
 ) -> None:
@@ -85,7 +85,7 @@ def create(
         "credentials": credentials or None,
         "models": models or None,
         "endpoints": endpoints or None,
-        "condition": condition,
+        "condition": condition or "",
         "note": note,
         "expires_at": expires_at,
     }

@@ -41,6 +41,18 @@ class Moment(click.ParamType[str]):
         return datetime.fromisoformat(value).astimezone(UTC)
 
 
+class Stated(click.ParamType[str]):
+    """Text that says something: a script's variable that is not set must not take a bound away."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return `value`."""
+        if not value:
+            self.fail("it is empty. Leave the option out if it is not meant.", param, ctx)
+        return str(value)
+
+
 class Pair(click.ParamType[tuple[str, str]]):
     """`NAME=VALUE`."""
 

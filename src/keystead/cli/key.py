@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from keystead.cli.client import AdminClient
-from keystead.cli.inputs import Moment, confirm
+from keystead.cli.inputs import Moment, Stated, confirm
 from keystead.cli.output import Column, fields, local, words, write, write_list
 from keystead.cli.session import Session, connected
 from keystead.domain.traffic import Endpoint
@@ -52,7 +52,7 @@ def command() -> None:
     help="Narrow it to an endpoint; may be repeated.",
 )
 @click.option("--network", "networks", multiple=True, help="Narrow it to a source network (CIDR); may be repeated.")
-@click.option("--data-class", default="", help="The least sensitive class its requests may have.")
+@click.option("--data-class", type=Stated(), help="The least sensitive class its requests may have.")
 @click.option("--max-output-tokens", type=click.IntRange(min=1), help="The most a request may ask for.")
 @click.option("--expires", type=Moment(ahead=True), help="When: 30d, a date, or RFC 3339. Default: never.")
 @connected
@@ -68,7 +68,7 @@ def create(
     credentials: tuple[str, ...],
     endpoints: tuple[str, ...],
     networks: tuple[str, ...],
-    data_class: str,
+    data_class: str | None,
     max_output_tokens: int | None,
     expires: str | None,
 ) -> None:
@@ -90,7 +90,7 @@ def create(
             "credentials": list(credentials) or None,
             "endpoints": list(endpoints) or None,
             "networks": list(networks) or None,
-            "data_class": data_class,
+            "data_class": data_class or "",
             "max_output_tokens": max_output_tokens,
             "expires_at": expires,
         },

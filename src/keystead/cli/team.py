@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from keystead.cli.inputs import Moment
+from keystead.cli.inputs import Moment, Stated
 from keystead.cli.output import Column, fields, local, table, write, write_list
 from keystead.cli.session import Session, connected
 
@@ -34,11 +34,11 @@ def command() -> None:
 @click.argument("name")
 @click.option("--under", "parent", help="The team it is part of (id or name).")
 @click.option("--cost-center", help="Where its cost goes. Default: where its parent's goes.")
-@click.option("--data-class", default="", help="How sensitive its requests are, unless they say more.")
+@click.option("--data-class", type=Stated(), help="How sensitive its requests are, unless they say more.")
 @connected
-def create(session: Session, *, name: str, parent: str | None, cost_center: str | None, data_class: str) -> None:
+def create(session: Session, *, name: str, parent: str | None, cost_center: str | None, data_class: str | None) -> None:
     """Create the team NAME."""
-    body = {"name": name, "parent": parent, "cost_center": cost_center, "data_class": data_class}
+    body = {"name": name, "parent": parent, "cost_center": cost_center, "data_class": data_class or ""}
     _write(session, session.client().post("teams", body=body))
 
 
@@ -91,11 +91,11 @@ def cost_center(session: Session, *, team: str, cost_center: str, valid_from: st
 
 @command.command("data-class")
 @click.argument("team")
-@click.argument("data_class", default="")
+@click.argument("data_class", type=Stated(), required=False)
 @connected
-def data_class(session: Session, *, team: str, data_class: str) -> None:
+def data_class(session: Session, *, team: str, data_class: str | None) -> None:
     """Say how sensitive the requests of TEAM (id or name) are; without DATA_CLASS, as its parent's."""
-    _write(session, session.client().post("teams", team, "data-class", body={"data_class": data_class}))
+    _write(session, session.client().post("teams", team, "data-class", body={"data_class": data_class or ""}))
 
 
 def _write(session: Session, answer: Json) -> None:

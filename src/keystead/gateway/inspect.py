@@ -11,7 +11,7 @@ import msgspec
 from keystead.dialects.body import read_json
 from keystead.domain.errors import InvalidRequestError, PolicyDenied
 from keystead.domain.grants import DataClass
-from keystead.gateway.ask import Ask
+from keystead.gateway.ask import FORBID_FALLBACK, Ask
 from keystead.gateway.rules import Caller
 from keystead.metering.outline import Outline
 
@@ -31,6 +31,21 @@ def inspect(caller: Caller, ask: Ask) -> tuple[Ask, DataClass]:
     """
     seen = look_into(caller, ask)
     return seen, data_class_of(caller, seen)
+
+
+def check_fallback(ask: Ask) -> None:
+    """Refuse a header about the fallback that says anything but `none`: its writer meant to forbid something.
+
+    Raises:
+        InvalidRequestError: `unknown_fallback`.
+    """
+    said = ask.headers.get(FORBID_FALLBACK)
+    if said is not None and not ask.own_only:
+        raise InvalidRequestError(
+            f"The header x-keystead-fallback cannot be {said.decode('latin-1')[:64]!r}.",
+            code="unknown_fallback",
+            next_step="Write `none` to keep platform credentials out, or leave the header out. Nothing in it allows them.",
+        )
 
 
 def look_into(caller: Caller, ask: Ask) -> Ask:

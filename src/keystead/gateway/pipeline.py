@@ -21,7 +21,14 @@ from keystead.gateway.ask import Ask
 from keystead.gateway.candidates import candidates_for
 from keystead.gateway.departure import Departure
 from keystead.gateway.flight import Flight, settle
-from keystead.gateway.inspect import data_class_of, look_into, names_alternatives, outline_of, tags_of
+from keystead.gateway.inspect import (
+    check_fallback,
+    data_class_of,
+    look_into,
+    names_alternatives,
+    outline_of,
+    tags_of,
+)
 from keystead.gateway.pace import Pace
 from keystead.gateway.plan import Plan, Question, check_alternatives, judge, plan_follow_up, plan_for
 from keystead.gateway.rules import Caller
@@ -114,6 +121,7 @@ class Pipeline:
         snapshot = self._snapshot()
         caller = snapshot.caller(key)
         caller.check_network(ask.address)
+        check_fallback(ask)
         if ask.body_bytes <= MOST_AT_ONCE:
             seen = look_into(caller, ask)
         else:
@@ -146,7 +154,7 @@ class Pipeline:
             ask,
             State.REJECTED,
             decision=_refused(error, plan),
-            data_class=plan.data_class if plan else "",
+            data_class=plan.data_class if plan else _class_so_far(self._snapshot().caller(key), ask),
             status=error.status,
             code=error.code,
             fault=error.fault,
@@ -247,6 +255,19 @@ class Pipeline:
             cost_center=caller.cost_center(ask.started_at),
             outline=msgspec.json.encode(outline_of(caller, ask)).decode(),
         )
+
+
+def _class_so_far(caller: Caller, ask: Ask) -> str:
+    """Return the data class of a request that nothing was planned for.
+
+    Empty where it named none that exists, or where recognisers might have raised it.
+    """
+    if caller.rules.recognizers is not None and ask.raised_to is None:
+        return ""
+    try:
+        return data_class_of(caller, ask).name
+    except KeysteadError:
+        return ""
 
 
 def _refused(error: KeysteadError, plan: Plan | None) -> str:

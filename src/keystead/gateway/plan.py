@@ -25,6 +25,8 @@ _REFUSALS_KEPT: Final = 8
 """Credentials whose refusal is kept in a record; `explain` shows all of them."""
 
 
+_GOOGLE_FOLDER: Final = "models/"
+
 _NEARNESS: Final = ("model_not_allowed", "not_granted", "data_class_refused")
 """Refusals by how little is missing: the nearest to being allowed is the one that is told."""
 
@@ -202,6 +204,7 @@ def _check_endpoint(key: VirtualKey, endpoint: Endpoint) -> None:
 def judge(question: Question, candidate: Candidate, model: str) -> tuple[Considered, Step | None]:
     """Decide about `model` on one credential: the key's narrowing, the grants, then the data class."""
     caller, credential = question.caller, candidate.credential
+    model = _as_rules_name(model, credential)
 
     def refused(code: str, reason: str) -> tuple[Considered, None]:
         return Considered(credential=credential.name, model=model, allowed=False, reason=reason, code=code), None
@@ -351,6 +354,14 @@ def _same_model(credential: Credential, makes: tuple[str, ...], first: Step) -> 
     if credential.models is None and credential.provider != first.provider.name:
         return False
     return _serves(first.model, Candidate(credential=credential, makes=makes))
+
+
+def _as_rules_name(model: str, credential: Credential) -> str:
+    """Return the name that rules are about: Google takes `models/gemini-3-pro` for `gemini-3-pro` in both its APIs."""
+    if Dialect.GEMINI in PROVIDERS[credential.provider].dialects:
+        while model.startswith(_GOOGLE_FOLDER):
+            model = model.removeprefix(_GOOGLE_FOLDER)
+    return model
 
 
 def _model_on(asked: str, candidate: Candidate) -> str:

@@ -63,7 +63,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     team: str
     """The team's name is not needed on the way; conditions see its id."""
     data_classes: tuple[str, ...]
-    """What its requests are at least: the team's class and the key's."""
+    """What its requests are at least: the classes of the team and of those above it, nearest first, then the key's."""
     networks: tuple[IPv4Network | IPv6Network, ...] | None
     cost_centers: tuple[tuple[int, str], ...]
     """(from when, which), oldest first."""
@@ -112,8 +112,7 @@ def caller_of(key: VirtualKey, rules: Rules) -> Caller:
             virtual_key_id=key.id,
         ),
         team=key.team_id,
-        # The nearest team that says something speaks for those below it.
-        data_classes=(*classes[:1], *([key.data_class] if key.data_class else [])),
+        data_classes=(*classes, *([key.data_class] if key.data_class else [])),
         networks=None if key.networks is None else tuple(ip_network(network) for network in key.networks),
         cost_centers=tuple(sorted(facts.cost_centers)) if facts else (),
     )

@@ -48,8 +48,9 @@ def about_key(key: VirtualKey) -> Iterator[Said]:
 def about_class(caller: Caller, *, header: str, data_class: DataClass) -> Iterator[Said]:
     """Say where a request's data class comes from, and what it needs."""
     own = caller.key.data_class
-    team = "" if caller.data_classes in {(), (own,)} and own else "".join(caller.data_classes[:1])
-    for name, whose in ((team, "its team"), (own, "its virtual key"), (header, "its header")):
+    teams = caller.data_classes[: len(caller.data_classes) - bool(own)]
+    sayings = [*((name, "its team") for name in teams), (own, "its virtual key"), (header, "its header")]
+    for name, whose in sayings:
         if name:
             yield Said(kind="data_class", name=name, says=f"The request is at least {name}, says {whose}.")
     needed = needs(data_class.requirement)

@@ -144,7 +144,10 @@ class Walk:
                 trip.reason = trip.reason or reason
             trip.waiting = trip.waiting or turn
         waiting, trip.waiting = trip.waiting, None
-        return waiting if trip.number == 0 else None
+        if trip.number > 0:
+            return None
+        trip.reason = None  # it is the first one that is made: it follows nothing
+        return waiting
 
     def _consent(self, trip: Trip, step: Step) -> Consent | None:
         """Return the consent that `step` needs, None if it needs none.

@@ -97,7 +97,7 @@ class Teams:
         return msgspec.structs.replace(team, parent_id=parent_id)
 
     async def set_data_class(self, conn: AsyncConnection, who: Administrator, team: Team, data_class: str) -> Team:
-        """Say how sensitive the team's requests are unless they say more; empty for what its parent's are.
+        """Say how sensitive the team's requests are at least, beside what the teams above it say; empty for no more than that.
 
         Raises:
             PolicyDenied: the actor may not.

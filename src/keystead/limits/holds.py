@@ -9,8 +9,8 @@
 
 A budget in money counts what providers bill, on whosever credential; it is cautious about what nobody knows, because
 the provider's invoice will know. Credits are the platform's own books: what it cannot prove it does not charge, and
-what is not charged is not counted. A budget in another currency than the cost's does not count it: there is no
-exchange rate that both sides agreed on (`passed_over` says which budgets that are).
+what is not charged is not counted. What has its price in another currency than a budget's is, to that budget, what
+nobody knows: there is no exchange rate that both sides agreed on.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,6 @@ __all__ = (
     "consent_holds",
     "credit_hold",
     "holds_for",
-    "passed_over",
     "posts_for",
 )
 
@@ -77,19 +76,14 @@ def holds_for(
         credits_pico: the most it can be charged in credits; None for an attempt that is not charged.
 
     Raises:
-        PolicyDenied: nobody knows what it can cost, and a hard budget wants that known (`unpriced_refused`).
+        PolicyDenied: nobody knows what it can cost in a hard budget's currency, and it wants that known
+            (`unpriced_refused`).
     """
     return tuple(
         _hold(budget, amount, now_us, time_zone)
         for budget, amount in _amounts(budgets, ceiling_pico, currency, credits_pico)
         if budget.ends_at is None or now_us < budget.ends_at
     )
-
-
-def passed_over(budgets: Sequence[Budget], *, currency: str, charged: bool) -> tuple[Budget, ...]:
-    """Return the budgets that do not count an attempt because they are in another currency."""
-    counted = {currency, CREDITS} if charged else {currency}
-    return tuple(budget for budget in budgets if budget.currency not in counted)
 
 
 def consent_holds(consent: Consent, charged: int, *, now_us: int, time_zone: str) -> tuple[Hold, ...]:
@@ -156,9 +150,9 @@ def _amounts(
     budgets: Iterable[Budget], ceiling_pico: int | None, currency: str, credits_pico: int | None
 ) -> Iterator[tuple[Budget, int | None]]:
     for budget in budgets:
-        if budget.currency == currency:
-            yield budget, ceiling_pico
-        elif budget.currency == CREDITS and credits_pico is not None:
+        if budget.currency != CREDITS:
+            yield budget, ceiling_pico if budget.currency == currency else None
+        elif credits_pico is not None:
             yield budget, credits_pico
 
 
@@ -199,7 +193,7 @@ def _unpriced(budget: Budget) -> int:
     """Return what is held for a request whose most is not known."""
     if budget.unpriced == "refuse" and budget.hard:
         raise PolicyDenied(
-            f"Nobody knows what this model costs, and the budget {budget.name!r} wants that known.",
+            f"Nobody knows what this model costs in {budget.currency}, and the budget {budget.name!r} wants that known.",
             code="unpriced_refused",
             param="model",
             next_step="Use a model with a price, add a price for this one, or change the budget's policy.",
@@ -210,6 +204,6 @@ def _unpriced(budget: Budget) -> int:
 def _spent(hold: Hold, cost: Cost) -> int:
     if cost.state is CostState.FREE:
         return 0
-    if cost.pico is None:
+    if cost.pico is None or cost.currency != hold.currency:
         return hold.on_unknown
-    return cost.pico if cost.currency == hold.currency else 0
+    return cost.pico

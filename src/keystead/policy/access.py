@@ -181,7 +181,7 @@ class _Rule:
         self._condition = _compiled(grant.condition)
         self._credentials = None if grant.credential_ids is None else frozenset(grant.credential_ids)
         self._endpoints = None if grant.endpoints is None else frozenset(grant.endpoints)
-        self._models = None if grant.models is None else _Models(grant.models)
+        self._models = None if grant.models is None else _Models(grant.models, fold=grant.effect == "deny")
 
     def is_about(self, credential: Credential) -> bool:
         """Say whether the grant is about that credential at all."""
@@ -215,9 +215,13 @@ _DeniesAndAllows = tuple[tuple[_Rule, ...], tuple[_Rule, ...]]
 class _Models:
     """Shell-style patterns. Most are a whole name or a beginning (`gpt-5*`), for which no expression is needed."""
 
-    __slots__ = ("_beginnings", "_names", "_others")
+    __slots__ = ("_beginnings", "_fold", "_names", "_others")
 
-    def __init__(self, patterns: tuple[str, ...]) -> None:
+    def __init__(self, patterns: tuple[str, ...], *, fold: bool) -> None:
+        """Compile. `fold`: without case, as some providers take names, so that `GPT-5` does not slip past a deny."""
+        self._fold = fold
+        if fold:
+            patterns = tuple(pattern.lower() for pattern in patterns)
         wild = [pattern for pattern in patterns if _WILD.search(pattern)]
         self._names = frozenset(patterns)
         self._beginnings = tuple(pattern[:-1] for pattern in wild if _is_beginning(pattern))
@@ -226,6 +230,8 @@ class _Models:
 
     def hold(self, names: _Names) -> bool:
         """Say whether one of the names fits one of the patterns."""
+        if self._fold:
+            names = names[0].lower(), names[1].lower(), names[2].lower()
         if not self._names.isdisjoint(names):
             return True
         bare, with_provider, with_credential = names

@@ -128,6 +128,8 @@ async def test_an_organization_is_shaped_from_the_command_line(run: Run, gateway
     await run("team", "move", "EMEA", "--top")
     await run("team", "rename", "EMEA", "Europe")
     await run("team", "data-class", "Europe", "confidential")
+    await run("team", "data-class", "Europe", "", expect=2)  # a script's variable that is not set
+    await run("key", "create", "open", "--mine", "--data-class", "", expect=2)
     await run("team", "cost-center", "Europe", "2", "--from", "2999-01-01")
     shown = (await run("team", "show", "Europe")).stdout
     assert "confidential" in shown

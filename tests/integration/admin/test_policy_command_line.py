@@ -28,6 +28,8 @@ async def test_a_grant_says_for_whom_and_a_condition_must_check(run: Run) -> Non
     assert "Say for whom" in (await run("grant", "create", expect=2)).output
     wrong = await run("grant", "create", "--everyone", "--when", "request.modle == 'x'", expect=1)
     assert "undeclared reference to 'request.modle'" in wrong.output
+    unset = await run("grant", "create", "--everyone", "--when", "", expect=2)
+    assert "--when" in unset.output
     made = await run("grant", "create", "--team", "Default team", "--when", "hour < 24", "--expires", "30d")
     assert "when         hour < 24" in made.stdout
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from keystead.dialects.asked import Asked
 from keystead.dialects.body import read_json
+from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
-from keystead.gateway.inspect import inspect, outline_of
+from keystead.gateway.inspect import check_fallback, inspect, outline_of
 from keystead.gateway.rules import caller_of
 from keystead.metering.outline import Outline, read_outline
 from keystead.policy.recognize import Recognizer, Recognizers
@@ -67,6 +68,12 @@ def test_it_says_how_large_a_request_is_and_what_it_asks_for() -> None:
         alternatives=True,
         own_only=True,
     )
+
+
+@pytest.mark.parametrize("said", [b"off", b"no", b"", b"none, none", b"platform"])
+def test_a_slip_in_the_header_that_forbids_a_fallback_is_refused_and_not_overlooked(said: bytes) -> None:
+    with pytest.raises(InvalidRequestError, match="x-keystead-fallback"):
+        check_fallback(ask(messages("Hi"), {b"x-keystead-fallback": said}))
 
 
 def test_a_class_is_kept_if_it_is_one() -> None:

@@ -8,8 +8,9 @@ from typing import cast
 import msgspec
 import pytest
 
-from keystead.domain.errors import AuthenticationError, PolicyDenied
+from keystead.domain.errors import AuthenticationError, KeysteadError, PolicyDenied
 from keystead.domain.ids import InstanceId
+from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
 from keystead.gateway.means import Means
 from keystead.gateway.pace import Pace
@@ -43,7 +44,7 @@ class Recogniser:
 class Scene:
     """A pipeline whose snapshot can be swapped."""
 
-    def __init__(self, recogniser: Recogniser) -> None:
+    def __init__(self, recogniser: Recogniser | None) -> None:
         rules = msgspec.structs.replace(caller(()).rules, recognizers=cast("Recognizers", recogniser))
         self.snapshot = Snapshot(
             revision=1,
@@ -62,7 +63,7 @@ class Scene:
     def database(self) -> Database:
         return cast("Database", self)
 
-    async def ask(self) -> None:
+    async def ask(self, asked: Ask = LARGE) -> None:
         pipeline = Pipeline(
             snapshot=lambda: self.snapshot,
             database=self.database,
@@ -72,7 +73,7 @@ class Scene:
             instance_id=InstanceId("ins_1"),
             metrics=Metrics(),
         )
-        async with pipeline.open(KEY, LARGE, Departure()):
+        async with pipeline.open(KEY, asked, Departure()):
             pytest.fail("it is refused")
 
 
@@ -96,3 +97,21 @@ async def test_a_key_that_ends_while_its_body_is_looked_into_is_refused() -> Non
         await scene.ask()
     [end] = scene.journal.ends
     assert (end.attempt, end.error_code) == (None, "invalid_key")
+
+
+@pytest.mark.parametrize(
+    ("recogniser", "said", "kept"),
+    [
+        (None, b"restricted", "restricted"),
+        (None, b"no-such-class", ""),
+        (Recogniser(lambda: None, blocks=True), b"restricted", ""),
+    ],
+)
+async def test_a_refused_request_is_recorded_with_its_class_where_that_is_known(
+    recogniser: Recogniser | None, said: bytes, kept: str
+) -> None:
+    scene = Scene(recogniser)
+    with pytest.raises(KeysteadError):
+        await scene.ask(msgspec.structs.replace(ask(), headers={b"x-keystead-data-class": said}))
+    [end] = scene.journal.ends
+    assert end.request.data_class == kept

@@ -202,6 +202,15 @@ def test_a_deny_wins_over_a_consent() -> None:
     assert plan("gpt-5", [OWN, POOL], grants=denied, consents=(CONSENT,)).reserve == ()
 
 
+@pytest.mark.parametrize("folder", ["models/", "models/models/"])
+def test_googles_folder_before_a_model_slips_past_no_rule_about_the_model(folder: str) -> None:
+    google = credential("google-eu", provider="google")
+    assert plan(f"google-eu/{folder}gemini-3-pro", [google]).groups[0][0].model == "gemini-3-pro"
+    denied = [grant(), grant(2, effect="deny", models=("gemini-3*",))]
+    assert refused(f"google-eu/{folder}gemini-3-pro", [google], grants=denied).code == "not_granted"
+    assert plan(f"own/{folder}gemini-3-pro", [OWN]).groups[0][0].model == f"{folder}gemini-3-pro"
+
+
 def test_a_restricted_request_has_no_reserve_whatever_is_consented_to() -> None:
     kept = msgspec.structs.replace(OWN, terms=Terms(retention_days=0, no_training=True, dpa_reference="DPA"))
     everything = msgspec.structs.replace(CONSENT, data_classes=("public", "restricted"))

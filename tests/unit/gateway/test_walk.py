@@ -315,6 +315,14 @@ async def test_a_refused_own_key_is_not_papered_over_because_the_platform_was_do
     assert provider.asked == [POOL.origin]
 
 
+async def test_what_is_tried_although_every_breaker_is_open_follows_nothing() -> None:
+    stage = Stage(Provider(Response(200, b"{}")), OWN, OTHER)
+    for each in (OWN, OTHER):
+        stage.breakers.failed(step(each).lane, MODEL, ErrorClass.OUT_OF_FUNDS, retry_after_s=None, began_us=0, now_us=0)
+    assert (await stage.walk()).step.credential is OWN
+    assert [each.reason for each in stage.journal.attempts] == [""]
+
+
 @pytest.mark.parametrize("hours", [-1, 1])
 async def test_durations_are_those_of_a_clock_that_nobody_sets(hours: int) -> None:
     provider = Provider(FIRST_BYTE_TIMEOUT.error(), Response(400, b"{}"))

@@ -20,7 +20,6 @@ from keystead.limits.holds import (
     consent_holds,
     credit_hold,
     holds_for,
-    passed_over,
     posts_for,
 )
 from keystead.limits.periods import HOUR_US
@@ -142,11 +141,14 @@ def test_a_budget_that_has_ended_holds_nothing_from_that_instant_on() -> None:
     assert len(held(budget(ends_at=NOW + 1))) == 1
 
 
-def test_a_budget_in_another_currency_does_not_count_it_and_says_so() -> None:
-    euro, dollar, credit = budget("euro", currency="EUR"), budget("dollar"), budget("credits", currency=CREDITS)
-    assert [hold.name for hold in held(euro, dollar, credit)] == ["dollar"]
-    assert passed_over((euro, dollar, credit), currency="USD", charged=False) == (euro, credit)
-    assert passed_over((euro, dollar, credit), currency="USD", charged=True) == (euro,)
+@pytest.mark.parametrize("most", [10, None])
+def test_a_price_in_another_currency_than_the_budgets_is_one_that_nobody_knows(most: int | None) -> None:
+    with pytest.raises(PolicyDenied, match="in EUR") as refusal:
+        held(budget("euro", currency="EUR"), most=most)
+    assert refusal.value.code == "unpriced_refused"
+    (hold,) = held(budget("euro", currency="EUR", unpriced="hold", unpriced_hold=70), most=most)
+    assert (hold.amount, hold.on_unknown, hold.currency) == (70, 70, "EUR")
+    assert held(budget("credits", currency=CREDITS)) == ()
 
 
 def test_a_platform_attempt_counts_its_cost_in_money_and_its_charge_in_credits() -> None:
@@ -222,10 +224,9 @@ def test_what_is_free_or_was_not_sent_posts_nothing() -> None:
     assert posts_for(held(budget()), cost=FREE, charge_pico=None) == (0,)
 
 
-def test_a_cost_in_another_currency_than_was_held_is_not_counted_as_if_it_were_the_same() -> None:
-    assert posts_for(held(budget()), cost=Cost(state=CostState.PRICED, pico=9, currency="EUR"), charge_pico=None) == (
-        0,
-    )
+def test_a_cost_in_another_currency_than_was_held_posts_what_was_held() -> None:
+    euros = Cost(state=CostState.PRICED, pico=9, currency="EUR")
+    assert posts_for(held(budget(), most=50), cost=euros, charge_pico=None) == (50,)
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6))

@@ -100,6 +100,12 @@ def test_a_pattern_may_name_the_model_alone_with_its_provider_or_with_its_creden
     assert decide(grant(models=("nothing-else", pattern))).allowed is fits
 
 
+@pytest.mark.parametrize("model", ["GPT-5", "Gpt-5-Pro"])
+@pytest.mark.parametrize("pattern", ["gpt-5*", "GPT-5*", "openai/gpt*", "OpenAI-EU/*", "gpt-[5]*"])
+def test_a_model_in_other_letters_slips_past_no_deny(pattern: str, model: str) -> None:
+    assert not decide(grant(1), grant(2, effect="deny", models=(pattern,)), model=model).allowed
+
+
 def test_endpoints_narrow_a_grant() -> None:
     assert not decide(grant(endpoints=(Endpoint.EMBEDDINGS,))).allowed
     assert decide(grant(endpoints=(Endpoint.EMBEDDINGS, Endpoint.CHAT))).allowed

@@ -8,7 +8,7 @@ import msgspec
 
 from keystead.domain.clock import HOUR_US
 from keystead.domain.ids import CredentialId
-from keystead.domain.means import Hold
+from keystead.domain.means import CREDITS, Hold
 from keystead.gateway.means import Means, posts
 from keystead.gateway.pace import Pace
 from keystead.gateway.plan import Plan
@@ -140,7 +140,7 @@ class Books:
         for tried in recorded.tried:
             budgets = self._rules.budgets.concerning(caller.spender, CredentialId(tried.credential_id), tried.model)
             holds = holds_for(
-                [budget for budget in budgets if budget.hard],
+                [budget for budget in budgets if budget.hard and budget.currency in {tried.cost.currency, CREDITS}],
                 ceiling_pico=tried.cost.pico or 0,
                 currency=tried.cost.currency,
                 credits_pico=tried.charge_pico,
