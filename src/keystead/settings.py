@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str
     credit_value: Decimal
     topup_webhook_secret_file: str
+    alert_webhook_url: str
+    alert_webhook_secret_file: str
     redis_url: str
     redis_password_file: str
 
@@ -235,6 +237,19 @@ SETTINGS: Final = (
         parse=str,
         help="File (mode 600) with the secret that payment notices are signed with, or two during a change, one a line; "
         "empty for no webhook.",
+    ),
+    Setting(
+        name="alert_webhook_url",
+        default="",
+        parse=str,
+        help="Where every organization's alerts, as they open and resolve, and each week's digests are sent; empty for "
+        "nowhere. An address on your own network also goes into `KEYSTEAD_EGRESS_ALLOW`.",
+    ),
+    Setting(
+        name="alert_webhook_secret_file",
+        default="",
+        parse=str,
+        help="File (mode 600) with the secret that these notices are signed with, or two during a change, one a line.",
     ),
     Setting(
         name="redis_url",

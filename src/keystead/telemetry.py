@@ -161,6 +161,7 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=self.registry,
         )
+        self.alerts, self.notices = _of_alerts(self.registry)
         self.recovered = Counter(
             "keystead_recovered_total", "Requests of dead processes ended as unknown.", registry=self.registry
         )
@@ -181,3 +182,20 @@ class Metrics:
             self._answered[dialect, endpoint, outcome] = kept
         kept[0].inc()
         kept[1].observe(duration_us / 1e6)
+
+
+def _of_alerts(registry: CollectorRegistry) -> tuple[Counter, Counter]:
+    """Register what is counted of alerts, and of the notices that the operator's webhook is sent."""
+    alerts = Counter(
+        "keystead_alerts_total",
+        "Alerts that opened and that resolved, by kind.",
+        ("kind", "event"),
+        registry=registry,
+    )
+    notices = Counter(
+        "keystead_notices_total",
+        "What was sent to the alert webhook: taken, refused (and tried again), or given up.",
+        ("outcome",),
+        registry=registry,
+    )
+    return alerts, notices

@@ -46,6 +46,7 @@ SQL_CALLS: Final = frozenset(
 SQL_FROM_PARTS: Final = {
     "storage/migrations/protection.py": "DDL takes no parameters; its parts are our own tables",
     "storage/migrations/versions/0003_row_level_security.py": "DDL takes no parameters; its parts are our own tables",
+    "storage/migrations/versions/0005_alerts.py": "as above; and what finds failures is written once, for an index too",
     "storage/partitions.py": "DDL takes no parameters; its parts are our own table names and whole numbers",
     "storage/row_security.py": "as the migration: the names of our own tables and columns",
     "storage/statements.py": "made once, from the schema's own column names; every value is a parameter",

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import select
 
-from keystead.app.payment_secrets import load_payment_secrets
+from keystead.app.alert_webhook import alert_webhook
+from keystead.app.webhook_secrets import load_webhook_secrets
 from keystead.domain.clock import Clock
 from keystead.domain.errors import InvalidRequestError, VaultError
 from keystead.domain.ids import OrganizationId
@@ -17,6 +18,7 @@ from keystead.domain.secret import Secret
 from keystead.identity.bootstrap import bootstrap
 from keystead.identity.sign_in import SignIn
 from keystead.ledger.store import Ledger
+from keystead.providers.egress import EgressGuard
 from keystead.settings import Settings
 from keystead.storage import schema
 from keystead.storage.database import Database
@@ -43,12 +45,13 @@ async def prepare(settings: Settings, clock: Clock) -> FirstStart | None:
     """Make what is missing; return the first secrets if this was the first start.
 
     Raises:
-        GatewayError: the secret of the webhook is not one (see `payment_secrets`).
+        GatewayError: a webhook cannot be used, or its secret is not one (see `webhook_secrets`).
         InvalidRequestError: the data folder cannot be made.
         VaultError: the root key file is missing although keys are sealed with it, is readable by others, or is not
             the one the keys were sealed with.
     """
-    load_payment_secrets(settings.topup_webhook_secret_file)
+    load_webhook_secrets(settings.topup_webhook_secret_file, variable="KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE")
+    alert_webhook(settings, EgressGuard(settings.egress_allow))
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 
 from keystead import __version__
+from keystead.app.alerting import DIGESTS_S, Alerting, forget_alerts
 from keystead.app.health import check_health
 from keystead.app.wiring import Foundation, shared_counters, wire
 from keystead.domain.clock import SystemClock
@@ -16,6 +17,7 @@ from keystead.domain.ids import InstanceId, new_id
 from keystead.domain.money import to_pico
 from keystead.gateway.snapshots import POLL_S, Snapshots
 from keystead.gateway.tasks import Tasks
+from keystead.gateway.watch import LOOK_S
 from keystead.limits.rates import RENEW_S, Rates
 from keystead.providers.egress import EgressGuard
 from keystead.providers.sandbox.script import MODELS as SANDBOX_MODELS
@@ -115,6 +117,9 @@ class Process:
         self._tasks.every("rates", RENEW_S, self._rates.renew)
         self._tasks.every("gauges", GAUGES_S, self._measure_soon)
         self._tasks.every("recovery", RECOVERY_S, self._recover)
+        self._tasks.every("alerts", LOOK_S, self._alerting.look)
+        self._tasks.every("notices", LOOK_S, self._alerting.tell)
+        self._tasks.every("digests", DIGESTS_S, self._alerting.make_digests)
         self._tasks.every("housekeeping", HOUSEKEEPING_S, lambda: self._housekeep(credentials))
         _settle_heap()
         self._started = True
@@ -140,23 +145,21 @@ class Process:
         self._rates = Rates(clock=clock, strict=shared_counters(settings, clock), processes=lambda: self._processes)
         guard = EgressGuard(settings.egress_allow)
         self._network = AiohttpTransport(settings=settings, guard=guard)
-        outside = wire(
-            Foundation(
-                settings=settings,
-                clock=clock,
-                database=self._database,
-                keyring=keyring,
-                credentials=credentials,
-                snapshots=self._snapshots,
-                metrics=self._metrics,
-                rates=self._rates,
-                instance_id=self._instance_id,
-                network=self._network,
-                guard=guard,
-            ),
-            catalogued=self._catalogued,
-            health=self._health,
+        base = Foundation(
+            settings=settings,
+            clock=clock,
+            database=self._database,
+            keyring=keyring,
+            credentials=credentials,
+            snapshots=self._snapshots,
+            metrics=self._metrics,
+            rates=self._rates,
+            instance_id=self._instance_id,
+            network=self._network,
+            guard=guard,
         )
+        outside = wire(base, catalogued=self._catalogued, health=self._health)
+        self._alerting = Alerting(base, is_my_turn=self._is_eldest)
         self._inference, self._admin, self._payments = outside.inference, outside.admin, outside.payments
         self._console = outside.console
         self._operations = Operations(
@@ -188,6 +191,9 @@ class Process:
         await self._database.heartbeat(self._instance_id)
         self._processes = await self._database.living(self._clock.now_us() - DEAD_AFTER_US)
 
+    async def _is_eldest(self) -> bool:
+        return await self._database.eldest(self._clock.now_us() - DEAD_AFTER_US) == self._instance_id
+
     async def _recover(self) -> None:
         dead_before = self._clock.now_us() - DEAD_AFTER_US
         recovered = await self._database.recover(self._instance_id, dead_before)
@@ -203,6 +209,7 @@ class Process:
         async with self._database.write() as conn:
             await credentials.retire_drained(conn, older_than_at=older_than_at)
         await forget_counters(self._database, now)
+        await forget_alerts(self._database, now)
 
     # -- what the process says of itself ------------------------------------------------------------------------
 

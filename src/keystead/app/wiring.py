@@ -5,12 +5,14 @@ from pathlib import Path
 
 import msgspec
 
-from keystead.app.payment_secrets import load_payment_secrets
+from keystead.alerts.store import Alerts
 from keystead.app.private_file import read_private, refusal
+from keystead.app.webhook_secrets import load_webhook_secrets
 from keystead.coordination import Counters
 from keystead.domain.clock import Clock
 from keystead.domain.ids import InstanceId
 from keystead.domain.money import to_pico
+from keystead.gateway.digest import Digests
 from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.explain import Explainer
 from keystead.gateway.pace import Pace
@@ -48,6 +50,7 @@ from keystead.vault.credentials import Credentials
 from keystead.vault.keyring import Keyring
 from keystead.vault.lease import LeaseDoor
 from keystead.web.admin.application import AdminApplication
+from keystead.web.admin.places import for_simulations
 from keystead.web.admin.rooms import AdminRooms, Health
 from keystead.web.console.application import Console
 from keystead.web.console.door import Door, DoorRooms
@@ -148,7 +151,9 @@ def wire(
         payments=Payments(
             database=base.database,
             ledger=ledger,
-            secrets=load_payment_secrets(base.settings.topup_webhook_secret_file),
+            secrets=load_webhook_secrets(
+                base.settings.topup_webhook_secret_file, variable="KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE"
+            ),
             clock=base.clock,
         ),
     )
@@ -228,6 +233,8 @@ def _admin_rooms(
         rate_limits=RateLimits(clock),
         model_routes=ModelRoutes(clock, providers=PROVIDERS),
         ledger=ledger,
+        alerts=Alerts(clock),
+        digests=Digests(clock),
         credit_value_pico=to_pico(base.settings.credit_value),
         explainer=explainer,
         virtual_key=base.snapshots.key,
@@ -239,4 +246,5 @@ def _admin_rooms(
         refresh_snapshot=base.snapshots.refresh,
         health=health,
         body_timeout_s=base.settings.body_timeout_s,
+        simulations=for_simulations(),
     )

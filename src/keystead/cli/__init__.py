@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "explain": "Say what would be decided about a request, and why.",
     "request": "Recorded requests: list, show.",
     "usage": "Tokens and cost by team, credential, model and more.",
+    "alert": "Alerts (what somebody should look at): list, show, acknowledge.",
+    "digest": "What work cost, fallbacks and refusals, alerts.",
     "price": "Prices: list, show, own ones.",
     "credits": "Prepaid credits: balance, statement, top-up, adjust.",
     "platform-credential": "Platform credentials, paid for with credits: list.",

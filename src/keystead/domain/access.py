@@ -38,6 +38,8 @@ class Permission(StrEnum):
     KEY_OWN = "key:own"  # virtual keys for oneself: make, list, revoke
     REQUEST_READ = "request:read"
     USAGE_READ = "usage:read"
+    ALERT_READ = "alert:read"
+    ALERT_WRITE = "alert:write"
     PRICE_READ = "price:read"
     PRICE_WRITE = "price:write"
     AUDIT_READ = "audit:read"
@@ -79,6 +81,8 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.DATA_CLASS_READ,
             Permission.ROUTE_READ,
             Permission.REQUEST_READ,
+            Permission.ALERT_READ,
+            Permission.ALERT_WRITE,
         }
     ),
     Role.FINANCE: frozenset(
@@ -92,6 +96,8 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.PRICE_READ,
             Permission.PRICE_WRITE,
             Permission.REQUEST_READ,
+            Permission.ALERT_READ,
+            Permission.ALERT_WRITE,
         }
     ),
     Role.AUDITOR: _READ,

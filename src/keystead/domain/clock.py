@@ -1,9 +1,18 @@
 """Time, injected: rooms ask a `Clock`, tests turn it by hand."""
 
 import time
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Protocol
+
+import msgspec
 
 HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""RFC 3339 in JSON; a time without an offset is refused, because nobody could say which hour it means."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -31,3 +40,8 @@ class SystemClock:
 def hour_of(instant_us: int) -> int:
     """Return the start of the UTC hour that holds `instant_us`, in Unix microseconds."""
     return instant_us - instant_us % HOUR_US
+
+
+def utc(instant_us: int) -> datetime:
+    """Return Unix microseconds as a UTC datetime, exactly."""
+    return _EPOCH + timedelta(microseconds=instant_us)

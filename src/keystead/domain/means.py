@@ -95,6 +95,11 @@ class HoldRefusedError(PolicyDenied):
         self.hold = hold
 
 
+def refused_by(error: Exception | None) -> str:
+    """Return the counter that had no room, for a request that ends with `error`; empty if it ends otherwise."""
+    return error.hold.counter_id if isinstance(error, HoldRefusedError) else ""
+
+
 _REFUSALS = {
     "budget": ("budget_exceeded", "The budget", "Wait for its next period, or ask whoever keeps the budget."),
     "consent": ("consent_cap_reached", "The cap of the consent", "Wait for the next day, or ask who gave the consent."),

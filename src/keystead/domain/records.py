@@ -97,6 +97,10 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     error_class: str = ""
     error_code: str = ""
     fault: Fault | None = None
+    was_intended: bool = False
+    """Without an attempt: the request has made some before, so that its row waits for this end."""
+    refused_by: str = ""
+    """The counter that had no room for the request (`Hold.counter_id`), when that is what it ended with."""
     upstream_request_id: str = ""
     reading: Reading = NOTHING
     cost: Cost

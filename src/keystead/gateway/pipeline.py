@@ -15,6 +15,7 @@ from keystead.domain.credential import Credential
 from keystead.domain.errors import AuthenticationError, KeysteadError, NotFoundError, NotRecordedError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.ids import InstanceId
+from keystead.domain.means import refused_by
 from keystead.domain.records import FREE, RequestIntent, Settlement
 from keystead.domain.traffic import Fault, State
 from keystead.gateway.ask import Ask
@@ -158,6 +159,7 @@ class Pipeline:
             status=error.status,
             code=error.code,
             fault=error.fault,
+            refused_by=refused_by(error),
         )
 
     async def answered_here(self, key: VirtualKey, ask: Ask) -> None:
@@ -175,6 +177,7 @@ class Pipeline:
         status: int,
         code: str = "",
         fault: Fault | None = None,
+        refused_by: str = "",
     ) -> None:
         settlement = Settlement(
             request=self._request(self._snapshot().caller(key), ask, decision, data_class),
@@ -185,6 +188,7 @@ class Pipeline:
             status_code=status,
             error_code=code,
             fault=fault,
+            refused_by=refused_by,
             cost=FREE,
         )
         self._metrics.answered(ask.dialect.value, ask.endpoint.value, state.value, settlement.duration_us)

@@ -14,6 +14,7 @@ from typing import Final
 from keystead.domain.clock import Clock
 from keystead.domain.errors import GatewayError, InvalidRequestError, KeysteadError, PolicyDenied, ProviderError
 from keystead.domain.grants import Consent
+from keystead.domain.means import refused_by
 from keystead.domain.records import FREE, AttemptIntent, Settlement
 from keystead.gateway.consent import consent_for
 from keystead.gateway.dispatch import Dispatch
@@ -267,10 +268,13 @@ class Walk:
         if not turn.step.is_platform:
             trip.own_reason = verdict.reason
         again = self._may_repeat(trip, turn, verdict)
-        goes_on = verdict.step != "answer" and not trip.departure.gone and (again or bool(trip.steps))
-        trip.between = flight if goes_on else None
+        would_go_on = verdict.step != "answer" and not trip.departure.gone
+        goes_on = would_go_on and (again or bool(trip.steps))
+        # Where an earlier step was refused there is none left to go on to: `_end` has that in the record.
+        left_open = goes_on or (would_go_on and trip.refusal is not None)
+        trip.between = flight if left_open else None
         # Before any wait: that is not the attempt's, and nothing is held for it.
-        await flight.close(ends_request=not goes_on)
+        await flight.close(ends_request=not left_open)
         if again:
             await asyncio.sleep(verdict.delay_s)
         if not goes_on or trip.departure.gone:
@@ -323,6 +327,8 @@ class Walk:
             error_class=last.error_class.value if last.error_class else "",
             error_code=stopped_by.code if stopped_by else "",
             fault=last.fault,
+            was_intended=True,
+            refused_by=refused_by(stopped_by),
             cost=FREE,
         )
         await settle(self._journal, settlement)

@@ -109,3 +109,13 @@ class TeamFacts(msgspec.Struct, frozen=True, kw_only=True):
     data_class: str
     cost_centers: tuple[tuple[int, str], ...]
     """(from when, which), oldest first."""
+
+
+class ExpiringKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual key, and when it expires (Unix microseconds)."""
+
+    id: str
+    organization_id: str
+    team_id: str
+    name: str
+    expires_at: int

@@ -110,3 +110,14 @@ class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
     def agrees(self) -> bool:
         """Say whether nothing is wrong."""
         return self.difference == 0 and not self.disagreements
+
+
+class CreditsLeft(msgspec.Struct, frozen=True, kw_only=True):
+    """An account. Amounts are pico credits."""
+
+    account_id: str
+    organization_id: str
+    left: int
+    """What is not spent; what is only held is left."""
+    paid_in: int
+    """With the last top-up, or the free credits."""

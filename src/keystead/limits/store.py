@@ -35,7 +35,7 @@ _budgets = governance.budgets
 _rate_limits = governance.rate_limits
 _counters = governance.counters
 
-_IN_TEAMS: Final = {
+IN_TEAMS: Final = {
     "member": schema.members,
     "service_account": governance.service_accounts,
     "virtual_key": schema.virtual_keys,
@@ -64,7 +64,7 @@ async def standing(conn: AsyncConnection, budget: Budget, now_us: int, time_zone
 async def standings(
     conn: AsyncConnection, asked: Sequence[Budget], now_us: int, time_zone: str
 ) -> tuple[Standing, ...]:
-    """Return how each of some budgets of one organization stands, in their order."""
+    """Return how each of some budgets of one time zone stands, in their order."""
     if not asked:
         return ()
     since = {budget.id: bucket(budget.period, budget.rolling_hours, now_us, time_zone)[1] for budget in asked}
@@ -322,7 +322,7 @@ def _about(table: Table, team_ids: Collection[TeamId] | None) -> tuple[ColumnEle
     about_a_team = and_(table.c.scope_kind == "team", table.c.scope_id.in_(team_ids))
     about_its_own = (
         and_(table.c.scope_kind == kind, table.c.scope_id.in_(select(owned.c.id).where(owned.c.team_id.in_(team_ids))))
-        for kind, owned in _IN_TEAMS.items()
+        for kind, owned in IN_TEAMS.items()
     )
     return (or_(about_a_team, *about_its_own),)
 

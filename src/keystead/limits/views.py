@@ -71,3 +71,19 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     period_starts_at: int
     state: StandingState
     """`near`: spent up to the alert; `over`: nothing left, whether or not it refuses. What is only held decides neither."""
+
+
+class CapUse(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a consent's cap is spent in the period that runs. Amounts are pico credits."""
+
+    period: Period
+    spent: int
+    cap: int
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests that a budget had no room for. Instants are Unix microseconds."""
+
+    count: int
+    first_at: int
+    last_at: int

@@ -89,6 +89,9 @@ class Database(Lender, Protocol):
     async def living(self, since: int) -> int:
         """Return how many processes have said since `since` (Unix µs) that they live; this one counts."""
 
+    async def eldest(self, since: int) -> str | None:
+        """Return which living process began first: for work that one of them does."""
+
     async def recover(self, instance_id: str, dead_before: int) -> int:
         """End as `unknown` the intents of processes without a heartbeat since `dead_before` (Unix µs).
 

@@ -1,9 +1,22 @@
-"""The tables of who may do what, on which terms, and within which means. For both engines (see `schema`).
+"""The tables of who may do what, on which terms, within which means, and of what somebody should look at.
+
+For both engines (see `schema`).
 
 JSON columns are lists or objects of plain values, written by the room that owns the table and read by nobody else.
 """
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    literal_column,
+)
 
 from keystead.storage.columns import identifier, instant, metadata, reference, text
 
@@ -191,6 +204,9 @@ counters = Table(
 The bucket at 0 is the counter itself: it stays, and a prepaid account has no other.
 """
 
+PAID_IN = "kind IN ('grant', 'topup')"
+"""Transfers that credits came with. In these words, for only so may both engines use the index on them."""
+
 ledger_accounts = Table(
     "ledger_accounts",
     metadata,
@@ -235,4 +251,56 @@ ledger_transfers = Table(
         sqlite_where=Column("reference").is_not(None),
         postgresql_where=Column("reference").is_not(None),
     ),
+    Index(
+        "ix_ledger_transfers_paid_in",
+        "organization_id",
+        "at",
+        sqlite_where=literal_column(PAID_IN),
+        postgresql_where=literal_column(PAID_IN),
+    ),
 )
+
+alerts = Table(
+    "alerts",
+    metadata,
+    identifier(),
+    reference("organization_id"),
+    Column("kind", String(32), nullable=False),
+    reference("subject_id"),  # a credential, a budget, a consent, an account of credits or a virtual key
+    text("subject"),  # its name when the alert opened; of a consent, its id
+    Column("team_id", String(64), nullable=False),  # whose the subject is; empty: the whole organization's
+    instant("first_at"),
+    instant("last_at"),
+    Column("count", BigInteger, nullable=False),
+    text("detail"),  # JSON
+    instant("resolved_at", nullable=True),
+    instant("acknowledged_at", nullable=True),
+    reference("acknowledged_by", nullable=True),
+    Index("ix_alerts_organization_id_id", "organization_id", "id"),
+    Index(
+        "uq_alerts_open",
+        "organization_id",
+        "kind",
+        "subject_id",
+        unique=True,
+        sqlite_where=Column("resolved_at").is_(None),
+        postgresql_where=Column("resolved_at").is_(None),
+    ),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    identifier(),
+    reference("organization_id"),
+    Column("event", String(24), nullable=False),  # alert.opened, alert.resolved, digest
+    reference("subject_id"),  # the alert; of a digest, the instant its week began
+    text("body"),  # JSON, as it is sent
+    instant("made_at"),
+    Column("tries", Integer, nullable=False),
+    instant("next_at"),  # not before
+    instant("sent_at", nullable=True),
+    instant("given_up_at", nullable=True),
+    UniqueConstraint("organization_id", "event", "subject_id"),
+)
+"""What is to be told to the operator's webhook, and whether it was."""

@@ -49,6 +49,14 @@ async def living(lender: Lender, since: int) -> int:
         return max(1, found.scalar_one())
 
 
+async def eldest(lender: Lender, since: int) -> str | None:
+    """Return which of the processes that have said since `since` that they live began first; None if none has."""
+    async with lender.read() as connection:
+        query = select(func.min(instances.c.id)).where(instances.c.heartbeat_at >= since)
+        found: str | None = (await connection.execute(query)).scalar_one()
+        return found
+
+
 async def remove(database: Database, instance_id: str) -> None:
     """Remove the row of a process that stops; with requests still open, mark it dead so that they are recovered."""
     async with database.write() as connection:

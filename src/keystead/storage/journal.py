@@ -76,7 +76,8 @@ class GroupJournal:
         """
         # The end of something open must not be refused: such settlements are at most as many as requests in flight,
         # which the gateway bounds. A refusal that never had an intent can be.
-        if self._closing or (settlement.attempt is None and len(self._waiting) >= self._bound):
+        ends_nothing = settlement.attempt is None and not settlement.was_intended
+        if self._closing or (ends_nothing and len(self._waiting) >= self._bound):
             raise NotRecordedError("The database does not take records now.")
         done: asyncio.Future[bool] = self._loop.create_future()
         self._submit(Ending(settlement, done))

@@ -77,6 +77,10 @@ class RelationalDatabase:
         """Return how many processes have said since `since` (Unix µs) that they live."""
         return await instances.living(self.vital, since)
 
+    async def eldest(self, since: int) -> str | None:
+        """Return which of the processes that have said since `since` (Unix µs) that they live began first."""
+        return await instances.eldest(self.vital, since)
+
     async def recover(self, instance_id: str, dead_before: int) -> int:
         """End as `unknown` the intents of processes without a heartbeat since `dead_before` (Unix µs)."""
         return await instances.recover(self, instance_id, dead_before=dead_before, now=self._clock.now_us())

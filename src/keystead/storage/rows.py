@@ -27,6 +27,7 @@ REQUEST_END: Final = (
     "error_class",
     "error_code",
     "fault",
+    "refused_by",
     "currency",
 )
 REQUEST_TOTALS: Final = ("input_total", "output_total", "usage_source", "cost_state", "cost_pico")
@@ -185,6 +186,7 @@ def request_end(settlement: Settlement) -> Row:
         settlement.error_class,
         storable(settlement.error_code[:_CODE_LENGTH]),
         str(fault) if fault else "",
+        settlement.refused_by,
         settlement.cost.currency,
     )
 
@@ -266,6 +268,7 @@ def reduced(settlement: Settlement) -> Settlement:
         status_code=settlement.status_code,
         error_code="unrecordable",
         fault=settlement.fault,
+        refused_by=settlement.refused_by,
         reading=Reading(usage=Usage(), source=_NO_USAGE, anomalies=("unrecordable",)),
         cost=Cost(state=CostState.UNKNOWN),
         charge_pico=settlement.charge_pico,  # what is posted is posted, also without the usage that explains it

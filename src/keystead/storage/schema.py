@@ -16,10 +16,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 from keystead.domain.usage import COUNTS
 from keystead.storage.columns import identifier, instant, metadata, reference, text
+
+UNNOTICED = (
+    "owner = 'own' AND error_class IN ('auth_failed', 'permission_denied', 'out_of_funds') AND noticed_at IS NULL"
+)
+"""Attempts that an alert has still to count. In these words, for only so may both engines use the index on them."""
 
 organizations = Table(
     "organizations",
@@ -220,6 +226,7 @@ requests = Table(
     Column("error_class", String(32), nullable=True),
     Column("error_code", String(64), nullable=True),
     Column("fault", String(16), nullable=True),
+    reference("refused_by", nullable=True),  # the counter that had no room for it: a budget, a cap, an account
     Column("attempts", Integer, nullable=False),
     Column("input_total", BigInteger, nullable=True),
     Column("output_total", BigInteger, nullable=True),
@@ -233,6 +240,20 @@ requests = Table(
         "instance_id",
         sqlite_where=Column("state") == "intent",
         postgresql_where=Column("state") == "intent",
+    ),
+    Index(
+        "ix_requests_refused_by",
+        "refused_by",
+        "started_at",
+        sqlite_where=Column("refused_by").is_not(None),
+        postgresql_where=Column("refused_by").is_not(None),
+    ),
+    Index(
+        "ix_requests_fault",
+        "organization_id",
+        "started_at",
+        sqlite_where=Column("fault").is_not(None),
+        postgresql_where=Column("fault").is_not(None),
     ),
     postgresql_partition_by="RANGE (started_at)",
     sqlite_with_rowid=False,
@@ -284,7 +305,21 @@ attempts = Table(
     Column("on_disconnect", String(16), nullable=True),
     instant("bytes_received", nullable=True),
     instant("bytes_sent", nullable=True),
+    instant("noticed_at", nullable=True),  # when an alert counted it, of those that there is an alert about
     Index("ix_attempts_credential_id", "organization_id", "credential_id", "request_started_at"),
+    Index(
+        "ix_attempts_consent_id",
+        "organization_id",
+        "request_started_at",
+        sqlite_where=Column("consent_id").is_not(None),
+        postgresql_where=Column("consent_id").is_not(None),
+    ),
+    Index(
+        "ix_attempts_unnoticed",
+        "finished_at",
+        sqlite_where=literal_column(UNNOTICED),
+        postgresql_where=literal_column(UNNOTICED),
+    ),
     Index(
         "ix_attempts_response_id",
         "organization_id",

@@ -59,3 +59,13 @@ class CredentialView(msgspec.Struct, frozen=True, kw_only=True):
             if version.version == number:
                 return version
         raise NotFoundError(f"The credential has no version {number}.", code="version_not_found")
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """The contract behind a credential, as far as its end is known."""
+
+    organization_id: str
+    credential_id: str
+    credential: str
+    ends_at: int
+    """Unix microseconds."""

@@ -6,7 +6,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from keystead.alerts import store
+from keystead.alerts.views import AlertKind, Cause, Ends
 from keystead.domain.access import Role
+from keystead.domain.clock import utc
 from keystead.domain.ids import TeamId, new_id
 from keystead.web.admin.route import Route
 from keystead.web.admin.routes import ROUTES
@@ -133,6 +136,25 @@ async def _recognizer(world: World) -> str:
     return str((await world.post("/recognizers", made, expect=201))["id"])
 
 
+async def _alert(world: World, credential_id: str) -> str:
+    """Return an alert about something of the team's."""
+    now = world.clock.now_us()
+    cause = Cause(
+        organization_id=world.organization_id,
+        kind=AlertKind.CREDENTIAL_CONTRACT_ENDS,
+        subject_id=credential_id,
+        subject="main",
+        team_id=world.team_id,
+        first_at=now,
+        last_at=now,
+        detail=Ends(ends_at=utc(now)),
+    )
+    async with world.database.write() as conn:
+        alert = await store.record(conn, cause, now=now)
+    assert alert is not None
+    return alert.id
+
+
 async def _rate_limit(world: World) -> str:
     made = {"name": _unique(world), "organization": True, "measure": "requests_per_minute", "most": 60}
     return str((await world.post("/rate-limits", made, expect=201))["id"])
@@ -219,6 +241,7 @@ async def objects_of(world: World) -> dict[str, str]:
         "recognizer": await _recognizer(world),
         "data_class": await _data_class(world),
         "request": await settled(world),
+        "alert": await _alert(world, credential["id"]),
     }
 
 

@@ -16,10 +16,10 @@ async def made(world: World, **more: Any) -> dict[str, Any]:
 
 
 async def test_an_operator_makes_an_organization_whose_owner_does_the_rest(world: World) -> None:
-    new = await made(world, owner="Grace", currency="EUR", time_zone="Europe/Berlin")
+    new = await made(world, owner="Grace", time_zone="Europe/Berlin")
     assert (new["organization"]["name"], new["organization"]["currency"], new["organization"]["time_zone"]) == (
         "Hospital",
-        "EUR",
+        "USD",
         "Europe/Berlin",
     )
     token = new["token"]
@@ -32,6 +32,12 @@ async def test_an_operator_makes_an_organization_whose_owner_does_the_rest(world
     [sandbox] = (await world.call("GET", "/credentials", token=token)).json()["items"]
     assert (sandbox["name"], sandbox["active_version"]) == ("sandbox", 1), "its root key seals at once"
     assert (await world.call("POST", "/teams", {"name": "Ward 7"}, token=token)).status == 201
+
+
+async def test_a_currency_in_which_no_budget_could_be_is_refused_with_the_reason(light_world: World) -> None:
+    answer = await light_world.call("POST", "/organizations", {"name": "Hospital", "currency": "EUR"})
+    assert (answer.status, answer.json()["code"], answer.json()["param"]) == (400, "currency_not_counted", "currency")
+    assert "no exchange rate" in answer.json()["detail"]
 
 
 async def test_a_new_organization_grants_nothing_unless_that_was_asked(world: World) -> None:

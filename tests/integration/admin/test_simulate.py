@@ -11,6 +11,8 @@ from keystead.domain.ids import InstanceId, new_id
 from keystead.domain.records import FREE, RequestIntent, Settlement
 from keystead.domain.traffic import Fault, State
 from keystead.metering.recordings import recorded as recordings
+from keystead.web.admin import simulate
+from keystead.web.admin.places import MOST_SIMULATIONS
 from tests.integration.admin.asgi import call
 from tests.integration.admin.settled import settled
 from tests.integration.admin.world import World
@@ -337,8 +339,36 @@ async def test_who_hangs_up_is_not_worked_for_any_longer(light_world: World) -> 
     body = json.dumps({"document": DENIED, "progress": True}).encode()
     headers = [("Authorization", f"Bearer {world.token}"), ("Content-Type", "application/json")]
     async with asyncio.timeout(10):
-        answer = await call(world.app, "POST", "/admin/v1/simulate", headers=headers, chunks=[body], leaves_after=1)
-    assert b"simulated" not in answer.body
+        for _ in range(2 * MOST_SIMULATIONS):  # and leaves its place to others
+            answer = await call(world.app, "POST", "/admin/v1/simulate", headers=headers, chunks=[body], leaves_after=1)
+            assert answer.status == 200
+            assert b"simulated" not in answer.body
+
+
+@pytest.mark.parametrize("progress", [True, False])
+async def test_no_more_than_a_few_run_at_once(
+    light_world: World, monkeypatch: pytest.MonkeyPatch, *, progress: bool
+) -> None:
+    world = light_world
+    await recorded(world, "gpt-5")
+    running, go_on, told = asyncio.Semaphore(0), asyncio.Event(), simulate._told
+
+    async def held(*arguments: Any, **more: Any) -> Any:
+        running.release()
+        await go_on.wait()
+        return await told(*arguments, **more)
+
+    monkeypatch.setattr(simulate, "_told", held)
+    body = {"document": DENIED, "progress": progress}
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        some = [group.create_task(world.call("POST", "/simulate", body)) for _ in range(MOST_SIMULATIONS)]
+        for _ in some:
+            await running.acquire()
+        refused = await world.call("POST", "/simulate", body)
+        go_on.set()
+    assert (refused.status, refused.json()["code"], refused.headers["retry-after"]) == (429, "simulations_busy", "10")
+    assert [task.result().status for task in some] == [200] * MOST_SIMULATIONS
+    assert (await world.call("POST", "/simulate", body)).status == 200
 
 
 async def test_records_are_read_in_pages_each_request_once(world: World) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table, insert, select
 
+from keystead.alerts.store import Alerts
 from keystead.domain.access import Role, VirtualKey
 from keystead.domain.ids import OrganizationId, TeamId, new_id
 from keystead.domain.money import PICO_PER_UNIT
 from keystead.domain.secret import Secret
+from keystead.gateway.digest import Digests
 from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.explain import Explainer
 from keystead.gateway.snapshots import Snapshots
@@ -47,6 +49,7 @@ from keystead.vault.kek.local import LocalKek
 from keystead.vault.keyring import DEPLOYMENT, Keyring
 from keystead.vault.lease import LeaseDoor
 from keystead.web.admin.application import AdminApplication
+from keystead.web.admin.places import for_simulations
 from keystead.web.admin.rooms import AdminRooms, Check, Health
 from tests.fakes.clock import FakeClock
 from tests.integration.admin.asgi import Answer, call
@@ -295,12 +298,15 @@ def _rooms(world: World) -> AdminRooms:
         overrides=Overrides(world.clock),
         model_routes=ModelRoutes(world.clock, providers=PROVIDERS),
         ledger=world.ledger,
+        alerts=Alerts(world.clock),
+        digests=Digests(world.clock),
         credit_value_pico=CREDIT_VALUE_PICO,
         price_book=lambda: world.snapshots.current.price_book,
         clock=world.clock,
         refresh_snapshot=world.snapshots.refresh,
         health=health,
         body_timeout_s=60.0,
+        simulations=for_simulations(),
     )
 
 

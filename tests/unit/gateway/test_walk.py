@@ -14,6 +14,7 @@ from keystead.domain.credential import Credential
 from keystead.domain.errors import AuthenticationError, KeysteadError
 from keystead.domain.grants import Consent
 from keystead.domain.ids import VirtualKeyId
+from keystead.domain.means import HoldRefusedError
 from keystead.domain.records import AttemptIntent, RequestIntent, Settlement
 from keystead.domain.routes import ModelRoute, RouteAttempt
 from keystead.domain.secret import Secret
@@ -63,9 +64,14 @@ class FakeJournal:
     def __init__(self) -> None:
         self.attempts: list[AttemptIntent] = []
         self.ends: list[Settlement] = []
+        self.full: set[str] = set()
+        """Counters that have no room."""
         self.ended = asyncio.Event()
 
     async def intend(self, _request: RequestIntent, attempt: AttemptIntent) -> None:
+        full = next((hold for hold in attempt.holds if hold.counter_id in self.full), None)
+        if full is not None:
+            raise HoldRefusedError(full)
         self.attempts.append(attempt)
 
     async def settle(self, settlement: Settlement) -> bool:
@@ -321,6 +327,30 @@ async def test_what_is_tried_although_every_breaker_is_open_follows_nothing() ->
         stage.breakers.failed(step(each).lane, MODEL, ErrorClass.OUT_OF_FUNDS, retry_after_s=None, began_us=0, now_us=0)
     assert (await stage.walk()).step.credential is OWN
     assert [each.reason for each in stage.journal.attempts] == [""]
+
+
+async def test_a_cap_without_room_is_in_the_record_also_where_the_own_key_was_passed_over_at_first() -> None:
+    # Its breaker is open, so the platform is tried first; as that has no room, the own key is asked after all.
+    stage = Stage(Provider(FIRST_BYTE_TIMEOUT.error()), OWN, POOL, consents=(CONSENT,))
+    stage.journal.full.add(f"{CONSENT.id}:day")
+    stage.breakers.failed(step(OWN).lane, MODEL, ErrorClass.OVERLOADED, retry_after_s=60, began_us=0, now_us=0)
+    with pytest.raises(KeysteadError) as caught:
+        await stage.walk()
+    assert caught.value.code == "first_byte_timeout", "the caller is told what became of its request"
+    assert [attempt.credential_id for attempt in stage.journal.attempts] == [OWN.id]
+    assert [(end.attempt is None, end.error_code, end.refused_by, end.status_code) for end in stage.journal.ends] == [
+        (False, "first_byte_timeout", "", 504),
+        (True, "consent_cap_reached", f"{CONSENT.id}:day", 504),
+    ]
+    assert [end.ends_request for end in stage.journal.ends] == [False, True]
+
+
+async def test_a_request_that_is_wrong_everywhere_ended_for_that_and_not_for_a_cap_without_room() -> None:
+    stage = Stage(Provider(Response(400, b"{}")), OWN, POOL, consents=(CONSENT,))
+    stage.journal.full.add(f"{CONSENT.id}:day")
+    stage.breakers.failed(step(OWN).lane, MODEL, ErrorClass.OVERLOADED, retry_after_s=60, began_us=0, now_us=0)
+    await stage.walk()
+    assert [(end.status_code, end.error_code, end.ends_request) for end in stage.journal.ends] == [(400, "", True)]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

@@ -100,7 +100,7 @@ async def test_two_ends_of_one_request_are_never_in_one_batch(
     assert [len(batch) for batch in sink.batches] == [1, 1]
 
 
-async def test_an_intent_over_the_bound_of_the_queue_is_refused_at_once(
+async def test_over_the_bound_of_the_queue_whatever_opens_is_refused_at_once_and_no_end_is(
     journal: GroupJournal, sink: FakeSink, clock: FakeClock
 ) -> None:
     sink.hold()
@@ -112,10 +112,13 @@ async def test_an_intent_over_the_bound_of_the_queue_is_refused_at_once(
         await journal.intend(request_intent(clock), attempt_intent(clock))
     with pytest.raises(NotRecordedError):
         await journal.settle(settlement(clock, request_intent(clock), None))
-    end_of_something_open = start(journal.settle(settlement(clock, request_intent(clock), attempt_intent(clock))))
+    ends_of_something_open = [
+        start(journal.settle(settlement(clock, request_intent(clock), attempt_intent(clock)))),
+        start(journal.settle(settlement(clock, request_intent(clock), None, was_intended=True))),
+    ]
     sink.release()
     await asyncio.gather(first, *waiting)
-    assert await end_of_something_open
+    assert await asyncio.gather(*ends_of_something_open) == [True, True]
 
 
 async def test_while_storage_is_away_intents_fail_at_once_and_settlements_wait_in_order(

@@ -21,7 +21,7 @@ def test_every_column_of_the_record_is_written_by_exactly_one_part() -> None:
     of_request = (rows.REQUEST_INTENT, rows.REQUEST_END, rows.REQUEST_TOTALS, ("attempts",))
     assert {name for part in of_request for name in part} == set(requests.c.keys())
     assert all(not set(one) & set(other) for one, other in combinations(of_request, 2))
-    assert {*rows.ATTEMPT_INTENT, *rows.ATTEMPT_END} == set(attempts.c.keys())
+    assert {*rows.ATTEMPT_INTENT, *rows.ATTEMPT_END, "noticed_at"} == set(attempts.c.keys())  # the last by alerts
     assert set(rows.ATTEMPT_INTENT) & set(rows.ATTEMPT_END) == {"region"}  # what was asked for, then what was served
     assert {*ROLLUP_DIMENSIONS, *ROLLUP_SUMS} == set(rollups.c.keys())
 

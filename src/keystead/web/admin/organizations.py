@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 
 from keystead.domain.access import Permission
+from keystead.domain.errors import InvalidRequestError
 from keystead.domain.ids import OrganizationId, new_id
 from keystead.domain.money import USD
 from keystead.identity.audit import record_event
@@ -72,6 +73,7 @@ async def create(call: Call[Nothing, CreateOrganization]) -> CreatedOrganization
     body, rooms = call.body, call.rooms
     require_plain_name(body.owner)
     require_time_zone(body.time_zone)
+    _require_counted(body.currency)
     now = rooms.clock.now_us()
     organization_id = OrganizationId(new_id("org", now))
     pepper = await rooms.pepper()
@@ -104,6 +106,21 @@ async def create(call: Call[Nothing, CreateOrganization]) -> CreatedOrganization
         token_id=founded.token.id,
         token=founded.admin_token.reveal(),
     )
+
+
+def _require_counted(currency: str) -> None:
+    """Refuse a currency in which none of the organization's budgets could be.
+
+    Raises:
+        InvalidRequestError: `currency_not_counted`.
+    """
+    if currency != USD:
+        raise InvalidRequestError(
+            f"Nothing would be counted in {currency}: there is no exchange rate, and providers are paid in {USD}.",
+            code="currency_not_counted",
+            param="currency",
+            next_step=f"Leave it out, or give {USD}.",
+        )
 
 
 async def _record(call: Call[Nothing, CreateOrganization], change: Act, organization_id: OrganizationId) -> None:

@@ -5,8 +5,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from keystead.alerts.store import Alerts
 from keystead.domain.access import Administrator, VirtualKey
 from keystead.domain.clock import Clock
+from keystead.gateway.digest import Digests
 from keystead.gateway.explain import Explainer
 from keystead.identity.directory import Directory
 from keystead.identity.issuer import Issuer
@@ -28,6 +30,7 @@ from keystead.routing.store import ModelRoutes
 from keystead.storage.database import Lender
 from keystead.vault.credentials import Credentials
 from keystead.vault.lease import LeaseDoor
+from keystead.web.admin.places import Places
 
 
 class AdminDirectory(Protocol):
@@ -88,6 +91,8 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     rate_limits: RateLimits
     model_routes: ModelRoutes
     ledger: Ledger
+    alerts: Alerts
+    digests: Digests
     credit_value_pico: int
     """What a credit is worth, in pico USD."""
     price_book: Callable[[], PriceBook]
@@ -97,4 +102,5 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     """Compile the tables anew, so that a change counts at once in this process."""
     health: Callable[[], Awaitable[Health]]
     body_timeout_s: float
+    simulations: Places
     """How long a caller may take to send a body."""

@@ -4,6 +4,7 @@ from typing import Final
 
 from keystead.web.admin import (
     admin_tokens,
+    alerts,
     audit_events,
     budgets,
     configuration,
@@ -14,6 +15,7 @@ from keystead.web.admin import (
     credentials,
     credit_accounts,
     data_classes,
+    digests,
     explain,
     grants,
     members,
@@ -66,6 +68,8 @@ ROUTES: Final = (
     *requests.ROUTES,
     *request_explanation.ROUTES,
     *usage.ROUTES,
+    *alerts.ROUTES,
+    *digests.ROUTES,
     *prices.ROUTES,
     *price_overrides.ROUTES,
     *audit_events.ROUTES,

@@ -1,7 +1,8 @@
 """What would have been decided: recorded requests under the rules of a document that is not in force."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -79,12 +80,13 @@ class _Compared(msgspec.Struct, frozen=True, kw_only=True):
 async def simulate(call: Call[Any, Simulate]) -> Simulated | Lines:
     """Decide about recorded requests by the rules of today and by those of a document."""
     require_held(call.who, Permission.REQUEST_READ, None)
+    call.rooms.simulations.require()
     now = call.rooms.clock.now_us()
     until = now if call.body.until is None else micros(call.body.until)
     since = until - DEFAULT_SPAN_US if call.body.since is None else micros(call.body.since)
     if since >= until:
         raise InvalidRequestError("The span must end after it begins.", param="until")
-    lines = _replayed(call, await _compared(call), since=since, until=until)
+    lines = _in_its_place(call, await _compared(call), since=since, until=until)
     if call.body.progress:
         return Lines(lines)
     simulated = None
@@ -122,9 +124,19 @@ async def _rules(call: Call[Any, Any], conn: AsyncConnection) -> tuple[Rules, li
     return rules[organization_id], [key for key in keys if key.organization_id == organization_id]
 
 
+async def _in_its_place(
+    call: Call[Any, Simulate], compared: _Compared, *, since: int, until: int
+) -> AsyncGenerator[SimulationLine]:
+    # Taken with the first line and not before: of a client that has left by then, no line is ever asked for.
+    with call.rooms.simulations.taken():
+        async with aclosing(_replayed(call, compared, since=since, until=until)) as lines:
+            async for line in lines:
+                yield line
+
+
 async def _replayed(
     call: Call[Any, Simulate], compared: _Compared, *, since: int, until: int
-) -> AsyncIterator[SimulationLine]:
+) -> AsyncGenerator[SimulationLine]:
     """Yield how far it is after each page of requests, then what was found."""
     rooms, organization_id = call.rooms, call.who.organization_id
     means = Means(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
+from keystead.domain import clock
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.ids import id_time_ms
 from keystead.domain.secret import Secret
@@ -55,8 +56,7 @@ RuleName = Annotated[
     ),
 ]
 Note = Annotated[str, msgspec.Meta(max_length=500, pattern=whole(r"[^\x00-\x1f\x7f-\x9f]*"))]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""RFC 3339 in JSON; a time without an offset is refused, because nobody could say which hour it means."""
+Instant = clock.Instant
 
 IssuedState = Literal["active", "expired", "revoked"]
 
@@ -87,7 +87,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 def instant(us: int) -> datetime:
     """Return Unix microseconds as a UTC datetime, exactly."""
-    return _EPOCH + timedelta(microseconds=us)
+    return clock.utc(us)
 
 
 def optional_instant(us: int | None) -> datetime | None:

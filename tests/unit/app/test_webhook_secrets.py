@@ -1,15 +1,20 @@
-"""The file with the webhook's secrets: private, and with secrets in it that are some."""
+"""The file with a webhook's secrets: private, and with secrets in it that are some."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from keystead.app.payment_secrets import load_payment_secrets
+from keystead.app.webhook_secrets import load_webhook_secrets
 from keystead.domain.errors import GatewayError
+from keystead.domain.secret import Secret
 
 ONE = "5f1d" * 16
 TWO = "a07e" * 8
+
+
+def load(name: str) -> tuple[Secret, ...]:
+    return load_webhook_secrets(name, variable="KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE")
 
 
 def written(folder: Path, content: bytes, mode: int = 0o600) -> str:
@@ -20,12 +25,12 @@ def written(folder: Path, content: bytes, mode: int = 0o600) -> str:
 
 
 def test_no_file_is_named_and_there_is_no_webhook() -> None:
-    assert load_payment_secrets("") == ()
+    assert load("") == ()
 
 
 @pytest.mark.parametrize("content", [f"{ONE}", f"{ONE}\n", f"{ONE}\r\n{TWO}\n", f"\n{ONE}\n\n{TWO}"])
 def test_a_secret_stands_on_its_line(tmp_path: Path, content: str) -> None:
-    secrets = load_payment_secrets(written(tmp_path, content.encode()))
+    secrets = load(written(tmp_path, content.encode()))
     assert [secret.reveal() for secret in secrets] == [ONE, TWO][: len(secrets)]
     assert len(secrets) == content.count(TWO) + 1
 
@@ -35,7 +40,7 @@ def test_a_secret_stands_on_its_line(tmp_path: Path, content: str) -> None:
 )
 def test_what_protects_nothing_is_refused_without_being_told(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(GatewayError) as refused:
-        load_payment_secrets(written(tmp_path, content))
+        load(written(tmp_path, content))
     assert refused.value.code == "webhook_secret_refused"
     assert "KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE" in refused.value.message
     assert ONE not in refused.value.message + refused.value.next_step
@@ -44,7 +49,7 @@ def test_what_protects_nothing_is_refused_without_being_told(tmp_path: Path, con
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o644])
 def test_a_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(GatewayError):
-        load_payment_secrets(written(tmp_path, ONE.encode(), mode))
+        load(written(tmp_path, ONE.encode(), mode))
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
@@ -53,4 +58,4 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(pipe, 0o600)
     for path in (tmp_path / "missing", link, pipe, tmp_path):
         with pytest.raises(GatewayError):
-            load_payment_secrets(str(path))
+            load(str(path))
