@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alert_webhook_secret_file: str
     redis_url: str
     redis_password_file: str
+    models_refresh_h: int
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,6 +264,12 @@ SETTINGS: Final = (
         default="",
         parse=str,
         help="File (mode 600) with the password for `KEYSTEAD_REDIS_URL`, so that no variable and no URL holds it.",
+    ),
+    Setting(
+        name="models_refresh_h",
+        default="6",
+        parse=_whole(0, 720),
+        help="Hours after which each credential's provider is asked for its list of models again; 0: only when told to.",
     ),
 )
 

@@ -111,6 +111,7 @@ class Gateway:
             "KEYSTEAD_HOME": str(self.home),
             "KEYSTEAD_PORT": "0",
             "KEYSTEAD_LOG_LEVEL": "debug",
+            "KEYSTEAD_MODELS_REFRESH_H": "0",  # fakes count what they are asked
             **self.environment,
         }
         self._process = await self.spawn(environment)

@@ -15,12 +15,12 @@ from keystead.domain.clock import SystemClock
 from keystead.domain.errors import KeysteadError
 from keystead.domain.ids import InstanceId, new_id
 from keystead.domain.money import to_pico
+from keystead.gateway.discovery import ROUND_S as DISCOVERY_ROUND_S
 from keystead.gateway.snapshots import POLL_S, Snapshots
 from keystead.gateway.tasks import Tasks
 from keystead.gateway.watch import LOOK_S
 from keystead.limits.rates import RENEW_S, Rates
 from keystead.providers.egress import EgressGuard
-from keystead.providers.sandbox.script import MODELS as SANDBOX_MODELS
 from keystead.providers.transport import AiohttpTransport
 from keystead.settings import Settings
 from keystead.storage.counters import forget_counters
@@ -120,6 +120,7 @@ class Process:
         self._tasks.every("alerts", LOOK_S, self._alerting.look)
         self._tasks.every("notices", LOOK_S, self._alerting.tell)
         self._tasks.every("digests", DIGESTS_S, self._alerting.make_digests)
+        self._tasks.every("models", DISCOVERY_ROUND_S, self._discovery.round)
         self._tasks.every("housekeeping", HOUSEKEEPING_S, lambda: self._housekeep(credentials))
         _settle_heap()
         self._started = True
@@ -158,10 +159,11 @@ class Process:
             network=self._network,
             guard=guard,
         )
-        outside = wire(base, catalogued=self._catalogued, health=self._health)
+        outside = wire(base, health=self._health)
         self._alerting = Alerting(base, is_my_turn=self._is_eldest)
         self._inference, self._admin, self._payments = outside.inference, outside.admin, outside.payments
         self._console = outside.console
+        self._discovery = outside.discovery
         self._operations = Operations(
             readiness=self._readiness,
             administrator=self._snapshots.administrator,
@@ -212,12 +214,6 @@ class Process:
         await forget_alerts(self._database, now)
 
     # -- what the process says of itself ------------------------------------------------------------------------
-
-    def _catalogued(self, provider: str) -> tuple[str, ...]:
-        if provider == "sandbox":
-            return tuple(SANDBOX_MODELS)
-        listed = self._snapshots.current.price_book.catalogue.price_list.providers.get(provider, ())
-        return tuple(model.id for model in listed)
 
     def _readiness(self) -> Readiness:
         if self._draining:

@@ -1,6 +1,6 @@
 """The rooms of one worker, wired to each other: what decides, what sends, and what the admin API works with."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from keystead.domain.clock import Clock
 from keystead.domain.ids import InstanceId
 from keystead.domain.money import to_pico
 from keystead.gateway.digest import Digests
+from keystead.gateway.discovery import Discovery
 from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.explain import Explainer
 from keystead.gateway.pace import Pace
@@ -77,12 +78,13 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
-    """What answers from the outside."""
+    """What answers from the outside, and what works beside it."""
 
     inference: Inference
     admin: AdminApplication
     console: Console
     payments: Payments
+    discovery: Discovery
 
 
 def shared_counters(settings: Settings, clock: Clock) -> Counters | None:
@@ -103,9 +105,7 @@ def shared_counters(settings: Settings, clock: Clock) -> Counters | None:
     return RedisCounters(settings.redis_url, password=password, clock=clock)
 
 
-def wire(
-    base: Foundation, *, catalogued: Callable[[str], Iterable[str]], health: Callable[[], Awaitable[Health]]
-) -> Outside:
+def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outside:
     """Wire the rooms; must be called in the event loop that they serve."""
     lease_door = LeaseDoor(base.keyring)
     sandbox = SandboxTransport()
@@ -125,16 +125,26 @@ def wire(
     )
     explainer = Explainer(snapshot=lambda: base.snapshots.current, walk=walk, clock=base.clock)
     ledger = Ledger(base.clock)
+    discovery = Discovery(
+        database=base.database,
+        snapshot=lambda: base.snapshots.current,
+        lease_door=lease_door,
+        transport_for=transport_for,
+        clock=base.clock,
+        every_hours=base.settings.models_refresh_h,
+    )
     admin_rooms = _admin_rooms(
         base,
         lease_door=lease_door,
         transport_for=transport_for,
         explainer=explainer,
         ledger=ledger,
+        discovery=discovery,
         health=health,
     )
     return Outside(
-        inference=_inference(base, walk, catalogued),
+        discovery=discovery,
+        inference=_inference(base, walk),
         admin=AdminApplication(admin_rooms),
         console=Console(
             Door(
@@ -174,7 +184,7 @@ def _password(content: bytes) -> str:
     return password
 
 
-def _inference(base: Foundation, walk: Walk, catalogued: Callable[[str], Iterable[str]]) -> Inference:
+def _inference(base: Foundation, walk: Walk) -> Inference:
     settings = base.settings
     pipeline = Pipeline(
         snapshot=lambda: base.snapshots.current,
@@ -189,7 +199,7 @@ def _inference(base: Foundation, walk: Walk, catalogued: Callable[[str], Iterabl
         pipeline=pipeline,
         snapshots=base.snapshots,
         relay=Relay(total_timeout_s=settings.total_timeout_s),
-        models=ModelList(pipeline=pipeline, catalogued=catalogued),
+        models=ModelList(pipeline=pipeline, clock=base.clock),
         metrics=base.metrics,
         clock=base.clock,
         limits=Limits(
@@ -207,6 +217,7 @@ def _admin_rooms(
     transport_for: Callable[[str], Transport],
     explainer: Explainer,
     ledger: Ledger,
+    discovery: Discovery,
     health: Callable[[], Awaitable[Health]],
 ) -> AdminRooms:
     clock, directory = base.clock, Directory()
@@ -242,6 +253,8 @@ def _admin_rooms(
         transport_for=transport_for,
         egress_guard=base.guard,
         price_book=lambda: base.snapshots.current.price_book,
+        known_models=lambda: base.snapshots.current.known,
+        discovery=discovery,
         clock=clock,
         refresh_snapshot=base.snapshots.refresh,
         health=health,

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "usage": "Tokens and cost by team, credential, model and more.",
     "alert": "Alerts (what somebody should look at): list, show, acknowledge.",
     "digest": "What work cost, fallbacks and refusals, alerts.",
+    "model": "Models: list, search, show, what a credential is offered.",
     "price": "Prices: list, show, own ones.",
     "credits": "Prepaid credits: balance, statement, top-up, adjust.",
     "platform-credential": "Platform credentials, paid for with credits: list.",

@@ -38,7 +38,7 @@ _OVERRIDES = (
     Column("note", lambda item: item["note"]),
     Column("id", lambda item: item["id"]),
 )
-_ROWS = (
+ROWS = (
     Column("tier", lambda row: row["tier"] or "standard"),
     Column("above", lambda row: f"{row['over']:,} tokens in" if row["over"] is not None else "", "right"),
     Column("from", lambda row: row["valid_from"]),
@@ -165,7 +165,7 @@ def _show(answer: Json) -> None:
                 ),
             ]
         )
-        table(sheet["rows"], _ROWS, empty="No list price.")
+        table(sheet["rows"], ROWS, empty="No list price.")
         if sheet["overrides"]:
             click.echo("\nYour own prices, which count first:")
             table(sheet["overrides"], _OVERRIDES, empty="")

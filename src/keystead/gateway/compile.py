@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.credential import Credential
 from keystead.domain.traffic import Owner
+from keystead.gateway.known import KnownModels
 from keystead.gateway.rules import Rules
 from keystead.identity import directory
 from keystead.ledger import store as ledger
@@ -22,8 +23,10 @@ from keystead.routing import store as routing
 T = TypeVar("T")
 
 
-async def compile_rules(conn: AsyncConnection, credentials: Sequence[Credential]) -> dict[str, Rules]:
-    """Return every organization's rules, as the tables say in this transaction."""
+async def compile_rules(
+    conn: AsyncConnection, credentials: Sequence[Credential], known: KnownModels
+) -> dict[str, Rules]:
+    """Return every organization's rules, as the tables say in this transaction. `known` are the models behind them."""
     teams = _by_organization(await directory.team_facts(conn))
     grants = _by_organization(await policy.grants(conn))
     classes = _by_organization(await policy.data_classes(conn))
@@ -49,6 +52,7 @@ async def compile_rules(conn: AsyncConnection, credentials: Sequence[Credential]
             budgets=BudgetRules(budgets.get(facts.id, [])),
             rates=RateRules(rate_limits.get(facts.id, [])),
             prepaid_account=prepaid.get(facts.id),
+            known=known,
         )
         for facts in await directory.organization_facts(conn)
     }

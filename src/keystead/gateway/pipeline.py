@@ -19,7 +19,7 @@ from keystead.domain.means import refused_by
 from keystead.domain.records import FREE, RequestIntent, Settlement
 from keystead.domain.traffic import Fault, State
 from keystead.gateway.ask import Ask
-from keystead.gateway.candidates import candidates_for
+from keystead.gateway.candidates import candidates_of
 from keystead.gateway.departure import Departure
 from keystead.gateway.flight import Flight, settle
 from keystead.gateway.inspect import (
@@ -35,6 +35,7 @@ from keystead.gateway.plan import Plan, Question, check_alternatives, judge, pla
 from keystead.gateway.rules import Caller
 from keystead.gateway.snapshot import Snapshot
 from keystead.gateway.trip import Case, Trip
+from keystead.gateway.usable import UsableModel, usable_models
 from keystead.gateway.walk import Walk
 from keystead.metering import stored
 from keystead.policy.facts import Facts
@@ -196,8 +197,7 @@ class Pipeline:
 
     def usable(self, key: VirtualKey, ask: Ask) -> Sequence[Credential]:
         """Return the credentials that could serve `ask`, for the gateway's own list of models."""
-        credentials = self._snapshot().caller(key).rules.credentials
-        candidates = candidates_for(key, credentials, dialect=ask.dialect, endpoint=ask.endpoint)
+        candidates = candidates_of(self._snapshot().caller(key), dialect=ask.dialect, endpoint=ask.endpoint)
         return [candidate.credential for candidate in candidates]
 
     def may_use(self, key: VirtualKey, ask: Ask, credential: Credential, *, name: str, model: str) -> bool:
@@ -207,6 +207,20 @@ class Pipeline:
         question = question_of(caller, ask, data_class, self._clock.now_us())
         question = msgspec.structs.replace(question, model=name)
         return judge(question, Candidate(credential=credential), model)[1] is not None
+
+    async def models(self, key: VirtualKey, ask: Ask) -> list[UsableModel]:
+        """Return the models that `key` may call with asks like this one, as far as can be said beforehand.
+
+        There may be more than a thousand, each to be decided about, so a thread does it.
+
+        Raises:
+            PolicyDenied: the key may not be used from where the caller is.
+        """
+        caller = self._snapshot().caller(key)
+        caller.check_network(ask.address)
+        data_class = caller.rules.classes.highest(caller.data_classes)
+        question = question_of(caller, ask, data_class, self._clock.now_us())
+        return await asyncio.get_running_loop().run_in_executor(self._lookers, usable_models, question)
 
     def routes(self, key: VirtualKey) -> Sequence[str]:
         """Return the names of the organization's routes."""

@@ -14,12 +14,13 @@ from keystead.domain.errors import NotFoundError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.routes import ModelRoute, RouteAttempt
 from keystead.domain.traffic import Dialect, Endpoint, Owner
-from keystead.gateway.candidates import candidates_for
+from keystead.gateway.candidates import candidates_for, candidates_of, refuse_unusable_name
+from keystead.gateway.family import choose, is_family, named_in, no_member
 from keystead.gateway.rules import Caller
 from keystead.gateway.translate import Wire, wire_to
 from keystead.policy.facts import Facts
 from keystead.providers.table import PROVIDERS, Provider
-from keystead.routing.resolve import Candidate, is_within, resolve, split_name
+from keystead.routing.resolve import Candidate, finds, is_within, resolve, split_name
 
 _REFUSALS_KEPT: Final = 8
 """Credentials whose refusal is kept in a record; `explain` shows all of them."""
@@ -104,11 +105,13 @@ def plan_for(question: Question) -> Plan:
     caller = question.caller
     rules = caller.rules
     _check_endpoint(caller.key, question.endpoint)
-    candidates = candidates_for(caller.key, rules.credentials, dialect=question.dialect, endpoint=question.endpoint)
+    candidates = candidates_of(caller, dialect=question.dialect, endpoint=question.endpoint)
     route = rules.routes.get(question.model)
     if route is not None:
         return _routed(question, route, candidates)
-    _refuse_unusable_name(question.model, rules.credentials, candidates)
+    refuse_unusable_name(question.model, rules.credentials, candidates)
+    if is_family(question.model, candidates):
+        return _of_family(question, candidates)
     judged = [judge(question, candidate, _model_on(question.model, candidate)) for candidate in candidates]
     choice, step = _resolved(question, candidates, judged)
     return _plan(
@@ -136,7 +139,7 @@ def plan_follow_up(question: Question, *, credential_id: str) -> Plan:
     rule = "stored_with_credential"
     model = ""
     if question.endpoint is not Endpoint.RESPONSE_STATE:
-        _refuse_unusable_name(question.model, caller.rules.credentials, candidates)
+        refuse_unusable_name(question.model, caller.rules.credentials, candidates)
         model = resolve(question.model, candidates, preferred=True).model
         rule = "continued_with_credential"
     considered, step = judge(question, candidates[0], model)
@@ -177,6 +180,8 @@ def _plan(
         "data_class": question.data_class.name,
         "candidates": len(considered),
     }
+    if first.model != split_name(question.model, [Candidate(credential=first.credential)])[1]:
+        decision["model"] = first.model
     if first.wire != (question.dialect, question.endpoint):
         decision["translated_to"] = "/".join(first.wire)
     if route is not None:
@@ -261,17 +266,43 @@ def _resolved(
         for candidate, (considered, _) in zip(candidates, judged, strict=True)
         if not considered.allowed
         and named in {None, candidate.credential.name, candidate.credential.provider}
-        and _serves(question.model, candidate)
+        and finds(question.model, candidate)
     ]
     raise _denied(max(forbidden, key=lambda considered: _NEARNESS.index(considered.code)))
 
 
-def _serves(model: str, candidate: Candidate) -> bool:
-    try:
-        resolve(model, [candidate], preferred=True)
-    except NotFoundError:
-        return False
-    return True
+def _of_family(question: Question, candidates: Sequence[Candidate]) -> Plan:
+    """Plan for the newest model of a family that the key may use."""
+    judged = [
+        (candidate, found)
+        for candidate in named_in(question.model, candidates)
+        if (found := _newest(question, candidate, _model_on(question.model, candidate))) is not None
+    ]
+    if not judged:
+        raise no_member(question.model)
+    steps = {candidate.credential.id: step for candidate, (_, step) in judged if step is not None}
+    if not steps:
+        raise _denied(max((seen for _, (seen, _) in judged), key=lambda seen: _NEARNESS.index(seen.code)))
+    able = [(candidate, steps[candidate.credential.id].model) for candidate, (_, step) in judged if step is not None]
+    preferred = question.caller.key.credential_ids is not None
+    step = steps[choose(question.model, able, question.caller.rules.known, preferred=preferred).credential.id]
+    return _plan(
+        question,
+        rule="newest_of_family",
+        groups=((step,),),
+        reserve=_reserve(question, step, candidates),
+        considered=tuple(seen for _, (seen, _) in judged),
+    )
+
+
+def _newest(question: Question, candidate: Candidate, model: str) -> tuple[Considered, Step | None] | None:
+    """Decide about a model or, of a family, about its newest member that is allowed; None if it has none there."""
+    found = None
+    for name in question.caller.rules.known.meant(candidate.credential, model, question.now_us):
+        found = judge(question, candidate, name)
+        if found[1] is not None:
+            break
+    return found
 
 
 def _routed(question: Question, route: ModelRoute, candidates: Sequence[Candidate]) -> Plan:
@@ -288,7 +319,10 @@ def _routed(question: Question, route: ModelRoute, candidates: Sequence[Candidat
         for candidate in candidates:
             if not _meant(attempt, candidate.credential):
                 continue
-            seen, step = judge(_behind(question, route), candidate, attempt.model)
+            found = _newest(_behind(question, route), candidate, attempt.model)
+            if found is None:
+                continue
+            seen, step = found
             considered.append(seen)
             if step is not None:
                 steps.append(msgspec.structs.replace(step, first_byte_timeout_s=attempt.first_byte_timeout_s))
@@ -353,7 +387,7 @@ def _reserve(question: Question, first: Step, candidates: Iterable[Candidate]) -
 def _same_model(credential: Credential, makes: tuple[str, ...], first: Step) -> bool:
     if credential.models is None and credential.provider != first.provider.name:
         return False
-    return _serves(first.model, Candidate(credential=credential, makes=makes))
+    return finds(first.model, Candidate(credential=credential, makes=makes))
 
 
 def _as_rules_name(model: str, credential: Credential) -> str:
@@ -376,24 +410,3 @@ def _denied(first: Considered, *, also: Sequence[Considered] = ()) -> PolicyDeni
         param="model",
         next_step="`keystead explain` says which rule decided; ask who keeps the grants.",
     )
-
-
-def _refuse_unusable_name(model: str, credentials: Sequence[Credential], candidates: Sequence[Candidate]) -> None:
-    """Refuse `name/model` when `name` is a credential that cannot serve it now.
-
-    Without this a model of a revoked credential would be taken for a bare one and go, name and all, to the only
-    credential that is left: a prompt that was meant for one contract would run under another.
-
-    Raises:
-        NotFoundError: the same as for a model that no credential serves.
-    """
-    name, slash, _ = model.partition("/")
-    if not slash or all(credential.name != name for credential in credentials):
-        return
-    if all(name not in {candidate.credential.name, candidate.credential.provider} for candidate in candidates):
-        raise NotFoundError(
-            f"No credential serves the model {model!r}.",
-            code="model_not_found",
-            param="model",
-            next_step=f"The credential {name!r} is revoked, has no active key, or is not for this key or this API.",
-        )

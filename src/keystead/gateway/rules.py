@@ -12,6 +12,7 @@ from keystead.domain.errors import PolicyDenied
 from keystead.domain.grants import Consent
 from keystead.domain.ids import OrganizationId, TeamId
 from keystead.domain.routes import ModelRoute
+from keystead.gateway.known import KnownModels
 from keystead.identity.views import TeamFacts
 from keystead.limits.holds import BudgetRules, Spender
 from keystead.limits.rates import RateRules
@@ -41,6 +42,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     rates: RateRules
     prepaid_account: str | None
     """Where its credits are; None before it has an account."""
+    known: KnownModels = msgspec.field(default_factory=KnownModels)
+    """The models behind its credentials."""
 
     def chain(self, team_id: TeamId) -> tuple[TeamId, ...]:
         """Return the team and the teams above it."""

@@ -3,12 +3,14 @@
 A snapshot is compiled from the tables in one read transaction and swapped whole (see `gateway.snapshots`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from keystead.domain.access import VirtualKey
+from keystead.domain.credential import Credential
+from keystead.gateway.known import KnownModels
 from keystead.gateway.means import Means
 from keystead.gateway.plan import Plan, Question
 from keystead.gateway.rules import Caller, Rules, caller_of
@@ -35,6 +37,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     admin_tokens: Mapping[str, directory.AdminToken]
     rules: Mapping[str, Rules]
     """By organization."""
+    credentials: Sequence[Credential] = ()
+    """Every organization's."""
+    known: KnownModels = msgspec.field(default_factory=KnownModels)
+    """The models behind them."""
     means: Means
     callers: dict[str, Caller]
     """Worked out when a key is first used; a memo, so it changes nothing."""

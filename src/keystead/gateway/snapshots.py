@@ -9,10 +9,13 @@ from typing import Final
 
 import structlog
 
+from keystead.catalogue.facts import ModelCatalogue
+from keystead.catalogue.store import offers
 from keystead.domain.access import Administrator, VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.errors import AuthenticationError
 from keystead.gateway.compile import compile_rules
+from keystead.gateway.known import KnownModels
 from keystead.gateway.means import Means
 from keystead.gateway.snapshot import Snapshot
 from keystead.identity import directory, virtual_keys
@@ -41,6 +44,7 @@ class Snapshots:
         self._credit_value_pico = credit_value_pico
         self._clock = clock
         self._prices = prices.load_snapshot()
+        self._known = KnownModels(ModelCatalogue())
         self._current: Snapshot | None = None
         self._begun = 0
         self._swapped = 0
@@ -66,12 +70,15 @@ class Snapshots:
             number = await revision.current(conn)
             keys = await directory.virtual_keys(conn)
             tokens = await directory.admin_tokens(conn)
-            rules = await compile_rules(conn, await self._credentials.sealed(conn))
+            credentials = await self._credentials.sealed(conn)
+            known = self._known.with_offers(await offers(conn, self._known.offers))
+            rules = await compile_rules(conn, credentials, known)
             overrides = await prices.overrides(conn)
             revenue = await ledger.revenue_account(conn)
         if turn < self._swapped:
             return
         self._swapped = turn
+        self._known = known
         self._current = Snapshot(
             revision=number,
             compiled_at=self._clock.now_us(),
@@ -79,6 +86,8 @@ class Snapshots:
             keys={key.id: key for key in keys},
             admin_tokens={token.id: token for token in tokens},
             rules=rules,
+            credentials=credentials,
+            known=known,
             means=Means(
                 price_book=self._prices.with_overrides(overrides),
                 credit_value_pico=self._credit_value_pico,

@@ -5,15 +5,18 @@ Rules, in order; each ends in one credential or in an error that says what to wr
 1. `name/model`, where `name` is one of the organization's credentials or a provider of one: that one, and the
    rest is the model. (A model whose own name has a slash, such as `meta-llama/Llama-4`, is bare unless its first
    part is such a name.)
-2. A bare model goes to the credential that lists it, or whose provider makes or is known to serve it.
+2. A bare model goes to the credential that is narrowed to it, or whose provider makes it, or whose provider's own list
+   has it.
 3. A bare model that nobody knows (released this morning, fine-tuned) goes to the only credential that speaks the
    caller's dialect, if there is only one.
 4. If several could serve it, a virtual key narrowed to credentials decides by its own order of preference.
    Otherwise it is an error: which contract does the work is never left to chance.
 """
 
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Container, Sequence
+from fnmatch import fnmatchcase, translate
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -31,6 +34,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     credential: Credential
     makes: tuple[str, ...] = ()
     """Patterns of the models its provider makes itself (`gpt-*` at OpenAI)."""
+    offers: Container[str] = ()
+    """Models in its provider's own list, as it was last fetched."""
     native: bool = True
     """Its provider speaks the caller's dialect; otherwise the request is translated."""
 
@@ -85,13 +90,28 @@ def resolve(asked: str, candidates: Sequence[Candidate], *, preferred: bool) -> 
             next_step=f"Name one as `credential/model`; you have: {_names(candidates)}.",
         )
     if len(pool) > 1 and not preferred:
-        raise InvalidRequestError(
-            f"Several credentials can serve {asked!r}: {_names(pool)}.",
-            code="model_ambiguous",
-            param="model",
-            next_step=f"Name one, such as `{pool[0].credential.name}/{model}`, or narrow the virtual key to one.",
-        )
+        raise ambiguous(asked, pool)
     return Choice(credential=pool[0].credential, model=model, rule=rule)
+
+
+def finds(asked: str, candidate: Candidate) -> bool:
+    """Say whether a name would find its model under this credential, were there no other."""
+    try:
+        resolve(asked, [candidate], preferred=True)
+    except NotFoundError:
+        return False
+    return True
+
+
+def ambiguous(asked: str, pool: Sequence[Candidate]) -> InvalidRequestError:
+    """Return the error of a name that several credentials could serve."""
+    return InvalidRequestError(
+        f"Several credentials can serve {asked!r}: {_names(pool)}.",
+        code="model_ambiguous",
+        param="model",
+        next_step=f"Name one, such as `{pool[0].credential.name}/{split_name(asked, pool)[1]}`,"
+        " or narrow the virtual key to one.",
+    )
 
 
 def is_within(asked: str, credential: Credential, model: str, patterns: tuple[str, ...]) -> bool:
@@ -103,9 +123,20 @@ def is_within(asked: str, credential: Credential, model: str, patterns: tuple[st
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
+def fits(model: str, patterns: tuple[str, ...]) -> bool:
+    """Say whether one of the shell-style patterns means `model`."""
+    return _matcher(patterns).match(model) is not None
+
+
+@lru_cache(maxsize=1024)
+def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return one expression for all the patterns: a list of models is held against hundreds of them."""
+    return re.compile("|".join(translate(pattern) for pattern in patterns) or "(?!)")
+
+
 def _serves(candidate: Candidate, model: str) -> bool:
     patterns = candidate.credential.models
-    return patterns is None or any(fnmatchcase(model, pattern) for pattern in patterns)
+    return patterns is None or fits(model, patterns)
 
 
 def _bare(model: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], str]:
@@ -114,9 +145,12 @@ def _bare(model: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate],
     listed = [c for c in real if c.credential.models is not None]
     if listed:
         return _natives(listed), "listed_model"
-    made = [c for c in real if any(fnmatchcase(model, pattern) for pattern in c.makes)]
+    made = [c for c in real if fits(model, c.makes)]
     if made:
         return _natives(made), "maker_of_model"
+    offered = [c for c in real if model in c.offers]
+    if offered:
+        return _natives(offered), "offered_model"
     return _natives(real), "only_credential"
 
 

@@ -151,6 +151,20 @@ credential_versions = Table(
     Index("ix_credential_versions_fingerprint", "organization_id", "fingerprint"),
 )
 
+offered_models = Table(
+    "offered_models",
+    metadata,
+    identifier("credential_id"),
+    reference("organization_id"),
+    Column("version", Integer, nullable=False),  # of the key with which the list was last asked for
+    instant("due_at"),  # when it is to be asked for again
+    instant("checked_at", nullable=True),
+    instant("changed_at", nullable=True),
+    text("error"),
+    text("models"),  # JSON list
+)
+"""The models that a credential's provider says it serves."""
+
 price_overrides = Table(
     "price_overrides",
     metadata,

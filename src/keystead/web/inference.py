@@ -172,7 +172,11 @@ class Inference:
         return _with_body(bare, operation, body)
 
     async def _own_models(self, key: VirtualKey, ask: Ask, send: Send) -> None:
-        body = self._models.body(key, ask)
+        try:
+            body = await self._models.body(key, ask)
+        except KeysteadError as error:
+            await self._pipeline.refuse(key, ask, error)
+            raise
         await self._pipeline.answered_here(key, ask)
         headers = [(b"content-type", b"application/json"), (b"x-keystead-request-id", ask.request_id.encode())]
         await send_whole(send, 200, headers, body)

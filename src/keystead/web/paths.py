@@ -66,7 +66,9 @@ _GEMINI_VERBS: Final = {
 
 _GEMINI_CALL: Final = re.compile(rf"/v1(?:beta)?/models/({_GEMINI_MODEL}):({'|'.join(_GEMINI_VERBS)})")
 _RESPONSE: Final = re.compile(rf"/v1/responses/({_ID})(/cancel|/input_items)?")
-_MODEL: Final = re.compile(rf"/v1(beta)?/models(?:/({_GEMINI_MODEL}))?")
+_MODEL: Final = re.compile(r"/v1(beta)?/models(?:/((?:[A-Za-z0-9._@:/-]|%2[Ff]){1,256}))?")
+"""OpenAI's and Anthropic's SDKs write the slash of `openrouter/auto` as `%2F`: one part of the path, as it is sent on."""
+_SLASH: Final = re.compile("%2[Ff]")
 _RESPONSE_METHODS: Final = {("GET", None), ("DELETE", None), ("POST", "/cancel"), ("GET", "/input_items")}
 
 ROOTS: Final = {"/openai": Dialect.OPENAI, "/anthropic": Dialect.ANTHROPIC, "/gemini": Dialect.GEMINI}
@@ -99,7 +101,8 @@ def match(method: str, raw_path: str, *, models_dialect: Dialect) -> Operation |
     if method == "GET" and (found := _MODEL.fullmatch(raw_path)):
         dialect = Dialect.GEMINI if found[1] else models_dialect
         tail = "/models/{model}" if found[2] else "/models"
-        return Operation(dialect=dialect, endpoint=Endpoint.MODELS, tail=tail, model=found[2], body="none")
+        model = _SLASH.sub("/", found[2]) if found[2] else None
+        return Operation(dialect=dialect, endpoint=Endpoint.MODELS, tail=tail, model=model, body="none")
     return None
 
 

@@ -169,6 +169,8 @@ def _headers(flight: Flight, *, upstream: bool = True) -> Headers:
         (b"x-keystead-owner", step.credential.owner.value.encode("ascii")),
         (b"x-keystead-provider", step.provider.name.encode("ascii")),
     ]
+    if step.model and step.model != flight.ask.model:
+        headers.append((b"x-keystead-model", step.model.encode("ascii")))
     if flight.translation is not None:
         headers.append((b"x-keystead-translated", "/".join(step.wire).encode("ascii")))
         if dropped := flight.translation.dropped_header:

@@ -13,6 +13,7 @@ from keystead.domain.ids import OrganizationId, TeamId, new_id
 from keystead.domain.money import PICO_PER_UNIT
 from keystead.domain.secret import Secret
 from keystead.gateway.digest import Digests
+from keystead.gateway.discovery import Discovery
 from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.explain import Explainer
 from keystead.gateway.snapshots import Snapshots
@@ -302,6 +303,15 @@ def _rooms(world: World) -> AdminRooms:
         digests=Digests(world.clock),
         credit_value_pico=CREDIT_VALUE_PICO,
         price_book=lambda: world.snapshots.current.price_book,
+        known_models=lambda: world.snapshots.current.known,
+        discovery=Discovery(
+            database=world.database,
+            snapshot=lambda: world.snapshots.current,
+            lease_door=LeaseDoor(world.keyring),
+            transport_for=lambda _provider: world.transport,
+            clock=world.clock,
+            every_hours=6,
+        ),
         clock=world.clock,
         refresh_snapshot=world.snapshots.refresh,
         health=health,

@@ -43,6 +43,14 @@ def test_the_streaming_verb_streams() -> None:
     assert operation.model == "m"
 
 
+def test_a_models_slash_may_be_written_as_the_sdks_do_and_nothing_else_is_decoded() -> None:
+    operation = match("GET", "/v1/models/openrouter%2Fauto", models_dialect=Dialect.OPENAI)
+    assert operation is not None
+    assert operation.model == "openrouter/auto"
+    assert match("GET", "/v1/models/a%252Fb", models_dialect=Dialect.OPENAI) is None
+    assert match("GET", "/v1/models/a%00b", models_dialect=Dialect.OPENAI) is None
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -81,7 +81,7 @@ async def sheets(call: Call[SheetQuery, Nothing]) -> Sheets:
         at=call.rooms.clock.now_us(),
         provider=call.query.provider,
     )
-    return Sheets(model=call.query.model, sheets=tuple(_sheet(sheet) for sheet in found))
+    return Sheets(model=call.query.model, sheets=tuple(sheet_shown(sheet) for sheet in found))
 
 
 def matching(price_list: PriceList, provider: str | None, search: str, at: int) -> list[PricedModel]:
@@ -102,7 +102,8 @@ def _position(model: PricedModel) -> str:
     return f"{model.provider}/{model.model}"
 
 
-def _sheet(sheet: PriceSheet) -> SheetShown:
+def sheet_shown(sheet: PriceSheet) -> SheetShown:
+    """Return a sheet as it is shown."""
     return SheetShown(
         provider=sheet.provider,
         listed_as=sheet.listed_as,

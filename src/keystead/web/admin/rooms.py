@@ -9,7 +9,9 @@ from keystead.alerts.store import Alerts
 from keystead.domain.access import Administrator, VirtualKey
 from keystead.domain.clock import Clock
 from keystead.gateway.digest import Digests
+from keystead.gateway.discovery import Discovery
 from keystead.gateway.explain import Explainer
+from keystead.gateway.known import KnownModels
 from keystead.identity.directory import Directory
 from keystead.identity.issuer import Issuer
 from keystead.identity.members import Members
@@ -97,6 +99,9 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     """What a credit is worth, in pico USD."""
     price_book: Callable[[], PriceBook]
     """The current price book, overrides included."""
+    known_models: Callable[[], KnownModels]
+    """The catalogue, and what each credential's provider offers."""
+    discovery: Discovery
     clock: Clock
     refresh_snapshot: Callable[[], Awaitable[None]]
     """Compile the tables anew, so that a change counts at once in this process."""

@@ -119,7 +119,7 @@ async def _compared(call: Call[Any, Simulate]) -> _Compared:
 
 async def _rules(call: Call[Any, Any], conn: AsyncConnection) -> tuple[Rules, list[VirtualKey]]:
     organization_id = call.who.organization_id
-    rules = await compile_rules(conn, await call.rooms.credentials.sealed(conn))
+    rules = await compile_rules(conn, await call.rooms.credentials.sealed(conn), call.rooms.known_models())
     keys = await directory.virtual_keys(conn)
     return rules[organization_id], [key for key in keys if key.organization_id == organization_id]
 
