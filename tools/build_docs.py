@@ -60,8 +60,8 @@ def settings_page() -> str:
         "# Settings\n\nAll come from environment variables. A `KEYSTEAD_…` variable that is not listed here stops the "
         "start: it is a typing slip.\n\n"
         + table(("variable", "default", "what it does"), rows)
-        + "\n\nThe command line reads three more: `KEYSTEAD_URL` (where the gateway is), `KEYSTEAD_ADMIN_TOKEN` and "
-        "`KEYSTEAD_OUTPUT` (`table` or `json`)."
+        + "\n\nThe command line reads four more: `KEYSTEAD_URL` (where the gateway is), `KEYSTEAD_ADMIN_TOKEN`, "
+        "`KEYSTEAD_OUTPUT` (`table` or `json`) and `KEYSTEAD_KEY` (a virtual key, for `keystead launch`)."
     )
 
 

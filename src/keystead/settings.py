@@ -296,5 +296,5 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values)
 
 
-CLIENT_VARIABLES: Final = frozenset({"KEYSTEAD_URL", "KEYSTEAD_ADMIN_TOKEN", "KEYSTEAD_OUTPUT"})
+CLIENT_VARIABLES: Final = frozenset({"KEYSTEAD_URL", "KEYSTEAD_ADMIN_TOKEN", "KEYSTEAD_OUTPUT", "KEYSTEAD_KEY"})
 """Read by the command line, not by the server."""

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from tests.acceptance import javascript
 from tests.acceptance.faults import Faults, faults_on
 from tests.acceptance.storage import Storage, storage_on
 from tests.conftest import ENGINES, PostgresServer
@@ -17,6 +18,12 @@ from tests.fakes.provider import FakeProvider
 OPENAI_KEY = "sk-proj-canary-OPENAI-7f3b1c9d5e2a4860"
 ANTHROPIC_KEY = "sk-ant-api03-canary-ANTHROPIC-7f3b1c9d5e2a"
 GOOGLE_KEY = "AIzaSycanaryGOOGLE7f3b1c9d5e2a4860b1c9d"
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The node program, with the locked packages installed."""
+    return javascript.installed_node()
 
 
 class Stage(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.acceptance.node import FOLDER, node  # noqa: F401 - the fixture
+from tests.acceptance.javascript import FOLDER
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
 
@@ -91,7 +91,7 @@ async def test_axe_finds_nothing_and_the_browser_complains_of_nothing(
     chromium: Browser,
     stage: tuple[Gateway, FakeProvider],
     journey: dict[str, str],
-    node: str,  # noqa: F811 - the fixture installs axe
+    node: str,
 ) -> None:
     gateway, _ = stage
     axe = (FOLDER / "node_modules" / "axe-core" / "axe.min.js").read_text()

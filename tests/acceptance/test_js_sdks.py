@@ -4,21 +4,18 @@ One node process (tests/acceptance/js/run.mjs) makes every call and checks it wi
 which cases there must be, and what the provider saw. The packages are installed from the lock file on first use.
 """
 
-import asyncio
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from tests.acceptance import javascript
 from tests.acceptance.conftest import GOOGLE_KEY, OPENAI_KEY, Stage
-from tests.acceptance.node import FOLDER, node  # noqa: F401 - the fixture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-RUN_S = 60
 CUTS = ("fake-cut-fin", "fake-cut-rst", "fake-cut-chunk")
 
 CASES = (
@@ -49,24 +46,9 @@ CASES = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outcomes(node: str, stage: Stage) -> Mapping[str, dict[str, Any]]:  # noqa: F811 - the fixture
+async def outcomes(node: str, stage: Stage) -> Mapping[str, dict[str, Any]]:
     """What each case came to, by its name."""
-    process = await asyncio.create_subprocess_exec(
-        node,
-        "run.mjs",
-        cwd=FOLDER,
-        env={"PATH": os.environ["PATH"], "GATEWAY_URL": stage.gateway.url, "GATEWAY_KEY": stage.gateway.virtual_key},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(RUN_S):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, err.decode()
+    out = await javascript.run(node, "run.mjs", GATEWAY_URL=stage.gateway.url, GATEWAY_KEY=stage.gateway.virtual_key)
     return {outcome["name"]: outcome for outcome in map(json.loads, out.splitlines())}
 
 

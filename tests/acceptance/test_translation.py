@@ -191,6 +191,32 @@ async def test_a_cut_is_never_taken_for_an_end(hall: Hall, caller: str, upstream
     gc.collect()  # google-genai leaves the connection of a cut stream to the collector; it is collected here
 
 
+async def test_a_route_refuses_or_drops_what_its_provider_has_no_word_for(hall: Hall) -> None:
+    hall.says(Said(text="Sunny."))
+    attempts = [{"provider": "anthropic", "model": "m-1"}]
+    await hall.gateway.admin("POST", "/model-routes", {"name": "strict", "attempts": attempts})
+    await hall.gateway.admin("POST", "/model-routes", {"name": "lax", "attempts": attempts, "unsupported": "drop"})
+    asked = {"logit_bias": {"50256": -100}, "n": 2, "metadata": {"run": "7"}}
+    refused = await hall.gateway.chat("strict", PROMPT, **asked)
+    assert (refused.status, refused.json()["error"]["code"]) == (400, "not_translatable")
+    for stream in (False, True):
+        answer = await hall.gateway.chat("lax", PROMPT, stream=stream, **asked)
+        assert answer.status == 200
+        assert answer.headers["x-keystead-dropped"] == "logit_bias, n, metadata"
+        assert valid(hall.fake.calls[-1]).keys() <= {"model", "messages", "max_tokens", "stream"}
+    invalid = await hall.gateway.chat("lax", PROMPT, temperature="hot")
+    assert (invalid.status, invalid.json()["error"]["param"]) == (400, "temperature")
+    question = {"virtual_key": "first key", "model": "lax"}
+    rules = (await hall.gateway.admin("POST", "/explain", question))["rules"]
+    assert "dropped and named" in str(rules)
+
+
+async def test_a_refusal_from_another_dialect_says_who_can_mend_it(hall: Hall) -> None:
+    hall.refuses(lambda call: upstreams.error_to(call, 529, "overloaded_error", "Overloaded"))
+    answer = await hall.gateway.chat("anthropic/m-1", PROMPT)
+    assert answer.json()["error"]["fault"] == answer.headers["x-keystead-fault"] == "provider"
+
+
 def _standard(body: bytes) -> str:
     """Return a body with base64 in its standard alphabet: google-genai writes the other."""
     return body.decode().replace("_", "/").replace("-", "+")

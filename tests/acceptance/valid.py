@@ -20,8 +20,13 @@ _SCHEMAS: dict[str, TypeAdapter[Any]] = {
 
 def valid(call: Call) -> Any:
     """Return the body, after seeing that the provider's own SDK has words for all of it."""
-    body = json.loads(call.body)
-    if "enerateContent" in call.path:
+    return valid_body(call.path, call.body)
+
+
+def valid_body(path: str, raw: bytes) -> Any:
+    """Return the body of a request to `path`, after seeing the same."""
+    body = json.loads(raw)
+    if "enerateContent" in path:
         genai_types.GenerationConfig.model_validate(body.get("generationConfig", {}))
         for content in body["contents"]:
             genai_types.Content.model_validate(content)
@@ -29,7 +34,7 @@ def valid(call: Call) -> Any:
             genai_types.Tool.model_validate(tool)
         assert body.keys() <= {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
         return body
-    wire = "messages" if call.path.endswith("/messages") else call.path.rpartition("/")[2]
+    wire = "messages" if path.endswith("/messages") else path.rpartition("/")[2]
     plain = {name: value for name, value in body.items() if name not in {"stream", "stream_options"}}
     _SCHEMAS[{"completions": "chat"}.get(wire, wire)].validate_python(plain)
     return body

@@ -107,7 +107,7 @@ async def house(database: Database, clock: FakeClock) -> House:
 
 async def test_a_route_is_kept_as_it_was_written(house: House) -> None:
     timed = AttemptGiven(credential="cred_1", model="gpt-5-mini", weight=7, first_byte_timeout_s=2.5)
-    created = await house.create(timed, ANY, strategy="weighted", sticky=True)
+    created = await house.create(timed, ANY, strategy="weighted", sticky=True, unsupported="drop")
     assert await house.get("coding") == await house.get(created.id) == created
     assert await house.listed() == [created]
     assert (created.created_at, created.created_by) == (house.clock.now_us(), "mem_1")
@@ -121,6 +121,7 @@ async def test_a_route_is_kept_as_it_was_written(house: House) -> None:
             name="coding",
             strategy="weighted",
             sticky=True,
+            unsupported="drop",
             attempts=(
                 RouteAttempt(
                     credential_id=CredentialId("cred_1"), model="gpt-5-mini", weight=7, first_byte_timeout_s=2.5

@@ -12,6 +12,8 @@ COMMANDS: Final = {
     "serve": "Start the gateway.",
     "credential": "Provider keys: add, probe, rotate, roll back, terms, revoke.",
     "key": "Virtual keys: create, list, revoke.",
+    "connect": "What Claude Code, Codex, an SDK or another client needs to use this gateway.",
+    "launch": "Run Claude Code, Codex, Gemini CLI or OpenCode through this gateway.",
     "grant": "Grants (who may use which credentials for what): create, list, show, revoke.",
     "data-class": "Data classes (how sensitive requests are): list, set, remove.",
     "recognizer": "Recognisers (what requests are searched for): add, list, remove.",

@@ -12,6 +12,8 @@ from keystead.cli.session import Session, connected
 Json = Mapping[str, Any]
 
 _PARTS = ("credential", "provider", "model", "weight", "first-byte")
+_UNSUPPORTED = click.Choice(["refuse", "drop"])
+_UNSUPPORTED_HELP = "What becomes of what a provider has no word for: refused, or dropped and named in a header."
 _STRATEGIES = click.Choice(["ordered", "weighted", "cheapest", "fastest"])
 
 
@@ -72,10 +74,10 @@ def command() -> None:
 @click.option("--attempt", "attempts", multiple=True, required=True, type=AttemptParam(), help=_ATTEMPT_HELP)
 @click.option("--strategy", type=_STRATEGIES, default="ordered", show_default=True, help="Which attempt comes first.")
 @click.option("--sticky", is_flag=True, help="Keep each virtual key on the same attempt (weighted routes).")
+@click.option("--unsupported", type=_UNSUPPORTED, default="refuse", show_default=True, help=_UNSUPPORTED_HELP)
 @connected
-def create(session: Session, *, name: str, attempts: tuple[dict[str, Any], ...], strategy: str, sticky: bool) -> None:
+def create(session: Session, **body: Any) -> None:
     """Create the route NAME: callers then write NAME where they write a model."""
-    body = {"name": name, "attempts": attempts, "strategy": strategy, "sticky": sticky}
     answer = session.client().post("model-routes", body=body)
     write(session, answer, lambda: _show(answer))
 
@@ -103,14 +105,13 @@ def show(session: Session, *, route: str) -> None:
 )
 @click.option("--strategy", type=_STRATEGIES, help="Which attempt comes first.")
 @click.option("--sticky/--no-sticky", default=None, help="Keep each virtual key on the same attempt.")
+@click.option("--unsupported", type=_UNSUPPORTED, help=_UNSUPPORTED_HELP)
 @connected
-def set_(
-    session: Session, *, route: str, attempts: tuple[dict[str, Any], ...], strategy: str | None, sticky: bool | None
-) -> None:
+def set_(session: Session, /, *, route: str, attempts: tuple[dict[str, Any], ...], **said: Any) -> None:
     """Change the route ROUTE (id or name); what is not said stays."""
-    body = {"attempts": attempts or None, "strategy": strategy, "sticky": sticky}
+    body = {"attempts": attempts or None, **said}
     if all(value is None for value in body.values()):
-        raise click.UsageError("Say what to change: --attempt, --strategy, --sticky.")
+        raise click.UsageError("Say what to change: --attempt, --strategy, --sticky, --unsupported.")
     answer = session.client().post("model-routes", route, "change", body=body)
     write(session, answer, lambda: _show(answer))
 
@@ -128,7 +129,8 @@ def delete(session: Session, *, route: str, yes: bool) -> None:
 
 def _show(answer: Json) -> None:
     strategy = answer["strategy"] + (", sticky" if answer["sticky"] else "")
-    fields([("route", f"{answer['name']}  {answer['id']}"), ("strategy", strategy)])
+    route = f"{answer['name']}  {answer['id']}"
+    fields([("route", route), ("strategy", strategy), ("unsupported", answer["unsupported"])])
     table(answer["attempts"], _ATTEMPTS, empty="")
 
 

@@ -7,6 +7,8 @@ import msgspec
 from keystead.domain.ids import CredentialId, OrganizationId
 
 Strategy = Literal["ordered", "weighted", "cheapest", "fastest"]
+Unsupported = Literal["refuse", "drop"]
+"""What becomes of what would change the answer and the provider's dialect has no word for."""
 
 
 class RouteAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,4 +34,6 @@ class ModelRoute(msgspec.Struct, frozen=True, kw_only=True):
     strategy: Strategy
     sticky: bool
     """Keep a virtual key's requests on the same first attempt, so that the provider's prompt cache is of use."""
+    unsupported: Unsupported = "refuse"
+    """Where a request is translated: refuse what the provider cannot be told, or drop it and name it in a header."""
     attempts: tuple[RouteAttempt, ...]

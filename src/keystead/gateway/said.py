@@ -86,6 +86,8 @@ def about_route(route: ModelRoute | None) -> Iterator[Said]:
         sticky = ", the same way for a virtual key each time" if route.sticky else ""
         many = "s" * (len(route.attempts) > 1)
         says = f"It is a route with {len(route.attempts)} attempt{many}, {route.strategy}{sticky}."
+        if route.unsupported == "drop":
+            says += " What a provider has no word for is dropped and named in a header."
         yield Said(kind="route", name=route.name, says=says)
 
 

@@ -1,11 +1,12 @@
 """One request's way into another dialect, and its answer's way back. Pure.
 
 Made only for a step whose provider does not speak the caller's dialect. What the provider's dialect has no word for is
-refused by name if it changes the answer, and otherwise left out and told in a header.
+refused by name if it changes the answer, unless the route allows to drop it; what is left out is told in a header.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -37,6 +38,8 @@ CHATS: Final[Mapping[Wire, Translator]] = {
 
 _LONGEST_EVENT: Final = 8 * 1024 * 1024
 _FIELDS_TOLD: Final = 20
+_PLAIN: Final = "[]{}()<>=:;/+*@$&!?'\" "
+"""What stands in a header as it is, beside letters and digits: neither a comma nor `%`."""
 _TAILS: Final = {
     Endpoint.MESSAGES: "/messages",
     Endpoint.CHAT: "/chat/completions",
@@ -60,8 +63,9 @@ class Translation:
         """Take what `translated` has put together."""
         self.wire = wire
         self.body = written.body
-        self.dropped = [loss.field for loss in (*request.losses, *written.losses)]
-        """What the provider is not told, in the caller's words."""
+        losses = sorted((*request.losses, *written.losses), key=lambda loss: not loss.grave)
+        self.dropped = list(dict.fromkeys(loss.field for loss in losses))
+        """What the provider is not told, in the caller's words; first what changes the answer."""
         self._ask = ask
         self._request = request
         self._caller, self._provider = CHATS[ask.dialect, ask.endpoint], CHATS[wire]
@@ -75,8 +79,9 @@ class Translation:
     @property
     def dropped_header(self) -> bytes:
         """What the provider is not told, for a header: names come from the caller's body and may hold anything."""
-        names = [name for name in self.dropped if name.isascii() and name.isprintable() and "," not in name]
-        return ", ".join(names[:_FIELDS_TOLD]).encode("ascii")
+        names = [quote(name, safe=_PLAIN) for name in self.dropped[:_FIELDS_TOLD]]
+        more = len(self.dropped) - len(names)
+        return ", ".join([*names, f"and {more} more"] if more else names).encode("ascii")
 
     def check(self, content_type: str) -> None:
         """See that the provider answers in the way that it was asked to.
@@ -177,7 +182,7 @@ class Translation:
         return b"".join([self._out.feed(event) for event in told])
 
 
-def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str) -> Translation:
+def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str, drop: bool = False) -> Translation:
     """Put a request into the dialect that is spoken to `provider`.
 
     Args:
@@ -185,14 +190,16 @@ def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str) -> Trans
         provider: whom it goes to.
         wire: what is spoken to it (see `wire_to`).
         model: what the provider calls the model.
+        drop: leave out what cannot be said in the provider's dialect, also where it changes the answer.
 
     Raises:
-        InvalidRequestError: the body is not valid in its dialect, or says what cannot be said in the provider's.
+        InvalidRequestError: the body is not valid in its dialect, or says what cannot be said in the provider's
+            and may not be dropped.
     """
     request = CHATS[ask.dialect, ask.endpoint].read_request(ask.body, model=model, stream=ask.stream)
     written = CHATS[wire].write_request(request, PROFILES[provider.name])
     grave = [loss for loss in (*request.losses, *written.losses) if loss.grave]
-    if grave:
+    if grave and not drop:
         raise _not_said(grave, provider)
     return Translation(ask, wire, request, written)
 
@@ -203,7 +210,7 @@ def _not_said(grave: Sequence[Loss], provider: Provider) -> InvalidRequestError:
         f"{provider.title} has no word for {names}.",
         code="not_translatable",
         param=grave[0].field,
-        next_step="Leave it out, or use a model of a provider that speaks this API.",
+        next_step="Leave it out, use a model of a provider that speaks this API, or a route that drops it.",
     )
 
 

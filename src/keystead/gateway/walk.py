@@ -338,8 +338,9 @@ def translation_for(case: Case, step: Step) -> Translation | None:
     """Return the request put into the dialect of the step's provider; None if that is the caller's own.
 
     Raises:
-        InvalidRequestError: it says what cannot be said there.
+        InvalidRequestError: it is not valid, or says what cannot be said there and the route does not allow to drop.
     """
     if step.wire == (case.ask.dialect, case.ask.endpoint):
         return None
-    return translated(case.ask, step.provider, step.wire, model=step.model)
+    drop = case.plan.route is not None and case.plan.route.unsupported == "drop"
+    return translated(case.ask, step.provider, step.wire, model=step.model, drop=drop)

@@ -22,7 +22,7 @@ from keystead.dialects.body import check_model
 from keystead.domain.clock import Clock
 from keystead.domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from keystead.domain.ids import CredentialId, OrganizationId, id_time_ms, new_id
-from keystead.domain.routes import ModelRoute, RouteAttempt, Strategy
+from keystead.domain.routes import ModelRoute, RouteAttempt, Strategy, Unsupported
 from keystead.domain.traffic import Owner
 from keystead.storage.governance import model_routes as _routes
 from keystead.storage.lists import page
@@ -64,6 +64,7 @@ class RouteView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     strategy: Strategy
     sticky: bool
+    unsupported: Unsupported
     attempts: tuple[AttemptView, ...]
     created_at: int
     created_by: str
@@ -79,6 +80,7 @@ async def model_routes(conn: AsyncConnection) -> list[ModelRoute]:
             name=row["name"],
             strategy=row["strategy"],
             sticky=row["sticky"],
+            unsupported=row["unsupported"],
             attempts=_ATTEMPTS.decode(row["attempts"]),
         )
         for row in found.mappings()
@@ -102,6 +104,7 @@ class ModelRoutes:
         name: str,
         strategy: Strategy,
         sticky: bool,
+        unsupported: Unsupported = "refuse",
         attempts: Sequence[AttemptGiven],
     ) -> RouteView:
         """Create a route.
@@ -121,6 +124,7 @@ class ModelRoutes:
             "name": name,
             "strategy": strategy,
             "sticky": sticky,
+            "unsupported": _checked(unsupported),
             "attempts": await self._resolved(conn, organization_id, attempts),
             "created_at": now,
             "created_by": actor_id,
@@ -160,6 +164,7 @@ class ModelRoutes:
         model_route: str,
         strategy: Strategy | None = None,
         sticky: bool | None = None,
+        unsupported: Unsupported | None = None,
         attempts: Sequence[AttemptGiven] | None = None,
     ) -> RouteView:
         """Change what is given and leave the rest. The name stays: callers' code holds it.
@@ -172,6 +177,8 @@ class ModelRoutes:
         sticky = before.sticky if sticky is None else sticky
         _check_strategy(strategy, sticky=sticky)
         values: dict[str, str | bool] = {"strategy": strategy, "sticky": sticky}
+        if unsupported is not None:
+            values["unsupported"] = _checked(unsupported)
         if attempts is not None:
             values["attempts"] = await self._resolved(conn, organization_id, attempts)
         await conn.execute(update(_routes).where(_routes.c.id == before.id).values(values))
@@ -303,6 +310,16 @@ def _check_strategy(strategy: Strategy, *, sticky: bool) -> None:
             param="sticky",
             next_step="Only a weighted route can be sticky.",
         )
+
+
+def _checked(unsupported: Unsupported) -> Unsupported:
+    if unsupported not in get_args(Unsupported):
+        raise InvalidRequestError(
+            f"What is not supported cannot be treated as {unsupported!r}.",
+            param="unsupported",
+            next_step=f"Choose one of: {', '.join(get_args(Unsupported))}.",
+        )
+    return unsupported
 
 
 def _check_model(model: str, *, param: str) -> None:

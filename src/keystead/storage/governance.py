@@ -125,6 +125,7 @@ model_routes = Table(
     text("name"),
     Column("strategy", String(16), nullable=False),  # ordered, weighted, cheapest, fastest
     Column("sticky", Boolean, nullable=False),
+    Column("unsupported", String(8), nullable=False, server_default="refuse"),  # refuse, drop
     text("attempts"),  # JSON list of what to try
     instant("created_at"),
     reference("created_by"),

@@ -2,7 +2,7 @@
 
 Within one dialect a refusal passes byte for byte. Across dialects the error class decides the status and the code, in
 the words that clients of the dialect act on (Codex compacts on `context_length_exceeded`, Claude Code on "prompt is too
-long").
+long"); who can mend it is said in the body as in the header.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Final
 
 from keystead.domain.errors import KeysteadError
 from keystead.domain.traffic import Dialect, ErrorClass
+from keystead.gateway.faults import fault_of
 from keystead.providers.classify import Refusal
 from keystead.web.errors import error_body
 
@@ -50,4 +51,5 @@ def translated_refusal(
     if refusal.error_class is ErrorClass.CONTEXT_TOO_LONG:
         message = _TOO_LONG.get(dialect, "") + message
     error = KeysteadError(message, code=code, status=told, next_step=f"({title} refused it.)")
+    error.fault = fault_of(refusal.error_class)
     return told, error_body(error, dialect, request_id)

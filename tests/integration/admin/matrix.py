@@ -257,6 +257,7 @@ def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
     """Return a well-formed value for each field, by its name."""
     return {
         "name": "sample",
+        "url": "https://keystead.example",
         "team": objects["team"],
         "member": objects["member"],
         "parent": objects["team"],

@@ -73,6 +73,7 @@ async def test_a_route_is_written_used_changed_and_deleted(run: Run, gateway: Ga
     first = "credential=sandbox,model=echo,weight=3,first-byte=20"
     created = await run("route", "create", "mine", "--attempt", first, "--strategy", "weighted", "--sticky")
     assert "weighted, sticky" in created.stdout
+    assert "refuse" in created.stdout
     assert [line.split() for line in created.stdout.splitlines() if "echo" in line] == [
         ["sandbox", "echo", "3", "20", "s"]
     ]
@@ -81,6 +82,7 @@ async def test_a_route_is_written_used_changed_and_deleted(run: Run, gateway: Ga
     changed = await answer(
         run, "route", "set", "mine", "--strategy", "ordered", "--no-sticky", "--attempt", "provider=openai,model=gpt-5"
     )
+    assert (await answer(run, "route", "set", "mine", "--unsupported", "drop"))["unsupported"] == "drop"
     assert (changed["strategy"], changed["attempts"][0]["provider"]) == ("ordered", "openai")
     assert "any of openai" in (await run("route", "show", "mine")).stdout
     assert "openai/gpt-5" in (await run("route", "list")).stdout

@@ -136,7 +136,7 @@ async def test_everything_that_can_change_is_changed_in_place(light_world: World
     }
     document["recognizers"]["no-keys"]["action"] = "redact"
     document["members"]["Ada"]["roles"] = [{"role": "auditor", "team": "Hospital"}, "developer"]
-    document["routes"]["coding"] |= {"strategy": "ordered"}
+    document["routes"]["coding"] |= {"strategy": "ordered", "unsupported": "drop"}
     document["consents"]["overflow"]["daily_cap"] = "11"
     document["budgets"]["research"] |= {"limit": "2000", "hard": False, "ends_at": "2026-12-31T00:00:00+01:00"}
     document["budgets"]["key"] |= {"unpriced": "allow", "unpriced_hold": None, "ends_at": None}

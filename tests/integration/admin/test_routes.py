@@ -26,6 +26,7 @@ async def test_a_route_lives_from_its_creation_to_its_end(world: World) -> None:
         "name": "coding",
         "strategy": "weighted",
         "sticky": True,
+        "unsupported": "refuse",
         "attempts": [
             {
                 "model": "gpt-5",
@@ -49,7 +50,7 @@ async def test_a_route_lives_from_its_creation_to_its_end(world: World) -> None:
     }
     assert await world.get("/model-routes/coding") == created
     assert await world.get(f"/model-routes/{created['id']}") == created
-    body = {"attempts": [ATTEMPTS[1]], "strategy": "ordered", "sticky": False}
+    body = {"attempts": [ATTEMPTS[1]], "strategy": "ordered", "sticky": False, "unsupported": "drop"}
     changed = await world.post("/model-routes/coding/change", body)
     assert changed == created | body | {"attempts": [created["attempts"][1]]}
     assert (await world.get("/model-routes"))["items"] == [changed]
@@ -71,8 +72,9 @@ async def test_every_change_counts_at_once_and_is_recorded_whole(light_world: Wo
     assert in_force() == {"coding": "weighted"}
     world.clock.advance(1)
     world.clock.advance(1)
-    await world.post("/model-routes/coding/change", {"sticky": False, "strategy": "fastest"})
+    await world.post("/model-routes/coding/change", {"sticky": False, "strategy": "fastest", "unsupported": "drop"})
     assert in_force() == {"coding": "fastest"}
+    assert world.snapshots.current.rules[world.organization_id].routes["coding"].unsupported == "drop"
     world.clock.advance(1)
     await world.post("/model-routes/coding/delete")
     assert in_force() == {}
@@ -85,6 +87,7 @@ async def test_every_change_counts_at_once_and_is_recorded_whole(light_world: Wo
     assert {event["object_kind"] for event in events} == {"model_route"}
     assert events[0]["details"]["attempts"] == created["attempts"]
     assert [event["details"]["strategy"] for event in events] == ["weighted", "fastest", "fastest"]
+    assert [event["details"]["unsupported"] for event in events] == ["refuse", "drop", "drop"]
 
 
 async def test_routes_come_in_pages(light_world: World) -> None:
@@ -133,6 +136,7 @@ async def test_what_is_not_a_route_is_refused_and_leaves_nothing(light_world: Wo
         ({"name": "gpt-*"}, "name"),
         ({"name": "coding\n"}, "name"),
         ({"attempts": []}, "attempts"),
+        ({"unsupported": "ignore"}, "unsupported"),
         ({"attempts": [{"route": "other"}]}, "attempts[0]"),
         ({"attempts": [{"model": "gpt-5"}]}, "attempts[0]"),
         ({"attempts": [{"model": "gpt-5", "provider": "nobody"}]}, "attempts[0].provider"),

@@ -90,7 +90,7 @@ REASONS: Final[Mapping[str, str]] = {
     "json_logs": _LOGGING,
     "redact_messages_in_exceptions": _LOGGING,
     "turn_off_message_logging": "has no counterpart: what was said is never recorded",
-    "drop_params": _PARAMETERS,
+    "drop_params": "is not imported: a route drops what a provider has no word for with `unsupported: drop`",
     "modify_params": _PARAMETERS,
     "temperature": _PARAMETERS,
     "max_tokens": _PARAMETERS,

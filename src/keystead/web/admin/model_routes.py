@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from keystead.domain.access import Permission
-from keystead.domain.routes import Strategy
+from keystead.domain.routes import Strategy, Unsupported
 from keystead.routing.store import (
     LEAST_FIRST_BYTE_S,
     MAX_ATTEMPTS,
@@ -63,6 +63,9 @@ class CreateModelRoute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     strategy: Strategy = "ordered"
     sticky: bool = False
     """With the strategy `weighted`: keep a virtual key on the same order of attempts."""
+    unsupported: Unsupported = "refuse"
+    """What becomes of what a provider of another dialect has no word for, if it would change the answer: the attempt is
+    refused, or it is dropped and named in the header `x-keystead-dropped`."""
 
 
 class ChangeModelRoute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +74,7 @@ class ChangeModelRoute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     attempts: Attempts | None = None
     strategy: Strategy | None = None
     sticky: bool | None = None
+    unsupported: Unsupported | None = None
 
 
 class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +96,7 @@ class ModelRouteShown(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     strategy: Strategy
     sticky: bool
+    unsupported: Unsupported
     attempts: tuple[AttemptShown, ...]
     created_at: Instant
     created_by: str
@@ -126,6 +131,7 @@ async def create(call: Call[Nothing, CreateModelRoute]) -> ModelRouteShown:
             name=body.name,
             strategy=body.strategy,
             sticky=body.sticky,
+            unsupported=body.unsupported,
             attempts=_given(body.attempts),
         )
         await change.record("model_route.created", object_kind="model_route", object_id=view.id, **_told(view))
@@ -142,6 +148,7 @@ async def change_route(call: Call[Nothing, ChangeModelRoute]) -> ModelRouteShown
             model_route=call.path["model_route"],
             strategy=body.strategy,
             sticky=body.sticky,
+            unsupported=body.unsupported,
             attempts=None if body.attempts is None else _given(body.attempts),
         )
         await change.record("model_route.changed", object_kind="model_route", object_id=view.id, **_told(view))
@@ -168,6 +175,7 @@ def _told(view: RouteView) -> dict[str, Any]:
         "name": view.name,
         "strategy": view.strategy,
         "sticky": view.sticky,
+        "unsupported": view.unsupported,
         "attempts": [msgspec.structs.asdict(attempt) for attempt in view.attempts],
     }
 
@@ -178,6 +186,7 @@ def _shown(view: RouteView) -> ModelRouteShown:
         name=view.name,
         strategy=view.strategy,
         sticky=view.sticky,
+        unsupported=view.unsupported,
         attempts=tuple(AttemptShown(**msgspec.structs.asdict(attempt)) for attempt in view.attempts),
         created_at=instant(view.created_at),
         created_by=view.created_by,
@@ -219,7 +228,7 @@ ROUTES: Final = (
         path="/model-routes/{model_route}/change",
         permission=Permission.ROUTE_WRITE,
         handler=change_route,
-        summary="Change a route's attempts, strategy or stickiness.",
+        summary="Change a route's attempts, strategy, stickiness or what it drops.",
         body=ChangeModelRoute,
         answer=ModelRouteShown,
         errors=(404,),

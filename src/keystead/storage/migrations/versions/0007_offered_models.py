@@ -8,7 +8,7 @@ from alembic import op
 from keystead.storage.migrations.protection import protect
 
 revision: Final = "0007"
-down_revision: Final = "0005"
+down_revision: Final = "0006"
 
 
 def upgrade() -> None:

@@ -18,7 +18,7 @@ from keystead.domain.access import Permission
 from keystead.domain.grants import Reason, Requirement
 from keystead.domain.means import Measure, Period, UnpricedPolicy
 from keystead.domain.money import to_pico, to_text
-from keystead.domain.routes import Strategy
+from keystead.domain.routes import Strategy, Unsupported
 from keystead.domain.traffic import Endpoint, OnDisconnect
 from keystead.policy.classes import BUILT_IN
 from keystead.policy.recognize import Action
@@ -185,6 +185,7 @@ class Route(Part, frozen=True, kw_only=True):
     attempts: Annotated[tuple[Attempt, ...], msgspec.Meta(min_length=1)]
     strategy: Strategy = "ordered"
     sticky: bool = False
+    unsupported: Unsupported = "refuse"
 
 
 class Consent(Part, frozen=True, kw_only=True):

@@ -184,6 +184,7 @@ class _Reading:
             view.name: doc.Route(
                 strategy=view.strategy,
                 sticky=view.sticky,
+                unsupported=view.unsupported,
                 attempts=tuple(
                     doc.Attempt(
                         model=attempt.model,

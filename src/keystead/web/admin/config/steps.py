@@ -181,6 +181,7 @@ def _routes(case: _Case) -> Steps:
     body = {
         "strategy": case.after.strategy,
         "sticky": case.after.sticky,
+        "unsupported": case.after.unsupported,
         "attempts": [msgspec.structs.asdict(attempt) for attempt in case.after.attempts],
     }
     if case.before is None:
