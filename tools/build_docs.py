@@ -3,7 +3,7 @@
 import ast
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from keystead.domain.traffic import CostState, ErrorClass, State
 from keystead.domain.usage import COUNTS
 from keystead.gateway.faults import fault_of
 from keystead.metering.prices import load_snapshot
+from keystead.providers.row import Provider
 from keystead.providers.table import PROVIDERS
 from keystead.settings import SETTINGS
 from keystead.telemetry import Metrics
@@ -23,6 +24,8 @@ from keystead.web.admin import openapi
 from keystead.web.admin.config.document import Document
 from keystead.web.admin.routes import ROUTES
 from tools.error_codes import error_codes
+from tools.markdown import table
+from tools.translation_page import translation_page
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 HELP_WIDTH: Final = 100
@@ -45,12 +48,6 @@ def main() -> int:
         print(f"Out of date in docs/reference: {', '.join(stale)}. Run `make docs`.")
         return 1
     return 0
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def settings_page() -> str:
@@ -136,7 +133,7 @@ def providers_page() -> str:
         (
             f"`{row.name}`",
             row.title,
-            f"`{row.origin}`" if row.origin else "yours (`--origin`)",
+            _origin(row),
             "<br>".join(f"{dialect.value} `{prefix or '/'}`" for dialect, prefix in row.dialects.items()),
             "<br>".join(
                 f"{dialect.value}: {', '.join(sorted(kind.value for own, kind in row.endpoints if own is dialect))}"
@@ -146,11 +143,23 @@ def providers_page() -> str:
         )
         for row in PROVIDERS.values()
     )
+    settings = (
+        (f"`{row.name}`", f"`{name}`", f"{given.help}{' (needed)' if given.needed else ''}")
+        for row in PROVIDERS.values()
+        for name, given in row.settings.items()
+    )
     return (
         "# Providers\n\nA provider is a row of data, not a class. Any model it serves can be named, today's release "
         "included: `provider/model`, or the bare name when one credential alone can serve it.\n\n"
         + table(("name", "provider", "origin", "dialects", "endpoints", "probe (never billed)"), rows)
+        + "\n\n## Settings of a credential\n\nGiven with `--setting NAME=VALUE`.\n\n"
+        + table(("provider", "setting", "what it is"), settings)
     )
+
+
+def _origin(row: Provider) -> str:
+    own = row.places.template if row.places is not None else row.origin
+    return f"`{own}`" if own else "yours (`--origin`)"
 
 
 def prices_page() -> str:
@@ -214,6 +223,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "prices.md": prices_page,
     "providers.md": providers_page,
     "settings.md": settings_page,
+    "translation.md": translation_page,
 }
 
 

@@ -25,6 +25,7 @@ OUTPUT: Final = Path(__file__).parent.parent / "src/keystead/metering/data/price
 
 PROVIDERS: Final = {
     "anthropic": "anthropic",
+    "aws": "bedrock",
     "azure": "azure",
     "cerebras": "cerebras",
     "cohere": "cohere",

@@ -51,6 +51,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str
     redis_password_file: str
     models_refresh_h: int
+    google_token_origin: str
+    google_token_file: str
+    entra_origin: str
+    entra_token_file: str
+    aws_sts_origin: str
+    aws_token_file: str
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +66,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     default: str
     parse: Callable[[str], Any]
     help: str
+    also: str = ""
+    """Another variable that is read where its own is not set: one that platforms set by themselves."""
 
     @property
     def variable(self) -> str:
@@ -271,6 +279,47 @@ SETTINGS: Final = (
         parse=_whole(0, 720),
         help="Hours after which each credential's provider is asked for its list of models again; 0: only when told to.",
     ),
+    Setting(
+        name="google_token_origin",
+        default="https://oauth2.googleapis.com",
+        parse=str,
+        help="Where service accounts' assertions are exchanged for access tokens; another one only for a private endpoint.",
+    ),
+    Setting(
+        name="google_token_file",
+        default="",
+        parse=str,
+        help="File with the platform's own token that Google Cloud trusts, for credentials with `identity=workload`.",
+    ),
+    Setting(
+        name="entra_origin",
+        default="https://login.microsoftonline.com",
+        parse=str,
+        help="Microsoft Entra ID of the public cloud; another one only for a private endpoint. Other clouds are a "
+        "setting of the credential.",
+    ),
+    Setting(
+        name="entra_token_file",
+        default="",
+        parse=str,
+        also="AZURE_FEDERATED_TOKEN_FILE",
+        help="File with the platform's own token that Entra ID trusts, for credentials with `identity=workload`; "
+        "`AZURE_FEDERATED_TOKEN_FILE`, as Azure's workload identity sets it, means the same.",
+    ),
+    Setting(
+        name="aws_sts_origin",
+        default="",
+        parse=str,
+        help="Where AWS roles are taken; another place than the region's own STS only for a private endpoint.",
+    ),
+    Setting(
+        name="aws_token_file",
+        default="",
+        parse=str,
+        also="AWS_WEB_IDENTITY_TOKEN_FILE",
+        help="File with the platform's own token that AWS trusts, for credentials with `identity=workload`; "
+        "`AWS_WEB_IDENTITY_TOKEN_FILE`, as EKS sets it, means the same.",
+    ),
 )
 
 
@@ -287,7 +336,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             raise SettingsError(f"{variable} is not a setting; `keystead doctor --settings` lists them")
     values: dict[str, Any] = {}
     for setting in SETTINGS:
-        text = environment.get(setting.variable, setting.default)
+        text = environment.get(setting.variable, environment.get(setting.also, setting.default))
         try:
             values[setting.name] = setting.parse(text)
         except ValueError as error:

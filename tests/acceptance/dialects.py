@@ -44,6 +44,15 @@ async def ask(gateway: Gateway, dialect: str, model: str, *, key: str | None = N
 def told(dialect: str, body: bytes) -> Told:
     """Read an error of ours."""
     value = json.loads(body)
+    if dialect == "bedrock":
+        details = value["details"]
+        return Told(
+            code=details["error_code"],
+            fault=details["fault"],
+            next_step=details["next_step"],
+            message=value["message"],
+            request_id=details["request_id"],
+        )
     error = value["error"]
     if dialect == "openai":
         names = ("code", "fault", "next_step", "message", "request_id")

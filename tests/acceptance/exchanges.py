@@ -10,6 +10,7 @@ import random
 import re
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import msgspec
 
@@ -77,10 +78,11 @@ class Exchange(msgspec.Struct, frozen=True):
 
     @property
     def replayable(self) -> bool:
-        """Whether its request is known, and the gateway sends such calls to that provider, over the network."""
+        """Whether its request is known, and the gateway sends such calls to that provider unchanged over the network."""
         pair = (Dialect(self.fields["dialect"]), Endpoint(self.fields["endpoint"]))
         known = self.fields["request_body"] is not None or pair[1] in _WITHOUT_JSON
-        return known and self.provider != "sandbox" and pair in PROVIDERS[self.provider].endpoints
+        row = PROVIDERS[self.provider]
+        return known and row.name != "sandbox" and pair in row.endpoints and not row.quirks.publisher_paths
 
     # -- what the client sends ------------------------------------------------------------------------------------
 
@@ -92,6 +94,8 @@ class Exchange(msgspec.Struct, frozen=True):
             return f"/v1/responses/{json.loads(self.body)['id']}"
         if self.fields["dialect"] == "gemini":
             return f"/v1beta/models/{model}:{self._verb()}"
+        if endpoint == "converse":
+            return f"/model/{quote(model, safe='')}/converse"
         if endpoint == "count_tokens":
             return (
                 "/v1/messages/count_tokens" if self.fields["dialect"] == "anthropic" else "/v1/responses/input_tokens"

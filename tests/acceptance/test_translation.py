@@ -14,12 +14,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from tests.acceptance import callers, upstreams
+from tests.acceptance import aws_caller, callers, upstreams
 from tests.acceptance.callers import Caller, Heard, Wish
+from tests.acceptance.cells import CALLERS, ON_VERTEX, UPSTREAMS, why_not
 from tests.acceptance.upstreams import Said
 from tests.acceptance.valid import valid
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
+from tests.fakes.tokens import service_account
 from tests.fakes.wire import Answer, Call
 
 pytestmark = [
@@ -28,17 +30,21 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
 ]
 
-CALLERS = ("openai chat", "openai responses", "anthropic", "google-genai")
-UPSTREAMS = {
+KEYS = {
     "openai": "sk-proj-canary-OPENAI-7f3b1c9d5e2a4860",
     "anthropic": "sk-ant-api03-canary-ANTHROPIC-7f3b1c9d5e2a",
     "google": "AIzaSycanaryGOOGLE7f3b1c9d5e2a4860b1c9d",
     "mistral": "canaryMISTRAL7f3b1c9d5e2a4860b1c",
     "perplexity": "pplx-canary-7f3b1c9d5e2a4860b1c",
+    "bedrock": "ABSKcanaryBEDROCK7f3b1c9d5e2a4860b1c9d5e2a",
 }
 PROMPT = "What is the weather in Bern?"
 SEAL = "c2VhbCBvZiB0aGUgbWFrZXI="
 WEATHER = (("call_a", "weather", {"city": "Bern"}), ("call_b", "weather", {"city": "Basel"}))
+
+
+def model_at(upstream: str) -> str:
+    return f"{upstream}/{ON_VERTEX.get(upstream, 'm-1')}"
 
 
 class Hall(msgspec.Struct, frozen=True):
@@ -60,12 +66,19 @@ async def hall(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hall]:
     home = tmp_path_factory.mktemp("hall") / "home"
     async with (
         FakeProvider() as fake,
-        Gateway.running(home, egress_allow="127.0.0.1") as gateway,
+        FakeProvider() as tokens,
+        Gateway.running(home, egress_allow="127.0.0.1", google_token_origin=tokens.origin) as gateway,
         AsyncExitStack() as stack,
     ):
-        for provider, key in UPSTREAMS.items():
+        tokens.always(Answer(steps=(b'{"access_token":"ya29.canary-VERTEX-7f3b1c9d","expires_in":3599}',)))
+        for provider, key in KEYS.items():
             await gateway.add_credential(provider, provider, key, origin=fake.origin)
-        yield Hall(gateway, fake, await callers.callers(gateway.url, gateway.virtual_key, stack))
+        for name in ON_VERTEX:
+            place = {"origin": fake.origin, "settings": {"project": "example", "location": "global"}}
+            await gateway.add_credential(name, "vertex", service_account(), allow_duplicate=True, **place)
+        sdks = dict(await callers.callers(gateway.url, gateway.virtual_key, stack))
+        sdks["boto3"] = stack.enter_context(aws_caller.converse(gateway.url, gateway.virtual_key))
+        yield Hall(gateway, fake, sdks)
 
 
 each_cell = pytest.mark.parametrize(
@@ -78,7 +91,7 @@ each_way = pytest.mark.parametrize("stream", [False, True], ids=["plain", "strea
 @each_way
 async def test_text_comes_back_with_its_usage(hall: Hall, caller: str, upstream: str, stream: bool) -> None:
     hall.says(Said(text="Sunny, mostly."))
-    heard = await hall.sdks[caller].ask(f"{upstream}/m-1", PROMPT, Wish(), stream=stream)
+    heard = await hall.sdks[caller].ask(model_at(upstream), PROMPT, Wish(), stream=stream)
     assert (heard.text, heard.finish) == ("Sunny, mostly.", "stop")
     _counts_are_exact(heard)
     sent = valid(hall.fake.calls[-1])
@@ -99,14 +112,14 @@ async def test_tools_are_called_and_answered_over_two_turns(
 ) -> None:
     sdk = hall.sdks[caller]
     hall.says(Said(thought="I should look.", seal=SEAL, calls=WEATHER))
-    heard = await sdk.ask(f"{upstream}/m-1", PROMPT, Wish(tools=True), stream=stream)
+    heard = await sdk.ask(model_at(upstream), PROMPT, Wish(tools=True), stream=stream)
     assert heard.calls == tuple((name, arguments) for _, name, arguments in WEATHER)
     assert heard.finish == "tools"
     valid(hall.fake.calls[-1])
     if heard.raw is None:  # pieces of a Gemini stream are not sent back as one
         return
     hall.says(Said(text="Sunny in both."))
-    again = await sdk.tell(f"{upstream}/m-1", PROMPT, heard, ["sunny", "rainy"])
+    again = await sdk.tell(model_at(upstream), PROMPT, heard, ["sunny", "rainy"])
     assert again.text == "Sunny in both."
     sent = json.dumps(valid(hall.fake.calls[-1]))
     assert sent.index("Bern") < sent.rindex("sunny") < sent.rindex("rainy")
@@ -114,22 +127,20 @@ async def test_tools_are_called_and_answered_over_two_turns(
 
 @each_cell
 async def test_a_makers_seal_returns_to_it_with_the_next_turn(hall: Hall, caller: str, upstream: str) -> None:
-    if upstream in {"mistral", "openai"}:
-        pytest.skip("chat completions have no seals")
-    if (caller, upstream) == ("openai chat", "google"):
-        pytest.skip("Google's own OpenAI surface answers, whose words the fake does not have")
+    if reason := why_not("seals", caller, upstream):
+        pytest.skip(reason)
     sdk = hall.sdks[caller]
     hall.says(Said(thought="I should look.", seal=SEAL, calls=WEATHER))
-    heard = await sdk.ask(f"{upstream}/m-1", PROMPT, Wish(tools=True, effort=True), stream=False)
+    heard = await sdk.ask(model_at(upstream), PROMPT, Wish(tools=True, effort=True), stream=False)
     hall.says(Said(text="Sunny."))
-    await sdk.tell(f"{upstream}/m-1", PROMPT, heard, ["sunny", "rainy"])
+    await sdk.tell(model_at(upstream), PROMPT, heard, ["sunny", "rainy"])
     assert SEAL in _standard(hall.fake.calls[-1].body)
 
 
 @each_cell
 async def test_a_picture_arrives(hall: Hall, caller: str, upstream: str) -> None:
     hall.says(Said(text="A pixel."))
-    heard = await hall.sdks[caller].ask(f"{upstream}/m-1", "What is this?", Wish(image=True), stream=False)
+    heard = await hall.sdks[caller].ask(model_at(upstream), "What is this?", Wish(image=True), stream=False)
     assert heard.text == "A pixel."
     valid(hall.fake.calls[-1])
     assert callers.PIXEL in _standard(hall.fake.calls[-1].body)
@@ -138,7 +149,7 @@ async def test_a_picture_arrives(hall: Hall, caller: str, upstream: str) -> None
 @each_cell
 async def test_a_json_schema_arrives(hall: Hall, caller: str, upstream: str) -> None:
     hall.says(Said(text='{"city": "Bern"}'))
-    heard = await hall.sdks[caller].ask(f"{upstream}/m-1", PROMPT, Wish(schema=True), stream=False)
+    heard = await hall.sdks[caller].ask(model_at(upstream), PROMPT, Wish(schema=True), stream=False)
     assert json.loads(heard.text) == {"city": "Bern"}
     sent = valid(hall.fake.calls[-1])
     assert callers.SCHEMA in list(_objects(sent))
@@ -148,7 +159,7 @@ async def test_a_json_schema_arrives(hall: Hall, caller: str, upstream: str) -> 
 @each_way
 async def test_thoughts_are_heard(hall: Hall, caller: str, upstream: str, stream: bool) -> None:
     hall.says(Said(thought="Let me think.", seal=SEAL, text="Sunny."))
-    heard = await hall.sdks[caller].ask(f"{upstream}/m-1", PROMPT, Wish(effort=True), stream=stream)
+    heard = await hall.sdks[caller].ask(model_at(upstream), PROMPT, Wish(effort=True), stream=stream)
     assert (heard.text, heard.thought) == ("Sunny.", "Let me think.")
     valid(hall.fake.calls[-1])
     _counts_are_exact(heard)
@@ -175,7 +186,7 @@ async def test_a_refusal_is_raised_as_the_sdk_raises_its_own(
     )
     sdk = hall.sdks[caller]
     with pytest.raises(sdk.error) as raised:
-        await sdk.ask(f"{upstream}/m-1", PROMPT, Wish(), stream=False)
+        await sdk.ask(model_at(upstream), PROMPT, Wish(), stream=False)
     told = getattr(raised.value, "status_code", None) or getattr(raised.value, "code", None)
     assert told in {status, 503, 502} if status >= 500 else told == status
     assert message in str(raised.value)
@@ -186,7 +197,7 @@ async def test_a_refusal_is_raised_as_the_sdk_raises_its_own(
 async def test_a_cut_is_never_taken_for_an_end(hall: Hall, caller: str, upstream: str) -> None:
     hall.says(Said(text="Sunny, mostly, and so on."), cut=True)
     with pytest.raises(Exception) as raised:  # noqa: PT011 - each SDK has its own, and some let the HTTP library's through
-        await hall.sdks[caller].ask(f"{upstream}/m-1", PROMPT, Wish(), stream=True)
+        await hall.sdks[caller].ask(model_at(upstream), PROMPT, Wish(), stream=True)
     assert not isinstance(raised.value, AssertionError | KeyError | TypeError)
     gc.collect()  # google-genai leaves the connection of a cut stream to the collector; it is collected here
 

@@ -4,6 +4,8 @@ Written by hand after the providers' references, not with the code under test.
 """
 
 import json
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ THOUGHT: Final = 3
 """Of the output, where the provider counts thoughts."""
 
 _SSE: Final = (("content-type", "text/event-stream"),)
+_FRAMES: Final = (("content-type", "application/vnd.amazon.eventstream"),)
 Event = tuple[str, dict[str, Any]]
 """The event's name (empty for none) and its data."""
 
@@ -43,13 +46,15 @@ def answer_to(call: Call, said: Said, *, cut: bool = False) -> Answer:
     streamed = b'"stream":true' in call.body.replace(b" ", b"") or "stream" in call.path
     if not streamed:
         return Answer(steps=(json.dumps(whole(call, said)).encode(),))
-    events = [_sse(name, data) for name, data in stream(call, said)]
+    framed = _wire(call) == "converse"
+    headers, written = (_FRAMES, _frame) if framed else (_SSE, _sse)
+    events = [written(name, data) for name, data in stream(call, said)]
     if _wire(call) == "chat":
         events.append(b"data: [DONE]\n\n")
     if cut:
         steps: tuple[Step, ...] = (*events[: len(events) // 2], 0.01, RESET)
-        return Answer(headers=_SSE, framing=Framing.CHUNKED, steps=steps)
-    return Answer(headers=_SSE, framing=Framing.CHUNKED, steps=tuple(events))
+        return Answer(headers=headers, framing=Framing.CHUNKED, steps=steps)
+    return Answer(headers=headers, framing=Framing.CHUNKED, steps=tuple(events))
 
 
 def error_to(call: Call, status: int, code: str, message: str) -> Answer:
@@ -58,12 +63,27 @@ def error_to(call: Call, status: int, code: str, message: str) -> Answer:
         "messages": {"type": "error", "error": {"type": code, "message": message}},
         "generate": {"error": {"code": status, "message": message, "status": code}},
     }
+    if _wire(call) == "converse":
+        kind = _AWS_ERRORS.get(status, "ServiceUnavailableException")
+        headers = (("content-type", "application/json"), ("x-amzn-errortype", f"{kind}:http://internal.amazon.com/"))
+        return Answer(status=status, headers=headers, steps=(json.dumps({"message": message}).encode(),))
     openai = {"error": {"message": message, "type": code, "param": None, "code": code}}
     return Answer(status=status, steps=(json.dumps(shapes.get(_wire(call), openai)).encode(),))
 
 
+_AWS_ERRORS: Final = {
+    400: "ValidationException",
+    401: "UnrecognizedClientException",
+    404: "ResourceNotFoundException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+}
+
+
 def _wire(call: Call) -> str:
-    if call.path.endswith("/messages"):
+    if "/converse" in call.path:
+        return "converse"
+    if call.path.endswith("/messages") or "/publishers/anthropic/" in call.path:
         return "messages"
     if "enerateContent" in call.path:
         return "generate"
@@ -307,6 +327,82 @@ def _generate_stream(call: Call, said: Said) -> Iterator[Event]:
     yield "", _piece(call, [{"text": ""}], last=True)
 
 
+# -- Bedrock's Converse ------------------------------------------------------------------------------------------------
+
+
+def _frame(kind: str, data: dict[str, Any]) -> bytes:
+    names = ((":event-type", kind), (":content-type", "application/json"), (":message-type", "event"))
+    return _framed(names, {**data, "p": "abcdefghijklmnopqrstu"})  # padding, as AWS adds it
+
+
+def exception_frame(kind: str, message: str) -> bytes:
+    """What AWS breaks a stream off with."""
+    names = ((":exception-type", kind), (":content-type", "application/json"), (":message-type", "exception"))
+    return _framed(names, {"message": message})
+
+
+def _framed(names: tuple[tuple[str, str], ...], data: dict[str, Any]) -> bytes:
+    """A frame of an AWS event stream."""
+    headers = b""
+    for name, value in names:
+        headers += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+    payload = json.dumps(data).encode()
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    message = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + payload
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+def _converse_usage() -> dict[str, Any]:
+    return {
+        "inputTokens": INPUT - CACHED,
+        "outputTokens": OUTPUT,
+        "totalTokens": INPUT + OUTPUT,
+        "cacheReadInputTokens": CACHED,
+        "cacheWriteInputTokens": 0,
+    }
+
+
+def _converse(_call: Call, said: Said) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    if said.thought:
+        content.append({"reasoningContent": {"reasoningText": {"text": said.thought, "signature": said.seal}}})
+    if said.text:
+        content.append({"text": said.text})
+    content += [{"toolUse": {"toolUseId": i, "name": name, "input": arguments}} for i, name, arguments in said.calls]
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": {"tools": "tool_use"}.get(said.finish, "end_turn"),
+        "usage": _converse_usage(),
+        "metrics": {"latencyMs": 551},
+    }
+
+
+def _converse_stream(call: Call, said: Said) -> Iterator[Event]:
+    whole = _converse(call, said)
+    yield "messageStart", {"role": "assistant"}
+    for index, block in enumerate(whole["output"]["message"]["content"]):
+        place = {"contentBlockIndex": index}
+        if "toolUse" in block:
+            start = {name: block["toolUse"][name] for name in ("toolUseId", "name")}
+            yield "contentBlockStart", {**place, "start": {"toolUse": start}}
+        for delta in _converse_deltas(block):
+            yield "contentBlockDelta", {**place, "delta": delta}
+        yield "contentBlockStop", place
+    yield "messageStop", {"stopReason": whole["stopReason"]}
+    yield "metadata", {"usage": whole["usage"], "metrics": {"latencyMs": 551}}
+
+
+def _converse_deltas(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "text" in block:
+        yield from ({"text": half} for half in _halves(block["text"]))
+    elif "toolUse" in block:
+        yield from ({"toolUse": {"input": half}} for half in _halves(json.dumps(block["toolUse"]["input"])))
+    else:
+        thought = block["reasoningContent"]["reasoningText"]
+        yield from ({"reasoningContent": {"text": half}} for half in _halves(thought["text"]))
+        yield {"reasoningContent": {"signature": thought["signature"]}}
+
+
 _Whole = Callable[[Call, Said], dict[str, Any]]
 _Stream = Callable[[Call, Said], Iterator[Event]]
 _WIRES: Final[dict[str, tuple[_Whole, _Stream]]] = {
@@ -314,4 +410,5 @@ _WIRES: Final[dict[str, tuple[_Whole, _Stream]]] = {
     "responses": (_response, _response_stream),
     "messages": (_message, _message_stream),
     "generate": (_generate, _generate_stream),
+    "converse": (_converse, _converse_stream),
 }

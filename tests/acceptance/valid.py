@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
+import botocore.session
 from anthropic.types import message_create_params
+from botocore.validate import ParamValidator
 from google.genai import types as genai_types
 from openai.types.chat import completion_create_params
 from openai.types.responses import response_create_params
@@ -16,6 +18,9 @@ _SCHEMAS: dict[str, TypeAdapter[Any]] = {
     "chat": TypeAdapter(completion_create_params.CompletionCreateParamsNonStreaming),
     "responses": TypeAdapter(response_create_params.ResponseCreateParamsNonStreaming),
 }
+
+
+_CONVERSE: Any = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
 
 
 def valid(call: Call) -> Any:
@@ -34,7 +39,23 @@ def valid_body(path: str, raw: bytes) -> Any:
             genai_types.Tool.model_validate(tool)
         assert body.keys() <= {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
         return body
-    wire = "messages" if path.endswith("/messages") else path.rpartition("/")[2]
+    if "/converse" in path:
+        return valid_converse(body)
+    if path.endswith("awPredict"):  # Claude on Vertex AI, with the model in the path
+        assert body.pop("anthropic_version") == "vertex-2023-10-16"
+        body["model"] = path.rpartition("/")[2].partition(":")[0]
+    wire = "messages" if path.endswith(("/messages", "awPredict")) else path.rpartition("/")[2]
     plain = {name: value for name, value in body.items() if name not in {"stream", "stream_options"}}
     _SCHEMAS[{"completions": "chat"}.get(wire, wire)].validate_python(plain)
+    return body
+
+
+def valid_converse(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body of Converse, its schema for the answer read, after seeing that AWS's SDK has words for all of it."""
+    report = ParamValidator().validate({"modelId": "m", **body}, _CONVERSE.input_shape)
+    assert not report.has_errors(), report.generate_report()
+    form = body.get("outputConfig", {}).get("textFormat")
+    if form is not None:
+        definition = form["structure"]["jsonSchema"]
+        definition["schema"] = json.loads(definition["schema"])
     return body

@@ -20,6 +20,7 @@ CHAT = {"model": "my-openai/gpt-5", "messages": []}
 TEXT = {"model": "my-openai/gpt-5", "input": "a"}
 MESSAGE = {"model": "my-anthropic/claude", "messages": []}
 GENERATE: dict[str, Any] = {"contents": []}
+CONVERSE: dict[str, Any] = {"messages": []}
 ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/chat/completions", CHAT),
     ("POST", "/v1/completions", {"model": "my-openai/gpt-5", "prompt": "a"}),
@@ -46,6 +47,8 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1beta/models/my-google/gemini:embedContent", GENERATE),
     ("POST", "/v1beta/models/my-google/gemini:batchEmbedContents", GENERATE),
     ("POST", "/v1/models/my-google/gemini:generateContent", GENERATE),
+    ("POST", "/model/my-openai%2Fgpt-5/converse", CONVERSE),
+    ("POST", "/model/my-openai%2Fgpt-5/converse-stream", CONVERSE),
     ("GET", "/v1/responses/resp_mine", None),
     ("DELETE", "/v1/responses/resp_mine", None),
     ("POST", "/v1/responses/resp_mine/cancel", None),
@@ -53,6 +56,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/openai/v1/chat/completions", CHAT),
     ("POST", "/anthropic/v1/messages", MESSAGE),
     ("POST", "/gemini/v1beta/models/my-google/gemini:generateContent", GENERATE),
+    ("POST", "/bedrock/model/my-openai%2Fgpt-5/converse", CONVERSE),
 )
 REFUSED = {
     "no key",
@@ -123,9 +127,13 @@ async def test_a_narrowed_key_opens_nothing_beside(
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
 async def test_a_good_key_opens_each(each_stage: Stage, method: str, path: str, body: Any) -> None:
     reply = await each_stage.gateway.call(method, path, body)
-    stored = "resp_mine" in path
-    assert reply.status == (404 if stored else 200), reply.body
-    assert await each_stage.recorded(reply) == (("rejected", "response_not_found") if stored else ("settled", None))
+    status, state, code = 200, "settled", None
+    if "resp_mine" in path:
+        status, state, code = 404, "rejected", "response_not_found"
+    elif "/converse" in path:  # nobody here speaks it, so that the body is read, and has no message
+        status, state, code = 400, "rejected", "invalid_value"
+    assert reply.status == status, reply.body
+    assert await each_stage.recorded(reply) == (state, code)
 
 
 async def test_the_table_holds_every_path_that_is_served() -> None:

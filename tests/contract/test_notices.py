@@ -16,7 +16,8 @@ from keystead.domain.traffic import ErrorClass
 from keystead.gateway.digest import Digests
 from keystead.gateway.teller import Teller
 from keystead.gateway.weekly import put_down_digests
-from keystead.ledger.webhook import SignatureRefusedError, verify
+from keystead.ledger.webhook import HEADER, SignatureRefusedError, verify
+from keystead.providers.authorization import Authorized
 from keystead.providers.request import UpstreamRequest
 from keystead.providers.transport import UpstreamResponse
 from keystead.storage.database import Database
@@ -58,8 +59,8 @@ class Receiver:
         """Each request, and its signature."""
         self._answers = deque(answers)
 
-    async def open(self, request: UpstreamRequest, secret: Secret) -> UpstreamResponse:
-        self.told.append((request, request.auth.prefix + secret.reveal()))
+    async def open(self, request: UpstreamRequest, authorized: Authorized) -> UpstreamResponse:
+        self.told.append((request, dict(authorized.headers)[HEADER]))
         answer = self._answers.popleft() if self._answers else 204
         if isinstance(answer, Exception):
             raise answer

@@ -12,6 +12,7 @@ from keystead.domain.credential import Credential
 from keystead.domain.ids import CredentialId, OrganizationId
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
+from keystead.providers.authorization import Authorizers
 from keystead.providers.egress import EgressGuard
 from keystead.providers.probe import ProbeResult, probe
 from keystead.providers.sandbox import SandboxTransport
@@ -38,6 +39,11 @@ REFUSALS: dict[str, tuple[int, Any]] = {
                 "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}],
             }
         },
+    ),
+    "bedrock": (403, {"message": "The security token included in the request is invalid."}),
+    "vertex": (
+        401,
+        {"error": {"code": 401, "message": "Request had invalid credentials.", "status": "UNAUTHENTICATED"}},
     ),
     "mistral": (401, {"detail": "Invalid API Key"}),
     "groq": (401, {"error": {"message": "Invalid API Key", "code": "invalid_api_key"}}),
@@ -77,7 +83,7 @@ def credential(provider: str, origin: str) -> Credential:
         name="main",
         provider=provider,
         origin=origin,
-        settings={},
+        settings={"project": "example", "location": "global"} if provider == "vertex" else {},
         owner=Owner.OWN,
         region="",
         models=None,
@@ -88,7 +94,7 @@ def credential(provider: str, origin: str) -> Credential:
 
 async def probed(over: Transport, provider: str, origin: str, key: str) -> ProbeResult:
     row = PROVIDERS[provider]
-    return await probe(over, row, credential(provider, origin), Secret(key), clock=SystemClock())
+    return await probe(over, Authorizers({}), row, credential(provider, origin), Secret(key), clock=SystemClock())
 
 
 @pytest.fixture
@@ -118,7 +124,7 @@ async def test_a_good_key_is_valid(fake: FakeProvider, over: AiohttpTransport, p
     assert result.status == 200
     assert result.latency_us > 0
     (call,) = fake.calls
-    assert call.path == PROVIDERS[provider].probe.path.partition("?")[0]
+    assert call.path.endswith(PROVIDERS[provider].probe.path.partition("?")[0])
     assert GOOD not in call.path + call.query
 
 

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from keystead.domain.errors import ProviderError
-from keystead.domain.secret import Secret
 from keystead.domain.traffic import ErrorClass
 from keystead.providers.sandbox import SandboxTransport
 from keystead.providers.transport import AiohttpTransport, Transport
-from tests.fakes.exchange import KEY, LIMIT, failure, read_all, read_body, request, transport
+from tests.fakes.exchange import KEY, LIMIT, failure, proven, read_all, read_body, request, transport
 from tests.fakes.provider import FakeProvider
 from tests.fakes.wire import RESET, STALL, Answer, Framing
 
@@ -45,7 +44,7 @@ async def either(request: pytest.FixtureRequest, fake: FakeProvider) -> AsyncIte
 
 async def test_a_whole_answer_has_status_type_request_id_and_body(either: tuple[Transport, str, str]) -> None:
     over, origin, model = either
-    response = await over.open(request(origin, model=model), Secret(KEY))
+    response = await over.open(*proven(request(origin, model=model)))
     assert response.status == 200
     assert response.content_type == "application/json"
     assert response.upstream_request_id
@@ -58,7 +57,7 @@ async def test_a_whole_answer_has_status_type_request_id_and_body(either: tuple[
 
 async def test_a_streamed_answer_comes_in_more_than_one_piece(either: tuple[Transport, str, str]) -> None:
     over, origin, model = either
-    response = await over.open(request(origin, model=model, stream=True), Secret(KEY))
+    response = await over.open(*proven(request(origin, model=model, stream=True)))
     assert response.content_type == "text/event-stream"
     pieces = [piece async for piece in response.chunks()]
     assert len(pieces) > 1
@@ -68,7 +67,7 @@ async def test_a_streamed_answer_comes_in_more_than_one_piece(either: tuple[Tran
 
 async def test_a_body_above_the_limit_is_refused(either: tuple[Transport, str, str]) -> None:
     over, origin, model = either
-    response = await over.open(request(origin, model=model), Secret(KEY))
+    response = await over.open(*proven(request(origin, model=model)))
     with pytest.raises(ProviderError) as caught:
         await response.body(10)
     assert caught.value.error_class is ErrorClass.PROTOCOL
@@ -82,7 +81,7 @@ async def test_a_body_above_the_limit_is_refused(either: tuple[Transport, str, s
 async def test_the_provider_sees_exactly_the_built_headers_and_the_key(
     fake: FakeProvider, wire: AiohttpTransport
 ) -> None:
-    response = await wire.open(request(fake.origin), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin)))
     await response.body(LIMIT)
     (call,) = fake.calls
     assert dict(call.headers) == {
@@ -101,7 +100,7 @@ async def test_the_environment_gives_no_proxy(
 ) -> None:
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:1")
-    response = await wire.open(request(fake.origin), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin)))
     assert response.status == 200
     await response.body(LIMIT)
 
@@ -109,31 +108,31 @@ async def test_the_environment_gives_no_proxy(
 async def test_a_key_that_no_header_may_hold_is_never_sent(fake: FakeProvider, wire: AiohttpTransport) -> None:
     for key in ("sk-a\r\nx-evil: 1", "sk-\x00", "sk-é"):
         with pytest.raises(ProviderError) as caught:
-            await wire.open(request(fake.origin), Secret(key))
+            await wire.open(*proven(request(fake.origin), key))
         assert not caught.value.sent
     assert fake.connections == 0
 
 
 async def test_a_connection_is_used_again_and_a_given_up_one_is_not(fake: FakeProvider, wire: AiohttpTransport) -> None:
     for _ in range(3):
-        response = await wire.open(request(fake.origin), Secret(KEY))
+        response = await wire.open(*proven(request(fake.origin)))
         await response.body(LIMIT)
         response.close()
-    response = await wire.open(request(fake.origin, stream=True), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin, stream=True)))
     assert [piece async for piece in response.chunks()]
     response.close()
     assert fake.connections == 1
-    response = await wire.open(request(fake.origin, model="fake-stall", stream=True), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin, model="fake-stall", stream=True)))
     response.close()
     await asyncio.wait_for(fake.cut_by_peer.wait(), 5)
-    response = await wire.open(request(fake.origin), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin)))
     await response.body(LIMIT)
     assert fake.connections == 2
 
 
 async def test_cancelling_a_read_closes_the_connection(fake: FakeProvider, wire: AiohttpTransport) -> None:
     async def read() -> None:
-        response = await wire.open(request(fake.origin, model="fake-stall", stream=True), Secret(KEY))
+        response = await wire.open(*proven(request(fake.origin, model="fake-stall", stream=True)))
         async for _ in response.chunks():
             began.set()
 
@@ -147,7 +146,7 @@ async def test_cancelling_a_read_closes_the_connection(fake: FakeProvider, wire:
 
 async def test_cancelling_before_the_answer_closes_the_connection(fake: FakeProvider, wire: AiohttpTransport) -> None:
     async with asyncio.TaskGroup() as group:
-        opening = group.create_task(wire.open(request(fake.origin, model="fake-silent"), Secret(KEY)))
+        opening = group.create_task(wire.open(*proven(request(fake.origin, model="fake-silent"))))
         await fake.arrived(1)
         opening.cancel()
     await asyncio.wait_for(fake.cut_by_peer.wait(), 5)
@@ -181,14 +180,14 @@ async def test_no_answer_goes_to_another_request_when_many_are_cancelled(
 
 
 async def test_only_allowed_headers_come_back(fake: FakeProvider, wire: AiohttpTransport) -> None:
-    response = await wire.open(request(fake.origin, model="fake-cookie"), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin, model="fake-cookie")))
     await response.body(LIMIT)
     assert {name for name, _ in response.headers} == {"content-type", "x-ratelimit-remaining-requests"}
 
 
 async def test_no_cookie_is_sent_back(fake: FakeProvider, wire: AiohttpTransport) -> None:
     for _ in range(2):
-        response = await wire.open(request(fake.origin, model="fake-cookie"), Secret(KEY))
+        response = await wire.open(*proven(request(fake.origin, model="fake-cookie")))
         await response.body(LIMIT)
     assert all(call.header("cookie") is None for call in fake.calls)
 
@@ -212,7 +211,7 @@ async def test_a_compressed_answer_is_refused_unread(fake: FakeProvider, wire: A
 
 
 async def test_the_key_is_taken_out_of_error_bodies_and_headers(fake: FakeProvider, wire: AiohttpTransport) -> None:
-    response = await wire.open(request(fake.origin, model="fake-echo-key"), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin, model="fake-echo-key")))
     body = await response.body(LIMIT)
     assert response.status == 401
     assert b"Incorrect API key provided: [redacted]" in body
@@ -223,7 +222,7 @@ async def test_the_key_is_taken_out_of_error_bodies_and_headers(fake: FakeProvid
 
 @pytest.mark.parametrize("model", ["fake-echo-key", "fake-echo-key-split"])
 async def test_the_key_is_taken_out_of_streams(fake: FakeProvider, wire: AiohttpTransport, model: str) -> None:
-    response = await wire.open(request(fake.origin, model=model, stream=True), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin, model=model, stream=True)))
     whole = b"".join([piece async for piece in response.chunks()])
     assert KEY.encode() not in whole
     assert b"[redacted]" in whole
@@ -235,7 +234,7 @@ async def test_the_bytes_of_an_answer_pass_untouched_however_they_are_cut(
 ) -> None:
     sent = bytes(range(256)) * 4 + "π🙂\r\n\r\n".encode()
     fake.next(Answer(framing=Framing.CHUNKED, steps=(sent,), chunk_size=size))
-    response = await wire.open(request(fake.origin), Secret(KEY))
+    response = await wire.open(*proven(request(fake.origin)))
     assert b"".join([piece async for piece in response.chunks()]) == sent
 
 
@@ -311,7 +310,7 @@ async def test_a_slow_but_steady_answer_outlives_the_idle_limit(fake: FakeProvid
     patient = transport(idle_timeout_s=0.5, first_byte_timeout_s=0.5)
     steps = tuple(step for number in range(12) for step in (b"%d\n" % number, 0.06))
     fake.next(Answer(framing=Framing.CHUNKED, steps=steps))
-    response = await patient.open(request(fake.origin), Secret(KEY))
+    response = await patient.open(*proven(request(fake.origin)))
     whole = b"".join([piece async for piece in response.chunks()])
     assert whole.endswith(b"11\n")
     await patient.close()

@@ -11,9 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from keystead.domain.secret import Secret
 from keystead.domain.traffic import ErrorClass
-from tests.fakes.exchange import KEY, LIMIT, failure, request, transport
+from tests.fakes.exchange import LIMIT, failure, proven, request, transport
 from tests.fakes.provider import FakeProvider
 
 
@@ -81,7 +80,7 @@ async def test_an_allowed_name_reaches_its_private_address(fake: FakeProvider) -
         return ("127.0.0.1",)
 
     allowed = transport(allow=(f"vllm.internal:{fake.port}",), lookup=private)
-    response = await allowed.open(request(f"http://vllm.internal:{fake.port}"), Secret(KEY))
+    response = await allowed.open(*proven(request(f"http://vllm.internal:{fake.port}")))
     assert response.status == 200
     await response.body(LIMIT)
     assert fake.calls[0].header("host") == f"vllm.internal:{fake.port}"
@@ -128,7 +127,7 @@ async def test_tls_is_verified_against_the_given_authorities_and_the_name(tmp_pa
     server, chain = authority(tmp_path, name="api.example")
     async with FakeProvider(tls=server) as fake:
         trusting = transport(allow=("api.example", "other.example"), lookup=loopback, ca_file=chain)
-        response = await trusting.open(request(f"https://api.example:{fake.port}"), Secret(KEY))
+        response = await trusting.open(*proven(request(f"https://api.example:{fake.port}")))
         assert response.status == 200
         await response.body(LIMIT)
         wrong_name = await failure(trusting, request(f"https://other.example:{fake.port}"))

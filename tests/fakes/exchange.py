@@ -7,9 +7,10 @@ import pytest
 from keystead import settings as keystead_settings
 from keystead.domain.errors import ProviderError
 from keystead.domain.secret import Secret
+from keystead.providers.authorization import Authorized, with_key
 from keystead.providers.egress import EgressGuard
 from keystead.providers.request import UpstreamRequest
-from keystead.providers.table import Auth
+from keystead.providers.row import Auth
 from keystead.providers.transport import AiohttpTransport, Transport
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
@@ -35,8 +36,13 @@ def request(origin: str, *, model: str = "m", stream: bool = False, body: bytes 
     )
 
 
+def proven(asked: UpstreamRequest, key: str = KEY) -> tuple[UpstreamRequest, Authorized]:
+    """A request with the key for its proof: what `Transport.open` takes."""
+    return asked, with_key(asked, Secret(key))
+
+
 async def read_all(over: Transport, asked: UpstreamRequest) -> list[bytes]:
-    response = await over.open(asked, Secret(KEY))
+    response = await over.open(*proven(asked))
     try:
         return [piece async for piece in response.chunks()]
     finally:
@@ -44,7 +50,7 @@ async def read_all(over: Transport, asked: UpstreamRequest) -> list[bytes]:
 
 
 async def read_body(over: Transport, asked: UpstreamRequest) -> bytes:
-    response = await over.open(asked, Secret(KEY))
+    response = await over.open(*proven(asked))
     try:
         return await response.body(LIMIT)
     finally:

@@ -24,19 +24,19 @@ REVEALERS: Final = {
     "identity/passwords.py": "hashes a person's password, and looks at how easily it is guessed",
     "identity/virtual_keys.py": "the HMAC of an issued key",
     "ledger/webhook.py": "the HMAC of a payment notice",
-    "providers/sandbox/transport.py": "the built-in provider's own key check",
-    "providers/transport.py": "the provider's auth header",
+    "providers/aws/access.py": "signs a request, or takes a role with an access key",
+    "providers/entra_access.py": "proves an application to Microsoft Entra ID",
+    "providers/google_access.py": "signs with a service account's key",
+    "providers/authorization.py": "the provider's auth header",
     "vault/credentials.py": "seals what was brought, and its fingerprint and mask",
     "web/admin/admin_tokens.py": "shows an issued token, once",
-    "web/admin/config/write.py": "recognises an admin key in a document before it is kept",
-    "web/admin/credential_versions.py": "recognises an admin key before it is kept",
-    "web/admin/credentials.py": "as above",
+    "web/admin/credential_probes.py": "recognises an admin key before it is kept",
     "web/admin/organizations.py": "shows a new organization's first token, once",
     "web/admin/sign_in_links.py": "shows a link to choose a password, once",
     "web/admin/virtual_keys.py": "shows an issued key, once",
     "web/console/door.py": "puts a new session into its cookie",
 }
-"""Who may call `Secret.reveal`, and what for. A provider key's plaintext is opened in three of them only."""
+"""Who may call `Secret.reveal`, and what for. A provider key's plaintext is opened by the vault and the authorizers only."""
 
 SECRET_NAME: Final = re.compile(r"(?:^|_)(?:digest|hmac|mac|signature|commitment|password|secret|fingerprint)$")
 SQL_START: Final = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|WITH|PRAGMA|SET)\s", re.IGNORECASE)

@@ -82,7 +82,7 @@ class Process:
         path = scope["raw_path"].decode("ascii")
         if path.startswith("/admin/") or path == "/openapi.json":
             await self._admin(scope, receive, send)
-        elif path in {"/", CONSOLE} or path.startswith(f"{CONSOLE}/"):
+        elif path == CONSOLE or path.startswith(f"{CONSOLE}/"):
             await self._console(scope, receive, send)
         elif path == PAYMENTS_PATH:
             await self._payments.serve(scope, headers, receive, send)

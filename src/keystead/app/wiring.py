@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from keystead.alerts.store import Alerts
+from keystead.app.access import cloud_ways
 from keystead.app.private_file import read_private, refusal
 from keystead.app.webhook_secrets import load_webhook_secrets
 from keystead.coordination import Counters
@@ -36,9 +37,12 @@ from keystead.limits.store import Budgets, RateLimits
 from keystead.metering.prices import Overrides
 from keystead.policy.class_store import DataClassStore, RecognizerStore
 from keystead.policy.store import Consents, Grants
+from keystead.providers.authorization import Authorizer, Authorizers
 from keystead.providers.egress import EgressGuard
+from keystead.providers.row import Scheme
 from keystead.providers.sandbox import SandboxTransport
 from keystead.providers.table import PROVIDERS
+from keystead.providers.tokens import Tokens, TokenSource
 from keystead.providers.transport import AiohttpTransport, Transport
 from keystead.routing.breaker import Breakers
 from keystead.routing.figures import Figures
@@ -113,9 +117,12 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
     def transport_for(provider: str) -> Transport:
         return sandbox if provider == "sandbox" else base.network
 
+    tokens = Tokens(base.clock)
+    base.snapshots.swapped.append(lambda snapshot: tokens.retain(snapshot.credentials))
+    authorizers = Authorizers(_ways(base, tokens), forget=tokens.forget)
     walk = Walk(
         journal=base.database.journal,
-        dispatch=Dispatch(lease_door=lease_door, transport_for=transport_for),
+        dispatch=Dispatch(lease_door=lease_door, authorizers=authorizers, transport_for=transport_for),
         breakers=Breakers(),
         retry_budget=RetryBudget(),
         figures=Figures(),
@@ -129,6 +136,7 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
         database=base.database,
         snapshot=lambda: base.snapshots.current,
         lease_door=lease_door,
+        authorizers=authorizers,
         transport_for=transport_for,
         clock=base.clock,
         every_hours=base.settings.models_refresh_h,
@@ -146,26 +154,34 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
         discovery=discovery,
         inference=_inference(base, walk),
         admin=AdminApplication(admin_rooms),
-        console=Console(
-            Door(
-                DoorRooms(
-                    database=base.database,
-                    sign_in=admin_rooms.sign_in,
-                    sessions=Sessions(base.clock, admin_rooms.directory),
-                    passwords=Passwords(),
-                    clock=base.clock,
-                    admin=admin_rooms,
-                )
+        console=_console(base, admin_rooms),
+        payments=_payments(base, ledger),
+    )
+
+
+def _console(base: Foundation, admin_rooms: AdminRooms) -> Console:
+    return Console(
+        Door(
+            DoorRooms(
+                database=base.database,
+                sign_in=admin_rooms.sign_in,
+                sessions=Sessions(base.clock, admin_rooms.directory),
+                passwords=Passwords(),
+                clock=base.clock,
+                admin=admin_rooms,
             )
+        )
+    )
+
+
+def _payments(base: Foundation, ledger: Ledger) -> Payments:
+    return Payments(
+        database=base.database,
+        ledger=ledger,
+        secrets=load_webhook_secrets(
+            base.settings.topup_webhook_secret_file, variable="KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE"
         ),
-        payments=Payments(
-            database=base.database,
-            ledger=ledger,
-            secrets=load_webhook_secrets(
-                base.settings.topup_webhook_secret_file, variable="KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE"
-            ),
-            clock=base.clock,
-        ),
+        clock=base.clock,
     )
 
 
@@ -210,6 +226,11 @@ def _inference(base: Foundation, walk: Walk) -> Inference:
     )
 
 
+def _ways(base: Foundation, tokens: TokenSource) -> dict[Scheme, Authorizer]:
+    """Return how callers are proved where the key alone is no proof; `tokens` keeps what was got for it."""
+    return cloud_ways(base.settings, transport=base.network, tokens=tokens, clock=base.clock)
+
+
 def _admin_rooms(
     base: Foundation,
     *,
@@ -250,6 +271,7 @@ def _admin_rooms(
         explainer=explainer,
         virtual_key=base.snapshots.key,
         lease_door=lease_door,
+        authorizers=Authorizers(_ways(base, TokenSource())),  # a probe asks anew
         transport_for=transport_for,
         egress_guard=base.guard,
         price_book=lambda: base.snapshots.current.price_book,

@@ -43,6 +43,7 @@ _VERSIONS = (
     ),
 )
 
+_WORKLOAD = "workload"
 _stage_only = click.option("--stage-only", is_flag=True, help="Keep the key without using it yet.")
 _force = click.option("--force", is_flag=True, help="Use the key although the probe proved nothing.")
 _keep = click.option("--keep", is_flag=True, help="Keep the key staged although the provider calls it wrong.")
@@ -61,9 +62,15 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("name")
-@click.option("--provider", required=True, help="openai, anthropic, google, azure, vllm …")
+@click.option("--provider", required=True, help="openai, anthropic, google, azure, vertex, vllm …")
 @click.option("--origin", help="Where the endpoint is, if not the provider's own: https://host[:port].")
-@click.option("--setting", "settings", multiple=True, type=Pair(), help="Such as api_version=2025-04-01 for Azure.")
+@click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    type=Pair(),
+    help="Such as project=… and location=… for Vertex AI, tenant_id=… and client_id=… for Azure.",
+)
 @click.option("--region", help="Price region, if the origin does not tell it.")
 @click.option(
     "--model", "models", multiple=True, help="A model it serves, or a pattern; may be repeated. Default: all."
@@ -102,13 +109,16 @@ def add(
     """Probe a provider key and keep it as NAME."""
     if platform is (margin is None):
         raise click.UsageError("A platform credential has a --margin, and no other has one: say both or neither.")
+    chosen = dict(settings)
+    # The gateway's own identity has no key; the word stands for it.
+    key = _WORKLOAD if chosen.get("identity") == _WORKLOAD else read_secret(f"Key of {provider}")
     client = session.client()
     body = {
         "name": name,
         "provider": provider,
-        "key": read_secret(f"Key of {provider}"),
+        "key": key,
         "origin": origin,
-        "settings": dict(settings),
+        "settings": chosen,
         "region": region,
         "models": list(models) or None,
         "on_disconnect": on_disconnect,

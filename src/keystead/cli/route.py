@@ -76,7 +76,7 @@ def command() -> None:
 @click.option("--sticky", is_flag=True, help="Keep each virtual key on the same attempt (weighted routes).")
 @click.option("--unsupported", type=_UNSUPPORTED, default="refuse", show_default=True, help=_UNSUPPORTED_HELP)
 @connected
-def create(session: Session, **body: Any) -> None:
+def create(session: Session, /, **body: Any) -> None:
     """Create the route NAME: callers then write NAME where they write a model."""
     answer = session.client().post("model-routes", body=body)
     write(session, answer, lambda: _show(answer))

@@ -56,6 +56,7 @@ _MEDIA: Final = re.compile(
 _EARLIER_AUDIO: Final = b'"audio"'
 """An assistant's message may name audio that it spoke before."""
 _GEMINI_MEDIA: Final = re.compile(rb'"(?:inlineData|inline_data|fileData|file_data)"\s*:')
+_CONVERSE_MEDIA: Final = re.compile(rb'"(?:image|document|video|audio|s3Location)"\s*:\s*\{')
 _ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
 """No SDK writes a letter as an escape. Somebody else might, to pass by."""
 
@@ -88,6 +89,8 @@ def asked_output(json_body: JsonBody | None, dialect: Dialect) -> Asked:
     if json_body is None:
         return A_FORM
     members = json_body.members
+    if dialect is Dialect.BEDROCK:
+        return _of_converse(members)
     gemini = dialect is Dialect.GEMINI
     options = _options(members) if gemini else members
     limit = max((_count(options, name) for name in (_GEMINI_LIMITS if gemini else _LIMITS)), default=0)
@@ -100,6 +103,30 @@ def asked_output(json_body: JsonBody | None, dialect: Dialect) -> Asked:
         tools="tools" in members or "functions" in members,
         fast="speed" in members and bytes(members["speed"]) == b'"fast"',
     )
+
+
+def _of_converse(members: dict[str, msgspec.Raw]) -> Asked:
+    """Read a body of Converse. What a model is told beside it may hold a limit of the maker's own."""
+    inner = [_object(members.get(name)) for name in ("inferenceConfig", "additionalModelRequestFields")]
+    limits = [_count(each, name) for each in inner for name in ("maxTokens", *_LIMITS)]
+    tools = bytes(members.get("toolConfig", msgspec.Raw()))
+    media = any(name in members for name in ("promptVariables", "guardrailConfig")) or any(
+        _CONVERSE_MEDIA.search(content := bytes(members[name])) is not None
+        or (b"\\u00" in content and _ESCAPED_LETTER.search(content) is not None)
+        for name in ("messages", "system")
+        if name in members
+    )
+    return Asked(
+        max_output_tokens=max(limits) or None,
+        media=media,
+        rounds=ROUNDS if b'"systemTool"' in tools or _ESCAPED_LETTER.search(tools) is not None else 1,
+        tools=bool(tools),
+        fast="performanceConfig" in members and b'"optimized"' in bytes(members["performanceConfig"]),
+    )
+
+
+def _object(value: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
+    return _OBJECT.decode(value) if value is not None and bytes(value)[:1] == b"{" else {}
 
 
 def _options(members: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:

@@ -24,7 +24,13 @@ _COUNT: Final = msgspec.json.Decoder(int | None)
 _ROUTING: Final = frozenset({"model", "models", "stream", "stream_options", "previous_response_id"})
 _COUNTS: Final = frozenset({"n", "max_tokens", "max_completion_tokens", "max_output_tokens", "best_of"})
 _GEMINI_COUNTS: Final = frozenset({"candidateCount", "candidate_count", "maxOutputTokens", "max_output_tokens"})
-_GEMINI_OPTIONS: Final = ("generationConfig", "generation_config")
+_OPTIONS: Final = {
+    "generationConfig": _GEMINI_COUNTS,
+    "generation_config": _GEMINI_COUNTS,
+    "inferenceConfig": frozenset({"maxTokens"}),  # Bedrock's, as the next
+    "additionalModelRequestFields": frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"}),
+}
+"""Members that hold limits, and which."""
 _MAX_COUNT: Final = 2**31 - 1
 _USAGE_ASKED: Final = b'{"include_usage":true}'
 
@@ -65,9 +71,9 @@ def read_json(raw: bytes) -> JsonBody:
     members = _members_of(raw)
     _refuse_misspelt(members)
     _read_counts(members, _COUNTS)
-    for name in _GEMINI_OPTIONS:
+    for name, counts in _OPTIONS.items():
         if name in members and bytes(members[name])[:1] == b"{":
-            _read_counts(_members_of(bytes(members[name])), _GEMINI_COUNTS)
+            _read_counts(_members_of(bytes(members[name])), counts)
     stream = _read_stream(members.get("stream"))
     return JsonBody(
         raw=raw,

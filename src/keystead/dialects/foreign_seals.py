@@ -17,6 +17,7 @@ UNSIGNED_CALL: Final = "skip_thought_signature_validator"
 """What Google documents for calls that Gemini did not make itself: it validates signatures of function calls
 (ai.google.dev, "Thought signatures")."""
 
+_EXTRA: Final = "additionalModelRequestFields"
 _OURS: Final = "ks1."
 _OURS_IN_BASE64: Final = "a3MxL"
 _SIGNATURES: Final = frozenset({"thoughtSignature", "thought_signature"})
@@ -41,6 +42,8 @@ def without_foreign_seals(body: JsonBody, dialect: Dialect, endpoint: Endpoint) 
     changed: dict[str, msgspec.Raw | None] = {name: msgspec.Raw(msgspec.json.encode(cleaned))}
     if dialect is Dialect.ANTHROPIC and _loop_without_thinking(cleaned) and _thinks_to_a_budget(body):
         changed |= {"thinking": None, "context_management": None}  # the latter may ask to clear thinking
+    elif dialect is Dialect.BEDROCK and _loop_without_reasoning(cleaned):
+        changed |= _not_to_a_budget(body.members.get(_EXTRA))
     return with_members(body, changed)
 
 
@@ -82,6 +85,23 @@ def _is_foreign_thinking(block: dict[str, Any]) -> bool:
     return sealed is not None and _ours(block.get(sealed))
 
 
+def _converse_message(message: Any) -> Iterator[Any]:
+    """Bedrock's Converse: a thought is left out, and a message of nothing else with it."""
+    if isinstance(message, dict) and (blocks := _objects(message.get("content"))):
+        kept = [each for each in blocks if not _is_foreign_reasoning(each.get("reasoningContent"))]
+        if not kept:
+            return
+        message = message if len(kept) == len(blocks) else {**message, "content": kept}
+    yield message
+
+
+def _is_foreign_reasoning(found: Any) -> bool:
+    if not isinstance(found, dict):
+        return False
+    said = found.get("reasoningText")
+    return _ours(found.get("redactedContent")) or (isinstance(said, dict) and _ours(said.get("signature")))
+
+
 def _content(content: Any) -> Iterator[Any]:
     """Gemini's contents: the signature is left out, and a part of nothing else with it; a first call needs another."""
     parts = _objects(content.get("parts")) if isinstance(content, dict) else []
@@ -109,6 +129,27 @@ def _thinks_to_a_budget(body: JsonBody) -> bool:
     return thinking is not None and b'"enabled"' in bytes(thinking)
 
 
+def _not_to_a_budget(extra: msgspec.Raw | None) -> dict[str, msgspec.Raw | None]:
+    """Return what a request to Bedrock tells Claude in its own words, without thinking to a budget."""
+    try:
+        told = msgspec.json.decode(extra or b"{}", type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    if b'"enabled"' not in bytes(told.get("thinking", msgspec.Raw())):
+        return {}
+    kept = {name: value for name, value in told.items() if name != "thinking"}
+    return {_EXTRA: msgspec.Raw(msgspec.json.encode(kept))}
+
+
+def _loop_without_reasoning(messages: list[Any]) -> bool:
+    """Say of messages of Converse what `_loop_without_thinking` says of Anthropic's."""
+    for message in reversed(messages):
+        blocks = _objects(message.get("content")) if isinstance(message, dict) else []
+        if any("toolUse" in block for block in blocks):
+            return "reasoningContent" not in blocks[0]
+    return False
+
+
 def _loop_without_thinking(messages: list[Any]) -> bool:
     """Say whether the last message with tool calls does not begin with thinking, which a budget insists on."""
     for message in reversed(messages):
@@ -123,5 +164,6 @@ _CONVERSATIONS: Final[Mapping[tuple[Dialect, Endpoint], tuple[str, Callable[[Any
     (Dialect.OPENAI, Endpoint.CHAT): ("messages", _chat_message),
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): ("messages", _message),
     (Dialect.GEMINI, Endpoint.GENERATE): ("contents", _content),
+    (Dialect.BEDROCK, Endpoint.CONVERSE): ("messages", _converse_message),
 }
 """The member that holds a conversation, and what becomes of each entry of it."""

@@ -58,11 +58,27 @@ class UnreadableError(ValueError):
     """An answer that is not what its dialect says. The message names the place and repeats no content."""
 
 
+class Splitter(Protocol):
+    """Cuts a stream into events, whatever the sizes of the chunks it comes in."""
+
+    def feed(self, chunk: bytes) -> Sequence[bytes]:
+        """Take bytes and return the events they complete.
+
+        Raises:
+            UnreadableError: where events end cannot be told any more.
+        """
+        ...
+
+    def tail(self) -> bytes:
+        """Return what came behind the last whole event."""
+        ...
+
+
 class StreamReader(Protocol):
-    """Reads a provider's stream, one server-sent event at a time. Memory is bounded by one event."""
+    """Reads a provider's stream, one event at a time (server-sent, or a frame). Memory is bounded by one event."""
 
     def feed(self, event: bytes) -> Sequence[Event]:
-        """Take one whole event as it came (`event:` and `data:` lines); unknown kinds of events give nothing.
+        """Take one whole event as it came; unknown kinds of events give nothing.
 
         Raises:
             UnreadableError: it is no event of this dialect.
@@ -75,7 +91,7 @@ class StreamReader(Protocol):
 
 
 class StreamWriter(Protocol):
-    """Writes a stream for the caller. Each call returns whole server-sent events, possibly none."""
+    """Writes a stream for the caller. Each call returns whole events, possibly none."""
 
     def feed(self, event: Event) -> bytes:
         """Write an event."""

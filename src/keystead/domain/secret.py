@@ -7,7 +7,7 @@ class Secret:
     """Plaintext that refuses str, repr, formatting, comparison, hashing, copying, pickle and JSON.
 
     Only `reveal` gives the value, and import rules plus a test keep its callers few: the vault's lease, the
-    transport that writes the provider's auth header, and the vault's own sealing. Python cannot erase memory
+    authorizers that prove a caller to a provider, and the vault's own sealing. Python cannot erase memory
     reliably (nine copies of a key were left in CPython after one use, measured), so this type is about accidents,
     not about an attacker inside the process.
     """

@@ -10,6 +10,11 @@ class Dialect(StrEnum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
+    BEDROCK = "bedrock"
+
+
+MODEL_IN_PATH: Final = frozenset({Dialect.GEMINI, Dialect.BEDROCK})
+"""Where the path says which model is meant, and whether to stream; a member of the body called so is something else."""
 
 
 class Endpoint(StrEnum):
@@ -20,6 +25,7 @@ class Endpoint(StrEnum):
     COMPLETIONS = "completions"  # OpenAI legacy completions
     MESSAGES = "messages"  # Anthropic messages
     GENERATE = "generate"  # Gemini generateContent and streamGenerateContent
+    CONVERSE = "converse"  # Bedrock Converse and ConverseStream
     EMBEDDINGS = "embeddings"
     MODERATIONS = "moderations"
     IMAGES = "images"

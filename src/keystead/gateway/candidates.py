@@ -13,9 +13,10 @@ from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.rules import Caller
 from keystead.gateway.translate import wire_to
 from keystead.providers.table import PROVIDERS
-from keystead.routing.resolve import Candidate
+from keystead.routing.resolve import Candidate, split_name
 
 _NONE: Final[Mapping[CredentialId, Offer]] = MappingProxyType({})
+_GOOGLE_FOLDER: Final = "models/"
 
 
 def candidates_of(caller: Caller, *, dialect: Dialect, endpoint: Endpoint) -> list[Candidate]:
@@ -71,3 +72,16 @@ def refuse_unusable_name(model: str, credentials: Sequence[Credential], candidat
             param="model",
             next_step=f"The credential {name!r} is revoked, has no active key, or is not for this key or this API.",
         )
+
+
+def as_rules_name(model: str, credential: Credential) -> str:
+    """Return the name that rules are about: Google takes `models/gemini-3-pro` for `gemini-3-pro` in both its APIs."""
+    if Dialect.GEMINI in PROVIDERS[credential.provider].dialects:
+        while model.startswith(_GOOGLE_FOLDER):
+            model = model.removeprefix(_GOOGLE_FOLDER)
+    return model
+
+
+def model_on(asked: str, candidate: Candidate) -> str:
+    """Return what the candidate's provider calls the model that is asked for."""
+    return split_name(asked, [candidate])[1]

@@ -20,6 +20,7 @@ from keystead.domain.errors import ConflictError, KeysteadError, ProviderError
 from keystead.domain.models import ListedModel
 from keystead.domain.traffic import ErrorClass
 from keystead.gateway.snapshot import Snapshot
+from keystead.providers.authorization import Authorizers
 from keystead.providers.listing import can_list, list_models
 from keystead.providers.table import PROVIDERS
 from keystead.providers.transport import Transport
@@ -46,6 +47,7 @@ class Discovery:
         database: Database,
         snapshot: Callable[[], Snapshot],
         lease_door: LeaseDoor,
+        authorizers: Authorizers,
         transport_for: Callable[[str], Transport],
         clock: Clock,
         every_hours: int,
@@ -54,6 +56,7 @@ class Discovery:
         self._database = database
         self._snapshot = snapshot
         self._lease_door = lease_door
+        self._authorizers = authorizers
         self._transport_for = transport_for
         self._clock = clock
         self._every_us = every_hours * _HOUR_US
@@ -91,7 +94,8 @@ class Discovery:
         secret = await self._lease_door.lease(credential, credential.active)
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return await list_models(self._transport_for(provider.name), provider, credential, secret)
+                transport = self._transport_for(provider.name)
+                return await list_models(transport, self._authorizers, provider, credential, secret)
         except TimeoutError as error:
             raise ProviderError(
                 f"{provider.title} did not give its list of models in time.",

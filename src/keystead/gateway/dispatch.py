@@ -1,23 +1,30 @@
-"""Walk the attempt: lease the key, build the request, open the upstream. The only importer of the vault's lease."""
+"""Walk the attempt: build the request, lease the key, prove the caller, open the upstream. The only importer of the vault's lease."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from keystead.gateway.departure import ClientLeftError
 from keystead.gateway.flight import Flight
 from keystead.gateway.outgoing import outgoing
 from keystead.providers import request
+from keystead.providers.authorization import Authorizers
 from keystead.providers.failures import FIRST_BYTE_TIMEOUT
 from keystead.providers.transport import Transport, UpstreamResponse
 from keystead.vault.lease import LeaseDoor
+
+_UNAUTHORIZED: Final = 401
 
 
 class Dispatch:
     """Sends attempts to their providers."""
 
-    def __init__(self, *, lease_door: LeaseDoor, transport_for: Callable[[str], Transport]) -> None:
+    def __init__(
+        self, *, lease_door: LeaseDoor, authorizers: Authorizers, transport_for: Callable[[str], Transport]
+    ) -> None:
         """Wire the door to plaintext and the transports (`transport_for` takes a provider's name)."""
         self._lease_door = lease_door
+        self._authorizers = authorizers
         self._transport_for = transport_for
 
     async def launch(self, flight: Flight) -> None:
@@ -40,18 +47,22 @@ class Dispatch:
                 method=ask.method,
                 model=step.model,
                 query=out.query,
+                stream=ask.stream,
                 client_headers=ask.headers.items(),
                 body=out.body,
             )
             secret = await self._lease_door.lease(step.credential, step.version)
+            authorized = await self._authorizers.authorize(step.provider, upstream, step.credential, secret)
             response = await _in_time(
-                self._transport_for(step.provider.name).open(upstream, secret), step.first_byte_timeout_s
+                self._transport_for(step.provider.name).open(upstream, authorized), step.first_byte_timeout_s
             )
         except asyncio.CancelledError:
             await flight.cancel()
             if flight.client_left and flight.gave_up_waiting():
                 raise ClientLeftError from None
             raise
+        if response.status == _UNAUTHORIZED:
+            self._authorizers.refused(step.credential)
         flight.answered(response, withhold_usage=out.withhold_usage)
         if flight.translation is not None and flight.answers:
             flight.translation.check(response.content_type)

@@ -30,7 +30,11 @@ from keystead.gateway.walk import Walk
 from keystead.policy.access import Finding
 from keystead.policy.consents import find_consent
 
-_DIALECTS: Final = {Endpoint.MESSAGES: Dialect.ANTHROPIC, Endpoint.GENERATE: Dialect.GEMINI}
+_DIALECTS: Final = {
+    Endpoint.MESSAGES: Dialect.ANTHROPIC,
+    Endpoint.GENERATE: Dialect.GEMINI,
+    Endpoint.CONVERSE: Dialect.BEDROCK,
+}
 """What an endpoint is usually called in; everything else in OpenAI's."""
 
 

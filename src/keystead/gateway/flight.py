@@ -23,7 +23,7 @@ from keystead.gateway.departure import Departure
 from keystead.gateway.faults import fault_of
 from keystead.gateway.means import BEYOND_HELD, Means, posts
 from keystead.gateway.plan import Step
-from keystead.gateway.translate import Translation
+from keystead.gateway.translate import Translation, is_stream
 from keystead.metering.meter import Meter, meter_for
 from keystead.metering.pricing import cost_of
 from keystead.providers.classify import Refusal, classify
@@ -207,7 +207,7 @@ class Flight:
     @property
     def is_events(self) -> bool:
         """The answer comes as events: if it is translated, one by one."""
-        return "event-stream" in self._response().content_type
+        return is_stream(self._response().content_type)
 
     def _known_usage(self) -> Usage | None:
         return None if self._reading.source is UsageSource.NONE else self._reading.usage

@@ -4,13 +4,14 @@ from typing import Final
 
 import msgspec
 
-from keystead.dialects.body import rewrite
+from keystead.dialects.body import JsonBody, read_json, rewrite, with_members
 from keystead.dialects.foreign_seals import without_foreign_seals
 from keystead.dialects.multipart import replace_field
-from keystead.domain.traffic import Dialect, Endpoint
+from keystead.domain.traffic import MODEL_IN_PATH, Dialect, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.plan import Step
 from keystead.gateway.translate import Translation
+from keystead.providers import vertex
 
 _STREAMED_CHATS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 
@@ -33,7 +34,8 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
     `stream_options.include_usage` an OpenAI chat stream carries no usage at all (127 of 127 recorded streams).
     """
     if translation is not None:
-        return Outgoing(tail=translation.tail, query=translation.query, body=translation.body)
+        body = _hosted(read_json(translation.body), step) if _is_hosted(step) else translation.body
+        return Outgoing(tail=translation.tail, query=translation.query, body=body)
     query = ask.query.decode("latin-1")
     if ask.json is None:
         return Outgoing(tail=ask.tail, query=query, body=_with_model(ask, step))
@@ -44,11 +46,23 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
         and not ask.json.wants_usage
         and step.provider.quirks.stream_usage_option
     )
-    # In Gemini's dialect the model stands in the path, and a `model` member (embeddings) is the caller's own.
-    model = step.model if ask.json.model is not None and ask.dialect is not Dialect.GEMINI else None
+    # Where the model stands in the path, a `model` member (Gemini's embeddings) is the caller's own.
+    model = step.model if ask.json.model is not None and ask.dialect not in MODEL_IN_PATH else None
     own = without_foreign_seals(ask.json, ask.dialect, ask.endpoint)
     body = rewrite(own, model=model, include_usage=inject)
+    if _is_hosted(step):
+        body = _hosted(read_json(body), step)
     return Outgoing(tail=ask.tail, query=query, body=body, withhold_usage=inject)
+
+
+def _is_hosted(step: Step) -> bool:
+    """Vertex AI asks for more than the dialect says, but in Gemini's, which is its own."""
+    return step.provider.quirks.publisher_paths and step.wire[0] is not Dialect.GEMINI
+
+
+def _hosted(body: JsonBody, step: Step) -> bytes:
+    """Return the body as Vertex AI takes it: see `providers.vertex`."""
+    return with_members(body, vertex.members(*step.wire, model=step.model)).raw
 
 
 def _with_model(ask: Ask, step: Step) -> bytes:

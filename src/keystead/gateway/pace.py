@@ -13,7 +13,14 @@ from keystead.gateway.rules import Caller
 from keystead.limits.rates import Admission, Rates
 
 _WRITES: Final = frozenset(
-    {Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES, Endpoint.GENERATE}
+    {
+        Endpoint.CHAT,
+        Endpoint.COMPLETIONS,
+        Endpoint.RESPONSES,
+        Endpoint.MESSAGES,
+        Endpoint.GENERATE,
+        Endpoint.CONVERSE,
+    }
 )
 """Endpoints whose answers are written token by token."""
 

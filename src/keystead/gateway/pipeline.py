@@ -17,7 +17,7 @@ from keystead.domain.grants import DataClass
 from keystead.domain.ids import InstanceId
 from keystead.domain.means import refused_by
 from keystead.domain.records import FREE, RequestIntent, Settlement
-from keystead.domain.traffic import Fault, State
+from keystead.domain.traffic import Endpoint, Fault, State
 from keystead.gateway.ask import Ask
 from keystead.gateway.candidates import candidates_of
 from keystead.gateway.departure import Departure
@@ -50,6 +50,8 @@ MOST_AT_ONCE: Final = 128 << 10
 _LOOKERS: Final = 2
 """Threads for that. The event loop competes with them for the interpreter, so they are few; with two, one body that takes
 long does not hold up all others."""
+
+_ABOUT_MODELS: Final = frozenset({"model_not_allowed", "not_granted", "data_class_refused"})
 
 
 class Pipeline:
@@ -91,7 +93,10 @@ class Pipeline:
             seen, plan = case.ask, case.plan  # recorded, whatever becomes of it
             admission = await self._pace.admit(case.caller, plan, seen)
         except KeysteadError as error:
-            await self.refuse(key, seen, error, plan)
+            hidden = _hidden(error, ask)
+            await self.refuse(key, seen, hidden or error, plan)
+            if hidden is not None:
+                raise hidden from error
             raise
         trip = Trip(
             case=case,
@@ -286,6 +291,21 @@ def _class_so_far(caller: Caller, ask: Ask) -> str:
         return data_class_of(caller, ask).name
     except KeysteadError:
         return ""
+
+
+def _hidden(error: KeysteadError, ask: Ask) -> KeysteadError | None:
+    """Return what is told, in place of a refusal, about a model that is asked after and not asked for something.
+
+    What others may use is to such a caller as if it never was. `explain` says why to who may know.
+    """
+    if ask.endpoint is not Endpoint.MODELS or not ask.model or error.code not in _ABOUT_MODELS:
+        return None
+    return NotFoundError(
+        f"There is no model {ask.model!r} here.",
+        code="model_not_found",
+        param="model",
+        next_step="GET /v1/models lists what this key may use.",
+    )
 
 
 def _refused(error: KeysteadError, plan: Plan | None) -> str:

@@ -14,19 +14,17 @@ from keystead.domain.errors import NotFoundError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.routes import ModelRoute, RouteAttempt
 from keystead.domain.traffic import Dialect, Endpoint, Owner
-from keystead.gateway.candidates import candidates_for, candidates_of, refuse_unusable_name
+from keystead.gateway.candidates import as_rules_name, candidates_for, candidates_of, model_on, refuse_unusable_name
 from keystead.gateway.family import choose, is_family, named_in, no_member
 from keystead.gateway.rules import Caller
 from keystead.gateway.translate import Wire, wire_to
 from keystead.policy.facts import Facts
-from keystead.providers.table import PROVIDERS, Provider
+from keystead.providers.row import Provider
+from keystead.providers.table import PROVIDERS
 from keystead.routing.resolve import Candidate, finds, is_within, resolve, split_name
 
 _REFUSALS_KEPT: Final = 8
 """Credentials whose refusal is kept in a record; `explain` shows all of them."""
-
-
-_GOOGLE_FOLDER: Final = "models/"
 
 _NEARNESS: Final = ("model_not_allowed", "not_granted", "data_class_refused")
 """Refusals by how little is missing: the nearest to being allowed is the one that is told."""
@@ -112,7 +110,7 @@ def plan_for(question: Question) -> Plan:
     refuse_unusable_name(question.model, rules.credentials, candidates)
     if is_family(question.model, candidates):
         return _of_family(question, candidates)
-    judged = [judge(question, candidate, _model_on(question.model, candidate)) for candidate in candidates]
+    judged = [judge(question, candidate, model_on(question.model, candidate)) for candidate in candidates]
     choice, step = _resolved(question, candidates, judged)
     return _plan(
         question,
@@ -209,7 +207,7 @@ def _check_endpoint(key: VirtualKey, endpoint: Endpoint) -> None:
 def judge(question: Question, candidate: Candidate, model: str) -> tuple[Considered, Step | None]:
     """Decide about `model` on one credential: the key's narrowing, the grants, then the data class."""
     caller, credential = question.caller, candidate.credential
-    model = _as_rules_name(model, credential)
+    model = as_rules_name(model, credential)
 
     def refused(code: str, reason: str) -> tuple[Considered, None]:
         return Considered(credential=credential.name, model=model, allowed=False, reason=reason, code=code), None
@@ -227,10 +225,10 @@ def judge(question: Question, candidate: Candidate, model: str) -> tuple[Conside
 
 
 def _step(question: Question, credential: Credential, model: str, grant_id: str | None) -> Step:
-    provider = PROVIDERS[credential.provider]
-    wire = wire_to(provider, (question.dialect, question.endpoint))
+    provider = PROVIDERS[credential.provider].serving(model)
+    asked = (question.dialect, question.endpoint)
+    wire = wire_to(provider, asked) or asked  # what this one model is not asked for is refused before it is sent
     assert credential.active is not None, "candidates are usable"
-    assert wire is not None, "candidates can be asked"
     return Step(
         credential=credential,
         version=credential.active,
@@ -276,7 +274,7 @@ def _of_family(question: Question, candidates: Sequence[Candidate]) -> Plan:
     judged = [
         (candidate, found)
         for candidate in named_in(question.model, candidates)
-        if (found := _newest(question, candidate, _model_on(question.model, candidate))) is not None
+        if (found := _newest(question, candidate, model_on(question.model, candidate))) is not None
     ]
     if not judged:
         raise no_member(question.model)
@@ -388,18 +386,6 @@ def _same_model(credential: Credential, makes: tuple[str, ...], first: Step) -> 
     if credential.models is None and credential.provider != first.provider.name:
         return False
     return finds(first.model, Candidate(credential=credential, makes=makes))
-
-
-def _as_rules_name(model: str, credential: Credential) -> str:
-    """Return the name that rules are about: Google takes `models/gemini-3-pro` for `gemini-3-pro` in both its APIs."""
-    if Dialect.GEMINI in PROVIDERS[credential.provider].dialects:
-        while model.startswith(_GOOGLE_FOLDER):
-            model = model.removeprefix(_GOOGLE_FOLDER)
-    return model
-
-
-def _model_on(asked: str, candidate: Candidate) -> str:
-    return split_name(asked, [candidate])[1]
 
 
 def _denied(first: Considered, *, also: Sequence[Considered] = ()) -> PolicyDenied:

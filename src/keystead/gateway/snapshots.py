@@ -5,6 +5,7 @@ process counts at once (the admin API calls `refresh`); a change made by another
 polling one row, `snapshot_revision`, four times a second, so a revoked key is unused everywhere within a second.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -46,6 +47,8 @@ class Snapshots:
         self._prices = prices.load_snapshot()
         self._known = KnownModels(ModelCatalogue())
         self._current: Snapshot | None = None
+        self.swapped: list[Callable[[Snapshot], None]] = []
+        """Who is told of each new snapshot."""
         self._begun = 0
         self._swapped = 0
         """Compilations that began, and which of them the current snapshot is."""
@@ -97,6 +100,8 @@ class Snapshots:
             callers={},
             plans={},
         )
+        for told in self.swapped:
+            told(self._current)
 
     async def poll(self) -> None:
         """Refresh if another process changed the tables."""

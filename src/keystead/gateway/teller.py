@@ -20,8 +20,9 @@ from keystead.domain.clock import Clock
 from keystead.domain.errors import ProviderError
 from keystead.domain.secret import Secret
 from keystead.ledger.webhook import HEADER, signature_of
+from keystead.providers.authorization import with_key
 from keystead.providers.request import UpstreamRequest
-from keystead.providers.table import Auth
+from keystead.providers.row import Auth
 from keystead.providers.transport import Transport
 from keystead.storage.database import Database
 from keystead.telemetry import Metrics
@@ -95,7 +96,7 @@ class Teller:
         )
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                response = await self._transport.open(request, Secret(signatures))
+                response = await self._transport.open(request, with_key(request, Secret(signatures)))
         except (ProviderError, TimeoutError) as error:
             log.warning("notice_not_taken", notice=notice.id, error=type(error).__name__)
             return False

@@ -11,11 +11,13 @@ from urllib.parse import quote
 import msgspec
 
 from keystead.dialects.anthropic_messages import ANTHROPIC_MESSAGES
+from keystead.dialects.bedrock_converse import BEDROCK_CONVERSE
+from keystead.dialects.eventstream import CONTENT_TYPE, FrameSplitter
 from keystead.dialects.gemini_generate import GEMINI_GENERATE
 from keystead.dialects.openai_chat import OPENAI_CHAT
 from keystead.dialects.openai_responses import OPENAI_RESPONSES
 from keystead.dialects.sse import SseSplitter
-from keystead.dialects.translating import StreamReader, StreamWriter, Translator, UnreadableError, Written
+from keystead.dialects.translating import Splitter, StreamReader, StreamWriter, Translator, UnreadableError, Written
 from keystead.domain.chat import ChatRequest, Event, Failed, Finished, Loss, Started
 from keystead.domain.errors import InvalidRequestError, ProviderError
 from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
@@ -23,7 +25,7 @@ from keystead.domain.usage import Usage
 from keystead.gateway.ask import Ask
 from keystead.gateway.own_tools import OwnTools
 from keystead.providers.profiles import PROFILES
-from keystead.providers.table import Provider
+from keystead.providers.row import Provider
 
 Wire = tuple[Dialect, Endpoint]
 """A dialect, and which of its endpoints."""
@@ -33,6 +35,7 @@ CHATS: Final[Mapping[Wire, Translator]] = {
     (Dialect.GEMINI, Endpoint.GENERATE): GEMINI_GENERATE,
     (Dialect.OPENAI, Endpoint.CHAT): OPENAI_CHAT,
     (Dialect.OPENAI, Endpoint.RESPONSES): OPENAI_RESPONSES,
+    (Dialect.BEDROCK, Endpoint.CONVERSE): BEDROCK_CONVERSE,
 }
 """What can be translated into each other, in the order in which a provider that speaks several is spoken to."""
 
@@ -40,11 +43,24 @@ _LONGEST_EVENT: Final = 8 * 1024 * 1024
 _FIELDS_TOLD: Final = 20
 _PLAIN: Final = "[]{}()<>=:;/+*@$&!?'\" "
 """What stands in a header as it is, beside letters and digits: neither a comma nor `%`."""
+_SSE: Final = "text/event-stream"
 _TAILS: Final = {
     Endpoint.MESSAGES: "/messages",
     Endpoint.CHAT: "/chat/completions",
     Endpoint.RESPONSES: "/responses",
 }
+
+
+def is_stream(content_type: str) -> bool:
+    """Say whether an answer of this type comes in events."""
+    return content_type in {_SSE, CONTENT_TYPE}
+
+
+def splitter_of(dialect: Dialect) -> Splitter:
+    """Return what cuts a stream of `dialect` into events."""
+    if dialect is Dialect.BEDROCK:
+        return FrameSplitter(limit=_LONGEST_EVENT)
+    return SseSplitter(limit=_LONGEST_EVENT)
 
 
 def wire_to(provider: Provider, asked: Wire) -> Wire | None:
@@ -70,7 +86,7 @@ class Translation:
         self._request = request
         self._caller, self._provider = CHATS[ask.dialect, ask.endpoint], CHATS[wire]
         self._tools = OwnTools(request.tools)
-        self._splitter = SseSplitter(limit=_LONGEST_EVENT)
+        self._splitter = splitter_of(wire[0])
         self._reader: StreamReader | None = None
         self._writer: StreamWriter | None = None
         self._finished = False
@@ -89,7 +105,7 @@ class Translation:
         Raises:
             ProviderError: it sends a stream instead of an answer, or the other way round.
         """
-        if ("event-stream" in content_type) is not self._ask.stream:
+        if is_stream(content_type) is not self._ask.stream:
             raise _garbled("The provider's answer is of another kind than was asked for.", "unexpected_answer")
 
     @property
@@ -97,7 +113,16 @@ class Translation:
         """The path below the provider's prefix."""
         if self.wire[1] is Endpoint.GENERATE:
             return f"/models/{{model}}:{'streamGenerateContent' if self._ask.stream else 'generateContent'}"
+        if self.wire[1] is Endpoint.CONVERSE:
+            return f"/model/{{model}}/{'converse-stream' if self._ask.stream else 'converse'}"
         return _TAILS[self.wire[1]]
+
+    @property
+    def content_type(self) -> bytes:
+        """What the caller is sent."""
+        if not self._ask.stream:
+            return b"application/json"
+        return (CONTENT_TYPE if self._ask.dialect is Dialect.BEDROCK else _SSE).encode()
 
     @property
     def query(self) -> str:
@@ -123,7 +148,10 @@ class Translation:
         Raises:
             ProviderError: it cannot be read.
         """
-        return self._written(self._splitter.feed(chunk))
+        try:
+            return self._written(self._splitter.feed(chunk))
+        except UnreadableError as error:
+            raise _unreadable(error) from error
 
     def end(self, usage: Usage | None) -> bytes:
         """Return the end of the caller's stream, once the provider's came to its end.
@@ -132,7 +160,10 @@ class Translation:
             ProviderError: it did not come to its own end, or cannot be read. A caller must not take it for whole.
         """
         tail = self._splitter.tail()
-        out = self._written([tail] if tail.strip() else [])
+        try:
+            out = self._written([tail] if tail.strip() else [])
+        except UnreadableError as error:
+            raise _unreadable(error) from error
         out += self._heard(self._events.end())
         if self._failed:
             return out
@@ -168,10 +199,7 @@ class Translation:
         return self._writer
 
     def _written(self, events: Iterable[bytes]) -> bytes:
-        try:
-            return b"".join([self._heard(self._events.feed(event)) for event in events])
-        except UnreadableError as error:
-            raise _unreadable(error) from error
+        return b"".join([self._heard(self._events.feed(event)) for event in events])
 
     def _heard(self, events: Sequence[Event]) -> bytes:
         named = (msgspec.structs.replace(e, **self._own_name) if isinstance(e, Started) else e for e in events)
@@ -197,7 +225,7 @@ def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str, drop: bo
             and may not be dropped.
     """
     request = CHATS[ask.dialect, ask.endpoint].read_request(ask.body, model=model, stream=ask.stream)
-    written = CHATS[wire].write_request(request, PROFILES[provider.name])
+    written = CHATS[wire].write_request(request, PROFILES[provider.profile or provider.name])
     grave = [loss for loss in (*request.losses, *written.losses) if loss.grave]
     if grave and not drop:
         raise _not_said(grave, provider)

@@ -23,8 +23,8 @@ class UsableModel(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """What to ask for."""
-    qualified: str
-    """The same with its provider or credential before it; for a route, its name."""
+    names: frozenset[str]
+    """Every name it has here: its own, and with its provider or credential before it."""
     provider: str
     """Who serves it; empty for one of the organization's routes."""
     known: KnownModel | None
@@ -35,7 +35,7 @@ def usable_models(question: Question) -> list[UsableModel]:
     """Return the organization's routes, then what is behind its credentials; `question` says who asks, and how."""
     rules = question.caller.rules
     found = [
-        UsableModel(name=name, qualified=name, provider="", known=None)
+        UsableModel(name=name, names=frozenset({name}), provider="", known=None)
         for name in rules.routes
         if _is_planned(msgspec.structs.replace(question, model=name))
     ]
@@ -60,7 +60,8 @@ def _usable_on(question: Question, candidate: Candidate, candidates: Sequence[Ca
         qualified = f"{prefix}/{model.name}"
         name = model.name if _leads_to(model.name, candidate, candidates, question) else qualified
         if judge(msgspec.structs.replace(question, model=name), candidate, model.name)[1] is not None:
-            yield UsableModel(name=name, qualified=qualified, provider=credential.provider, known=model)
+            named = {name, qualified, f"{credential.name}/{model.name}"}
+            yield UsableModel(name=name, names=frozenset(named), provider=credential.provider, known=model)
 
 
 def _leads_to(model: str, candidate: Candidate, candidates: Sequence[Candidate], question: Question) -> bool:

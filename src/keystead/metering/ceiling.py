@@ -48,7 +48,14 @@ _ROUNDING: Final = Decimal("1.05")
 """The list rounds context windows: 1,000,000 may stand for 1,048,576."""
 
 _TEXT: Final = frozenset(
-    {Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.COMPLETIONS, Endpoint.MESSAGES, Endpoint.GENERATE}
+    {
+        Endpoint.CHAT,
+        Endpoint.RESPONSES,
+        Endpoint.COMPLETIONS,
+        Endpoint.MESSAGES,
+        Endpoint.GENERATE,
+        Endpoint.CONVERSE,
+    }
 )
 _TEXT_INPUT: Final = tuple(name for name in INPUT_COUNTS if not {"audio", "image", "video"} & set(name.split("_")))
 _REPORT_REGION: Final = {"anthropic": ("us",)}

@@ -1,6 +1,6 @@
 """The meter: watches the bytes of one answer pass and reads its usage from a copy.
 
-Two things vary independently. How the bytes are framed (a body, server-sent events, a JSON array) follows from the
+Two things vary independently. How the bytes are framed (a body, server-sent events, frames, a JSON array) follows from the
 content type; where in a frame the usage is, and what its numbers mean, follows from the dialect, the endpoint and
 the provider (`read_*.py`). A meter never raises and holds a bounded number of bytes, whatever the provider sends.
 """
@@ -11,12 +11,15 @@ from functools import partial
 from itertools import islice
 from typing import Final, Protocol
 
+from keystead.dialects.eventstream import CONTENT_TYPE, FrameSplitter
 from keystead.dialects.json_array import JsonArraySplitter
 from keystead.dialects.sse import SseSplitter, data_of
+from keystead.dialects.translating import UnreadableError
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.domain.usage import Reading, Usage, UsageSource
 from keystead.metering.read_answer import BODY_UNREADABLE, EVENT_UNREADABLE, Answer, is_json
 from keystead.metering.read_anthropic import MessagesAnswer
+from keystead.metering.read_bedrock import ConverseAnswer
 from keystead.metering.read_chat import ChatAnswer
 from keystead.metering.read_gemini import GenerateAnswer
 from keystead.metering.read_media import MediaAnswer
@@ -83,6 +86,8 @@ def meter_for(
     answer.model_asked = request_model
     if kind == "text/event-stream" or (stream and not kind):
         return _Events(answer)
+    if kind == CONTENT_TYPE:
+        return _Frames(answer)
     if stream and (dialect, endpoint) == (Dialect.GEMINI, Endpoint.GENERATE):
         return _Elements(answer)
     return _Body(answer)
@@ -120,6 +125,32 @@ class _Events:
             self._answer.counts.flag(EVENT_UNREADABLE)
         if complete:
             self._answer.completed()
+        if self._splitter.dropped:
+            self._answer.counts.flag(EVENT_TOO_LARGE)
+        return self._answer.reading()
+
+
+class _Frames:
+    """Frames of an AWS event stream."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._splitter = FrameSplitter(limit=MOST_KEPT)
+        self._lost = False
+
+    def feed(self, chunk: bytes) -> None:
+        if self._lost:
+            return
+        try:
+            for frame in self._splitter.feed(chunk):
+                self._answer.event(frame)
+        except UnreadableError:
+            self._answer.counts.flag(EVENT_UNREADABLE)
+            self._lost = True
+
+    def finish(self, *, complete: bool) -> Reading:
+        if complete and not self._lost and self._splitter.tail():
+            self._answer.counts.flag(EVENT_UNREADABLE)
         if self._splitter.dropped:
             self._answer.counts.flag(EVENT_TOO_LARGE)
         return self._answer.reading()
@@ -189,5 +220,6 @@ _ANSWERS: Final[dict[tuple[Dialect, Endpoint], Callable[[str], Answer]]] = {
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): MessagesAnswer,
     (Dialect.GEMINI, Endpoint.GENERATE): GenerateAnswer,
     (Dialect.GEMINI, Endpoint.EMBEDDINGS): GenerateAnswer,
+    (Dialect.BEDROCK, Endpoint.CONVERSE): ConverseAnswer,
 }
 """Who reads what. Model lists and token counts are free and have no usage, so they have no entry."""

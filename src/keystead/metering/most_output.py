@@ -52,7 +52,7 @@ RULES: Final = (
         source="https://developers.openai.com/api/docs/models/gpt-4o",
     ),
     OutputRule(
-        providers=("google",),
+        providers=("google", "vertex"),
         models=("gemini-2.5-*", "gemini-3*"),
         tokens=65_536,
         source="https://ai.google.dev/gemini-api/docs/models",

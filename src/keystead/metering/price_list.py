@@ -15,9 +15,13 @@ _WILDCARDS: Final = re.compile(r"[*?\[]")
 _FINE_TUNED: Final = re.compile(r"^ft:|\.ft-|^tunedmodels/")
 """OpenAI and Mistral (`ft:…`), Azure (`gpt-4o-mini-2024-07-18.ft-…`), Gemini (`tunedModels/…`)."""
 
-_BORROWED: Final = {"azure": ("openai", "anthropic")}
+_ARN: Final = re.compile(r"arn:aws[^:/]*:bedrock:[^/]*:(?:foundation-model|inference-profile)/(.+)")
+"""Names of Bedrock's that hold the model's id. Those of application inference profiles do not."""
+
+_BORROWED: Final = {"azure": ("openai", "anthropic"), "vertex": ("google", "anthropic", "mistral")}
 """Azure lists OpenAI's and Anthropic's models at their makers' prices for Global deployments, without tier rates.
-DeepSeek, xAI and other makers' models have prices of their own there, so they are not borrowed."""
+DeepSeek, xAI and other makers' models have prices of their own there, so they are not borrowed. Vertex AI lists Google's,
+Anthropic's and Mistral's at the makers' prices for its global endpoint; the other makers' have prices of its own."""
 
 
 def is_fine_tuned(name: str) -> bool:
@@ -109,8 +113,14 @@ class Catalogue:
         fine-tuned names: they have tariffs of their own, never the base model's.
         """
         wanted = name.lower().removeprefix("models/")
+        if (arn := _ARN.fullmatch(wanted)) is not None:
+            wanted = arn[1]
         if not wanted:
             return None
+        if (
+            provider == "vertex"
+        ):  # `claude-sonnet-4-5@20250929`, and `google/gemini-…` in its OpenAI-compatible endpoint
+            wanted = wanted.removeprefix("google/").removesuffix("@default").replace("@", "-")
         for owner in (provider, *_BORROWED.get(provider, ())):
             model = self._index(owner).find(wanted)
             if model is not None:

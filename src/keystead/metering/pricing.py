@@ -31,6 +31,9 @@ _TIERS_AT_STANDARD_PRICE: Final = {"groq": frozenset({"flex"})}
 _MINIMUM_AUDIO_SECONDS: Final = {"groq": Decimal(10)}
 """Groq bills at least ten seconds per transcription (console.groq.com/docs/speech-to-text)."""
 
+_NO_REGION: Final = "not_available"
+"""What Anthropic's answer says where it does not place the work, as on other companies' platforms."""
+
 _MEASURES: Final = frozenset({"images", "characters", "audio_seconds", "pages"})
 """Units that measure what tokens may measure too: without a price of their own they are information, if the tokens
 are billed. Any other unit (a search, a tool call) is billed on top."""
@@ -74,7 +77,7 @@ def cost_of(
             model_sent=model_sent,
             model_served=reading.model or "",
             tier=_tier(provider, reading),
-            region=(reading.region or region).lower(),
+            region=_region(reading, region).lower(),
             at=at,
         )
         computed = _computed(book.tariff(terms), provider, reading)
@@ -139,6 +142,11 @@ def _billed(rates: Rates, provider: str, usage: Usage) -> Iterator[tuple[str, in
             yield name, amount, rates.units.get(name)
     if "requests" in rates.units:
         yield "requests", 1, rates.units["requests"]
+
+
+def _region(reading: Reading, called: str) -> str:
+    said = reading.region or ""
+    return called if said in {"", _NO_REGION} else said
 
 
 def _tier(provider: str, reading: Reading) -> str:

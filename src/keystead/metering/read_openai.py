@@ -44,6 +44,7 @@ _CHAT_RULES: Final = {
     "xai": Rule(reasoning_outside=True),
     "mistral": Rule(audio_outside=True),
     "google": Rule(output_is_the_rest=True),
+    "vertex": Rule(output_is_the_rest=True),
     "openrouter": Rule(write_ttl="5m"),
 }
 

@@ -22,6 +22,7 @@ class RegionRule(msgspec.Struct, frozen=True, kw_only=True):
 
     provider: str
     regions: tuple[str, ...]
+    """Shell-style patterns."""
     factor: Decimal
     exempt: tuple[str, ...] = ()
     """Patterns of models without the surcharge."""
@@ -66,6 +67,26 @@ _OPENAI_BEFORE_MARCH_2026: Final = (
 """Released before the surcharge began. A closed list: what is released later is not on it, so a new model is
 surcharged without an entry here."""
 
+_VERTEX_BEFORE_SURCHARGE: Final = (
+    "claude-3*",
+    "claude-opus-4",
+    "claude-opus-4-1*",
+    "claude-opus-4-2025*",
+    "claude-opus-4@*",
+    "claude-sonnet-4",
+    "claude-sonnet-4-2025*",
+    "claude-sonnet-4@*",
+    "codestral*",
+    "gemini-1*",
+    "gemini-2*",
+    "gemini-3-*",
+    "gemini-3.1-flash-lite-preview*",
+    "gemini-3.1-pro-preview*",
+    "ministral*",
+    "mistral*",
+)
+"""At the same price everywhere; a closed list, as above."""
+
 RULES: Final = (
     RegionRule(
         provider="openai",
@@ -99,6 +120,13 @@ RULES: Final = (
         factor=Decimal("1.25"),
         source="https://docs.together.ai/docs/serverless/geo-specific-inference",
     ),
+    RegionRule(
+        provider="vertex",
+        regions=("*",),  # every one but `global`, the multi-regions as well
+        factor=Decimal("1.1"),
+        exempt=_VERTEX_BEFORE_SURCHARGE,
+        source="https://cloud.google.com/vertex-ai/generative-ai/pricing",
+    ),
     # Data Zone and Regional deployments have price lists of their own that the price source does not hold.
     RegionRule(
         provider="azure",
@@ -120,7 +148,7 @@ def region_factor(provider: str, region: str, model: str) -> Decimal | None:
     rule = _BY_PROVIDER.get(provider)
     if rule is None or region in DEFAULT_REGIONS:
         return ONE
-    if region not in rule.regions:
+    if not any(fnmatchcase(region, pattern) for pattern in rule.regions):
         return None
     return ONE if _exempt(rule, model.lower()) else rule.factor
 

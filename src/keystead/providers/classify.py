@@ -103,6 +103,11 @@ _RULES: Final = (
                 "invalid_authentication",
                 "unauthenticated",
                 "account_deactivated",
+                "unrecognizedclientexception",  # AWS's, here and below
+                "invalidsignatureexception",
+                "incompletesignatureexception",
+                "missingauthenticationtokenexception",
+                "expiredtokenexception",
             }
         ),
         phrases=(
@@ -113,6 +118,8 @@ _RULES: Final = (
             "api key was reported as leaked",
             "invalid x-api-key",
             "security token included in the request is",
+            "make sure your api key is valid",  # Bedrock, with AccessDeniedException
+            "bearer token has expired",
         ),
     ),
     _Rule(
@@ -124,6 +131,8 @@ _RULES: Final = (
                 "service_tier_capacity_exceeded",
                 "capacity_exceeded",
                 "unavailable",
+                "modelnotreadyexception",
+                "serviceunavailableexception",
             }
         ),
         phrases=("is overloaded", "currently overloaded", "over capacity", "loading model", "no healthy upstream"),
@@ -131,7 +140,15 @@ _RULES: Final = (
     _Rule(
         error_class=ErrorClass.THROTTLED,
         codes=frozenset(
-            {"rate_limit_exceeded", "rate_limit_error", "ramp_limit_exceeded", "ratelimitreached", "resource_exhausted"}
+            {
+                "rate_limit_exceeded",
+                "rate_limit_error",
+                "ramp_limit_exceeded",
+                "ratelimitreached",
+                "resource_exhausted",
+                "throttlingexception",
+                "servicequotaexceededexception",
+            }
         ),
     ),
     _Rule(
@@ -172,6 +189,10 @@ _RULES: Final = (
             "no endpoints found",
             "no allowed providers are available",
             "is not found for api version",
+            "not servable in region",  # Vertex AI
+            "model identifier is invalid",
+            "with on-demand throughput",  # Bedrock: there only under the id of an inference profile
+            "reached the end of its life",
         ),
     ),
     _Rule(
@@ -257,6 +278,8 @@ def classify(
         now_us: Unix microseconds, to read a `retry-after` that is a date; without it such a date is ignored.
     """
     facts = _facts(body)
+    if kind := first(headers, "x-amzn-errortype"):  # AWS says there what it is: `ThrottlingException:http://…`
+        facts = msgspec.structs.replace(facts, codes=facts.codes | {kind.partition(":")[0].strip().lower()})
     error_class = _class_of(provider, status, facts)
     said = first(headers, "x-should-retry").lower()
     return Refusal(
@@ -317,7 +340,13 @@ def _message(error: dict[str, Any], value: dict[str, Any]) -> str:
     found = next(
         (
             said
-            for said in (error.get("message"), value.get("message"), value.get("detail"), error.get("error"))
+            for said in (
+                error.get("message"),
+                error.get("Message"),
+                value.get("message"),
+                value.get("detail"),
+                error.get("error"),
+            )
             if said
         ),
         "",

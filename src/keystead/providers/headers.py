@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from keystead.providers.redact import Redactor
+from keystead.providers.redact import AnyRedactor
 
 _ALLOWED: Final = frozenset(
     {
@@ -28,6 +28,8 @@ _ALLOWED: Final = frozenset(
         b"x-gemini-service-tier",
         b"x-groq-region",
         b"x-generation-id",
+        b"x-amzn-requestid",
+        b"x-amzn-errortype",
     }
 )
 _ALLOWED_PREFIXES: Final = (
@@ -35,6 +37,7 @@ _ALLOWED_PREFIXES: Final = (
     b"anthropic-ratelimit-",
     b"anthropic-priority-",
     b"fireworks-",
+    b"x-amzn-bedrock-",
 )
 # Whose limits they are is nobody's business but the account's owner.
 _DENIED: Final = frozenset({b"x-ratelimit-key", b"fireworks-deployment", b"fireworks-server-processing-host"})
@@ -45,6 +48,7 @@ _REQUEST_ID: Final = (
     "apim-request-id",
     "mistral-correlation-id",
     "x-generation-id",
+    "x-amzn-requestid",
 )
 _MAX_REQUEST_ID_LENGTH: Final = 128
 
@@ -52,7 +56,7 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 """What no header may hold (RFC 9110 §5.5) and the library's parser lets through; LF it does not."""
 
 
-def select(raw_headers: Iterable[tuple[bytes, bytes]], redactor: Redactor) -> list[tuple[str, str]]:
+def select(raw_headers: Iterable[tuple[bytes, bytes]], redactor: AnyRedactor) -> list[tuple[str, str]]:
     """Return the headers that may go to the client, names in lower case, values without the key.
 
     A value that no server could send on, because it holds a control character, is left out.

@@ -17,9 +17,10 @@ from keystead.domain.errors import InvalidRequestError, ProviderError
 from keystead.domain.models import ListedModel
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
+from keystead.providers.authorization import Authorized, Authorizers
 from keystead.providers.classify import classify
 from keystead.providers.request import UpstreamRequest, build, build_probe
-from keystead.providers.table import Provider
+from keystead.providers.row import Provider
 from keystead.providers.transport import Transport
 
 MAX_MODELS: Final = 5_000
@@ -47,7 +48,7 @@ def can_list(provider: Provider) -> bool:
 
 
 async def list_models(
-    transport: Transport, provider: Provider, credential: Credential, secret: Secret
+    transport: Transport, authorizers: Authorizers, provider: Provider, credential: Credential, secret: Secret
 ) -> tuple[ListedModel, ...]:
     """Ask for the list, page by page. Bills nothing.
 
@@ -58,7 +59,9 @@ async def list_models(
     found: dict[str, ListedModel] = {}
     position = ""
     for _ in range(_MAX_PAGES):
-        page = await _page(transport, provider, _request(provider, credential, position), secret)
+        request = _request(provider, credential, position)
+        authorized = await authorizers.authorize(provider, request, credential, secret)
+        page = await _page(transport, provider, request, authorized)
         for model in page.models:
             found.setdefault(model.id, model)
         if len(found) >= MAX_MODELS or not page.after or page.after == position:
@@ -73,8 +76,8 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True):
     """The query that asks for the next page; empty: there is none."""
 
 
-async def _page(transport: Transport, provider: Provider, request: UpstreamRequest, secret: Secret) -> _Page:
-    response = await transport.open(request, secret)
+async def _page(transport: Transport, provider: Provider, request: UpstreamRequest, authorized: Authorized) -> _Page:
+    response = await transport.open(request, authorized)
     try:
         body = await response.body(_MAX_PAGE_BYTES)
     finally:

@@ -13,9 +13,10 @@ from keystead.domain.credential import Credential
 from keystead.domain.errors import ProviderError
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import ErrorClass
+from keystead.providers.authorization import Authorizers
 from keystead.providers.classify import classify
 from keystead.providers.request import build_probe
-from keystead.providers.table import Provider
+from keystead.providers.row import Provider
 from keystead.providers.transport import Transport
 
 Outcome = Literal["valid", "invalid", "no_rights", "unreachable", "unknown"]
@@ -48,7 +49,13 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def probe(
-    transport: Transport, provider: Provider, credential: Credential, secret: Secret, *, clock: Clock
+    transport: Transport,
+    authorizers: Authorizers,
+    provider: Provider,
+    credential: Credential,
+    secret: Secret,
+    *,
+    clock: Clock,
 ) -> ProbeResult:
     """Ask the provider whether it takes the key. Bills nothing.
 
@@ -68,13 +75,14 @@ async def probe(
         )
 
     try:
-        response = await transport.open(request, secret)
+        authorized = await authorizers.authorize(provider, request, credential, secret)
+        response = await transport.open(request, authorized)
         try:
             body = await response.body(_MAX_ANSWER_BYTES)
         finally:
             response.close()
-    except ProviderError as error:
-        return result("unreachable", None, error.message)
+    except ProviderError as error:  # no answer; or no proof, and then whose fault that is
+        return result(_OUTCOMES.get(error.error_class, "unreachable"), None, error.message)
     if response.status < 300:
         if not provider.probe.conclusive:
             return result(
@@ -82,6 +90,8 @@ async def probe(
             )
         return result("valid", response.status, f"{provider.title} accepted the key.")
     refusal = classify(provider.name, response.status, response.headers, body)
+    if refusal.error_class in provider.probe.passed:
+        return result("valid", response.status, f"{provider.title} accepted the key.")
     outcome = _OUTCOMES.get(refusal.error_class, "unknown")
     return result(outcome, response.status, _explained(provider, outcome, refusal.message))
 

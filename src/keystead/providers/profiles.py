@@ -21,6 +21,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
     "openai": _OPENAI,
     "azure": _OPENAI,
     "google": _ALIKE_REASONING,
+    "vertex": _ALIKE_REASONING,
     "mistral": Profile(
         limit_name="max_tokens",
         instructions_role="system",
@@ -56,5 +57,6 @@ PROFILES: Final[Mapping[str, Profile]] = {
     "perplexity": _ALIKE_REASONING,
     "sandbox": Profile(),
     "anthropic": Profile(),
+    "bedrock": Profile(),
 }
 """By the provider's name."""

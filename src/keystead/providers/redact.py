@@ -1,10 +1,10 @@
-"""Take the key out of what a provider says. Pure.
+"""Take the key, and what was made from it, out of what a provider says. Pure.
 
 Providers do echo keys: in 401 bodies ("Incorrect API key provided: sk-…"), in headers, in error events inside a
 stream. The key must not reach the client or a log that way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 MASK: Final = b"[redacted]"
@@ -95,3 +95,49 @@ class Redactor:
                 if last - first >= _FRAGMENT_BYTES:
                     yield first, last
                 at = data.find(block, last)
+
+
+class Redactors:
+    """Replaces several secrets: each takes what the one before it lets through."""
+
+    __slots__ = ("_each",)
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._each = tuple(Redactor(secret) for secret in secrets)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what may be passed on now."""
+        for redactor in self._each:
+            chunk = redactor.feed(chunk)
+        return chunk
+
+    def finish(self) -> bytes:
+        """Return what was held back: the stream ended, so it was none of them."""
+        rest = b""
+        for redactor in self._each:
+            rest = redactor.feed(rest) + redactor.finish()
+        return rest
+
+    def holds(self, data: bytes) -> bool:
+        """Say whether any of them is in `data`."""
+        return any(redactor.holds(data) for redactor in self._each)
+
+    def whole(self, data: bytes) -> bytes:
+        """Return `data`, which is complete, without any of them."""
+        for redactor in self._each:
+            data = redactor.whole(data)
+        return data
+
+    def error(self, data: bytes) -> bytes:
+        """Return a complete error body without any of them and without recognisable parts of them."""
+        for redactor in self._each:
+            data = redactor.error(data)
+        return data
+
+
+AnyRedactor = Redactor | Redactors
+
+
+def redactor_of(secrets: tuple[str, ...]) -> AnyRedactor:
+    """Return what takes `secrets` out."""
+    return Redactor(secrets[0]) if len(secrets) == 1 else Redactors(secrets)

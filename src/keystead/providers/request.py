@@ -9,6 +9,7 @@ organization and project choices stay behind.
 import re
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -16,11 +17,12 @@ from keystead import __version__
 from keystead.domain.credential import Credential
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint, Owner
-from keystead.providers.table import Auth, Provider
+from keystead.providers import vertex
+from keystead.providers.row import Auth, Provider
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request, complete but for the key, which the transport adds under `auth`."""
+    """One HTTP request, complete but for what proves the caller (see `authorization`)."""
 
     method: str
     origin: str
@@ -30,6 +32,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...]
     body: bytes
     auth: Auth
+    """The header for the key itself, where that is the proof."""
 
     @property
     def url(self) -> str:
@@ -54,6 +57,10 @@ _TAILS: Final[dict[tuple[Dialect, Endpoint], frozenset[str]]] = {
     (Dialect.GEMINI, Endpoint.MODELS): frozenset({"/models"}),
 }
 """Paths without a part of the caller's, below the dialect's prefix."""
+
+_BEDROCK_VERBS: Final[dict[Endpoint, frozenset[str]]] = {
+    Endpoint.CONVERSE: frozenset({"converse", "converse-stream"}),
+}
 
 _GEMINI_VERBS: Final[dict[Endpoint, frozenset[str]]] = {
     Endpoint.GENERATE: frozenset({"generateContent", "streamGenerateContent"}),
@@ -87,6 +94,7 @@ _QUERY: Final[dict[Dialect, frozenset[str]]] = {
     ),
     Dialect.ANTHROPIC: frozenset({"after_id", "before_id", "beta", "limit"}),
     Dialect.GEMINI: frozenset({"alt", "pageSize", "pageToken"}),  # never `key`
+    Dialect.BEDROCK: frozenset(),
 }
 _ALTS: Final = frozenset({"alt=json", "alt=sse"})
 """Forms of a Gemini answer. Google knows `alt=proto` too, in which nobody could see the usage."""
@@ -100,11 +108,12 @@ _HEADERS: Final[dict[Dialect, frozenset[str]]] = {
     Dialect.ANTHROPIC: frozenset({*_COMMON_HEADERS, "anthropic-beta", "anthropic-version"}),
     # Without `accept`, which can ask for protobuf as well.
     Dialect.GEMINI: frozenset({"content-type", "idempotency-key", "x-goog-api-client", "x-server-timeout"}),
+    Dialect.BEDROCK: frozenset({"content-type", "idempotency-key"}),
 }
 _MAX_HEADER_LENGTH: Final = 8192
 
 # identity: the bytes pass untouched and are metered as they pass, and a compressed answer could be a bomb (T40).
-_OWN_HEADERS: Final = (("Accept-Encoding", "identity"), ("User-Agent", f"keystead/{__version__}"))
+OWN_HEADERS: Final = (("Accept-Encoding", "identity"), ("User-Agent", f"keystead/{__version__}"))
 _ANTHROPIC_VERSION: Final = "2023-06-01"
 
 
@@ -118,6 +127,7 @@ def build(
     method: str = "POST",
     model: str = "",
     query: str = "",
+    stream: bool = False,
     client_headers: Iterable[tuple[bytes, bytes]] = (),
     body: bytes = b"",
 ) -> UpstreamRequest:
@@ -133,6 +143,7 @@ def build(
         method: The HTTP method.
         model: The model to send; it replaces the one in `path_tail` where the path holds one.
         query: The caller's query string, not decoded.
+        stream: Whether a stream is asked for: some paths say so.
         client_headers: The caller's headers, names in lower case (as ASGI gives them).
         body: The body to send.
 
@@ -141,7 +152,10 @@ def build(
             acceptable.
     """
     target = _path(provider, credential, (dialect, endpoint), tail=path_tail, model=model)
-    if query:
+    if provider.quirks.publisher_paths:
+        verb = path_tail.rpartition(":")[2] if dialect is Dialect.GEMINI else "stream" if stream else ""
+        target = vertex.path(credential.settings, dialect, endpoint, verb=verb, model=model)
+    if query and _has_query(provider, dialect):
         kept = _query(dialect, query)
         if kept:
             target = f"{target}&{kept}" if "?" in target else f"{target}?{kept}"
@@ -161,6 +175,8 @@ def build_probe(provider: Provider, credential: Credential) -> UpstreamRequest:
     target = probe.path
     if provider.quirks.deployment_paths and "api_version" in credential.settings:
         target = f"/openai/models{_api_version(credential)}"
+    elif provider.quirks.publisher_paths:
+        target = vertex.place(credential.settings) + probe.path
     return UpstreamRequest(
         method=probe.method,
         origin=credential.origin,
@@ -207,6 +223,12 @@ def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: s
         verb = tail.rpartition(":")[2]
         if verb in _GEMINI_VERBS.get(endpoint, ()):
             return f"/models/{check_path_part(model.removeprefix('models/'), param='model')}:{verb}"
+    elif dialect is Dialect.BEDROCK:
+        verb = tail.rpartition("/")[2]
+        if verb in _BEDROCK_VERBS.get(endpoint, ()):
+            if _MODEL_ID.fullmatch(model) is None or ".." in model or "//" in model:
+                raise _refused("The model cannot be used in a URL path.", "model")
+            return f"/model/{quote(model, safe='')}/{verb}"  # ids have colons, ARNs slashes
     elif endpoint is Endpoint.MODELS and tail.startswith("/models/"):
         name = model.removeprefix("models/") if dialect is Dialect.GEMINI else model
         if _MODEL_ID.fullmatch(name) is None or ".." in name or "//" in name:
@@ -239,6 +261,10 @@ def _query(dialect: Dialect, query: str) -> str:
     return "&".join(kept)
 
 
+def _has_query(provider: Provider, dialect: Dialect) -> bool:
+    return dialect is Dialect.GEMINI or not provider.quirks.publisher_paths
+
+
 def _kept_apart(credential: Credential, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
     """Return the caller's headers without what could give it another organization's answer.
 
@@ -268,9 +294,11 @@ def _headers(
         kept["content-type"] = "application/json"
     if "accept" not in kept:
         kept["accept"] = "*/*"
+    if provider.quirks.publisher_paths and (asked := kept.pop("anthropic-beta", "")) and (known := vertex.betas(asked)):
+        kept["anthropic-beta"] = known
     if dialect is Dialect.ANTHROPIC and "anthropic-version" not in kept:
         kept["anthropic-version"] = _ANTHROPIC_VERSION
-    return (*kept.items(), *_OWN_HEADERS)
+    return (*kept.items(), *OWN_HEADERS)
 
 
 def _refused(message: str, param: str) -> InvalidRequestError:

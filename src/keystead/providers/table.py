@@ -8,80 +8,16 @@ Sources: the vendors' API references as of November 2026, and recorded answers, 
 
 from typing import Final
 
-import msgspec
-
 from keystead.domain.traffic import Dialect, Endpoint
+from keystead.providers.bedrock import BEDROCK
+from keystead.providers.clouds import VERTEX
+from keystead.providers.entra import ENTRA_SETTINGS
+from keystead.providers.row import Auth, Probe, Provider, Quirks, Scheme
+from keystead.providers.row import served as _served
 
 OPENAI: Final = Dialect.OPENAI
 ANTHROPIC: Final = Dialect.ANTHROPIC
 GEMINI: Final = Dialect.GEMINI
-
-
-class Auth(msgspec.Struct, frozen=True, kw_only=True):
-    """The header that carries the key. A key never goes into a URL: URLs end up in logs."""
-
-    header: str
-    prefix: str = ""
-    """What stands before the key, such as `Bearer `."""
-
-
-class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """The cheapest call that tells a good key from a bad one without being billed."""
-
-    path: str
-    """Path and query under the origin, version prefix included."""
-    dialect: Dialect = OPENAI
-    """Whose auth header is used."""
-    method: str = "GET"
-    body: bytes = b""
-    conclusive: bool = True
-    """Whether an answer other than a refusal proves the key. False where no free call is known to need it."""
-
-
-class Quirks(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a provider differs from the dialect it speaks."""
-
-    stream_usage_option: bool = True
-    """Accepts `stream_options.include_usage`. False: it refuses the field, and sends usage without being asked."""
-    region_hosts: dict[str, str] = {}
-    """Host → region name, where the region is chosen by host and is a price dimension."""
-    request_headers: frozenset[str] = frozenset()
-    """Caller headers (lower case) that mean something to this provider beyond the dialect's own."""
-    deployment_paths: bool = False
-    """With the credential setting `api_version`: Azure's deployment paths, the model in the path."""
-
-
-class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """One row."""
-
-    name: str
-    title: str
-    dialects: dict[Dialect, str]
-    """Dialect → path prefix under the origin (`/v1`)."""
-    endpoints: frozenset[tuple[Dialect, Endpoint]]
-    """What it serves; anything else is refused before it is sent."""
-    origin: str | None
-    """The default origin. None: the credential must name it. Loopback ones need KEYSTEAD_EGRESS_ALLOW."""
-    probe: Probe
-    auth: Auth = Auth(header="Authorization", prefix="Bearer ")
-    dialect_auth: dict[Dialect, Auth] = {}
-    """Dialects that carry the key in another header than `auth`."""
-    quirks: Quirks = Quirks()
-    native_models: tuple[str, ...] = ()
-    """Shell-style patterns of the model families it makes: what a bare model name resolves to."""
-
-    def auth_for(self, dialect: Dialect) -> Auth:
-        """Return the header that carries the key for `dialect`."""
-        return self.dialect_auth.get(dialect, self.auth)
-
-    def region_of(self, origin: str) -> str:
-        """Return the price region of `origin`, empty for the provider's default."""
-        host = origin.partition("://")[2].partition(":")[0]
-        return self.quirks.region_hosts.get(host, "")
-
-
-def _served(dialect: Dialect, *endpoints: Endpoint) -> frozenset[tuple[Dialect, Endpoint]]:
-    return frozenset((dialect, endpoint) for endpoint in endpoints)
 
 
 _X_API_KEY: Final = Auth(header="x-api-key")
@@ -153,9 +89,13 @@ _ROWS: Final = (
         | _served(ANTHROPIC, Endpoint.MESSAGES),
         auth=Auth(header="api-key"),
         dialect_auth={ANTHROPIC: _X_API_KEY},
+        scheme=Scheme.ENTRA,
+        settings=ENTRA_SETTINGS,
         probe=Probe(path="/openai/v1/models"),
         quirks=Quirks(deployment_paths=True),
     ),
+    VERTEX,
+    BEDROCK,
     Provider(
         name="anthropic",
         title="Anthropic",

@@ -2,7 +2,7 @@
 
 What this does:
     1. connect only to checked addresses (see `connect`), TLS verified, no proxy, no cookies, no redirects;
-    2. send the built request with the key in its header, asking for `identity` encoding;
+    2. send the built request with what proves the caller, asking for `identity` encoding;
     3. keep four deadlines apart: connect, first byte, silence inside the answer, and the whole;
     4. hand out status, allowed headers, and the body as it comes, without the key and within a size bound;
     5. say every failure as one ProviderError, with `sent` telling whether the provider may have seen the request.
@@ -24,12 +24,12 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from keystead.domain.errors import InvalidRequestError, PolicyDenied
-from keystead.domain.secret import Secret
 from keystead.providers import failures
 from keystead.providers import headers as response_headers
+from keystead.providers.authorization import Authorized
 from keystead.providers.connect import Lookup, connector, destination_host, system_lookup
 from keystead.providers.egress import EgressGuard
-from keystead.providers.redact import Redactor
+from keystead.providers.redact import AnyRedactor, redactor_of
 from keystead.providers.request import UpstreamRequest
 from keystead.settings import Settings
 
@@ -75,8 +75,8 @@ class UpstreamResponse(Protocol):
 class Transport(Protocol):
     """A way to reach providers."""
 
-    async def open(self, request: UpstreamRequest, secret: Secret) -> UpstreamResponse:
-        """Send `request` with the key and return when the answer's headers are here.
+    async def open(self, request: UpstreamRequest, authorized: Authorized) -> UpstreamResponse:
+        """Send `request` with its proof and return when the answer's headers are here.
 
         Raises:
             ProviderError: no answer; `sent` says whether the provider may have seen the request.
@@ -111,23 +111,22 @@ class AiohttpTransport:
             ),
         )
 
-    async def open(self, request: UpstreamRequest, secret: Secret) -> UpstreamResponse:
-        """Send `request` with the key and return when the answer's headers are here."""
+    async def open(self, request: UpstreamRequest, authorized: Authorized) -> UpstreamResponse:
+        """Send `request` with its proof and return when the answer's headers are here."""
         url = self._url(request.origin, request.target)
-        key = secret.reveal()
-        _check_key(key)
+        _check_proof(authorized)
         destination_host.set(url.raw_host or "")
         try:
             response = await self._session.request(
                 request.method,
                 url,
                 data=request.body or None,
-                headers=(*request.headers, (request.auth.header, request.auth.prefix + key)),
+                headers=request.headers + authorized.headers,
                 allow_redirects=False,
             )
         except failures.OPENING_ERRORS as error:
             raise failures.opening_failed(error) from None  # the cause may hold hosts and header values
-        redactor = Redactor(key)
+        redactor = redactor_of(authorized.hidden)
         _check_framing(response)
         connection = response.connection
         if connection is not None and connection.protocol is not None:
@@ -180,7 +179,7 @@ class _AiohttpResponse:
         "upstream_request_id",
     )
 
-    def __init__(self, response: aiohttp.ClientResponse, redactor: Redactor, max_bytes: int) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, redactor: AnyRedactor, max_bytes: int) -> None:
         self._response = response
         self._ends_by_close = _protocol_if_ended_by_close(response)
         self._redactor = redactor
@@ -254,10 +253,11 @@ def _protocol_if_ended_by_close(response: aiohttp.ClientResponse) -> ResponseHan
     return connection.protocol
 
 
-def _check_key(key: str) -> None:
+def _check_proof(authorized: Authorized) -> None:
     # A key with a line break would be two headers. The vault refuses such keys; this is the last door.
-    if not (key.isascii() and key.isprintable()):
-        raise failures.KEY_UNUSABLE.error()
+    for _name, value in authorized.headers:
+        if not (value.isascii() and value.isprintable()):
+            raise failures.KEY_UNUSABLE.error()
 
 
 def _check_framing(response: aiohttp.ClientResponse) -> None:

@@ -8,14 +8,32 @@ unprefixed one would be secret characters.
 from collections.abc import Mapping
 from typing import Final
 
+from keystead.domain.access_key import is_document, read_access_key
 from keystead.domain.errors import InvalidRequestError
+from keystead.domain.service_account import read_service_account
+from keystead.vault.assertion import require_signing_key
 
 MAX_KEY_LENGTH: Final = 4096
 """Longer than any known key (Amazon's short-term Bedrock keys reach about 2,000 characters), and still well inside
 the 8 KiB that common servers allow for one header."""
 
+MAX_DOCUMENT_LENGTH: Final = 16_384
+"""Of a key that is a JSON document; a service account's has about 2,400 characters."""
+
+WORKLOAD: Final = "workload"
+"""What stands where another credential's key does, if the gateway's own identity is used (`identity=workload`)."""
+
+_DOCUMENTS: Final = frozenset({"vertex"})
+"""Providers whose key is a document: a Google service account's."""
+
+_AWS: Final = "bedrock"
+"""Whose key may be a document as well: an access key."""
+
+_KEY_ID_SHOWN: Final = 8
+
 _FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "anthropic": ("sk-ant-api03-", "sk-ant-"),
+    "bedrock": ("bedrock-api-key-", "ABSK"),
     "cerebras": ("csk-",),
     "deepseek": ("sk-",),
     "fireworks": ("fw_",),
@@ -49,6 +67,12 @@ def require_inference_key(provider: str, key: str) -> None:
     """
     if not key:
         raise _refusal("The key is empty.", "Send the provider's key.")
+    if provider in _DOCUMENTS and key != WORKLOAD:
+        _require_service_account(key)
+        return
+    if provider == _AWS and is_document(key):
+        read_access_key(key[:MAX_DOCUMENT_LENGTH])
+        return
     if len(key) > MAX_KEY_LENGTH:
         raise _refusal(
             f"The key is longer than {MAX_KEY_LENGTH} characters.", "Send the key alone, not a file around it."
@@ -78,11 +102,29 @@ def require_inference_key(provider: str, key: str) -> None:
 def mask(provider: str, key: str) -> str:
     """Return what may be shown of `key`: its public prefix and last four characters, as `sk-proj-…9aZ4`.
 
-    The last four are left out when fewer than twelve characters would stay hidden.
+    The last four are left out when fewer than twelve characters would stay hidden. Of a service account's key its
+    account and the beginning of the key's id are shown, neither of which is secret; of an access key, its id.
     """
+    if key == WORKLOAD:
+        return key
+    if provider in _DOCUMENTS:
+        account = read_service_account(key)
+        return f"{account.client_email} {account.private_key_id[:_KEY_ID_SHOWN]}…"
+    if provider == _AWS and is_document(key):
+        identifier = read_access_key(key).access_key_id
+        return f"{identifier[:_TAIL]}…{identifier[-_TAIL:]}"
     prefix = next((prefix for prefix in _FAMILIES.get(provider, ()) if key.startswith(prefix)), "")
     hidden = len(key) - len(prefix) - _TAIL
     return f"{prefix}…{key[-_TAIL:] if hidden >= _LEAST_HIDDEN else ''}"
+
+
+def _require_service_account(key: str) -> None:
+    if len(key) > MAX_DOCUMENT_LENGTH or not key.isascii():
+        raise _refusal(
+            f"The key is not a JSON document of at most {MAX_DOCUMENT_LENGTH} ASCII characters.",
+            "Send the service account's key file as Google Cloud made it.",
+        )
+    require_signing_key(read_service_account(key).private_key)
 
 
 def _maker(key: str) -> str | None:

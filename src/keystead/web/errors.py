@@ -2,13 +2,14 @@
 
 Every body says what happened, whose fault it is and what to do next. Shapes: OpenAI `{"error":{message,type,param,
 code}}`, Anthropic `{"type":"error","error":{type,message},"request_id"}`, Google `{"error":{code,message,status,
-details}}` with a google.rpc.ErrorInfo.
+details}}` with a google.rpc.ErrorInfo, AWS `{"__type","message"}`.
 """
 
 from typing import Any, Final
 
 import msgspec
 
+from keystead.dialects.eventstream import exception_frame
 from keystead.domain.errors import KeysteadError
 from keystead.domain.traffic import Dialect
 
@@ -46,6 +47,20 @@ _GOOGLE_STATUSES: Final = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+_AWS_TYPES: Final = {
+    400: "ValidationException",
+    401: "UnrecognizedClientException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    413: "ValidationException",
+    415: "ValidationException",
+    424: "ModelErrorException",
+    429: "ThrottlingException",
+    503: "ServiceUnavailableException",
+    504: "ModelTimeoutException",
+}
+_AWS_DEFECT: Final = "InternalServerException"
 
 
 def error_body(error: KeysteadError, dialect: Dialect, request_id: str) -> bytes:
@@ -54,11 +69,13 @@ def error_body(error: KeysteadError, dialect: Dialect, request_id: str) -> bytes
 
 
 def error_event(error: KeysteadError, dialect: Dialect, request_id: str) -> bytes:
-    """Return the server-sent event that ends a stream in `dialect` with an error.
+    """Return the event that ends a stream in `dialect` with an error.
 
-    All three SDK families raise on it. It is always followed by a cut: a stream that ended politely would be taken
+    Every SDK family raises on it. It is always followed by a cut: a stream that ended politely would be taken
     for a whole answer.
     """
+    if dialect is Dialect.BEDROCK:
+        return exception_frame("modelStreamErrorException", error_body(error, dialect, request_id))
     name = b"event: error\n" if dialect is Dialect.ANTHROPIC else b""
     return name + b"data: " + error_body(error, dialect, request_id) + b"\n\n"
 
@@ -125,4 +142,23 @@ def _google(error: KeysteadError, request_id: str) -> dict[str, Any]:
     }
 
 
-_SHAPES: Final = {Dialect.OPENAI: _openai, Dialect.ANTHROPIC: _anthropic, Dialect.GEMINI: _google}
+def _aws(error: KeysteadError, request_id: str) -> dict[str, Any]:
+    return {
+        "__type": _AWS_TYPES.get(error.status, _AWS_DEFECT),
+        "message": _told(error),
+        "code": _AWS_TYPES.get(error.status, _AWS_DEFECT),
+        "details": {
+            "error_code": error.code,
+            "fault": error.fault.value,
+            "next_step": error.next_step,
+            "request_id": request_id,
+        },
+    }
+
+
+_SHAPES: Final = {
+    Dialect.OPENAI: _openai,
+    Dialect.ANTHROPIC: _anthropic,
+    Dialect.GEMINI: _google,
+    Dialect.BEDROCK: _aws,
+}

@@ -12,7 +12,7 @@ from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
-from keystead.domain.traffic import Dialect, Endpoint
+from keystead.domain.traffic import MODEL_IN_PATH, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import EXTENSION, ClientLeftError, Departure
 from keystead.gateway.pipeline import Pipeline
@@ -144,8 +144,7 @@ class Inference:
         except KeysteadError as error:
             await self._pipeline.refuse(key, bare, error)
             raise
-        if ask.endpoint is Endpoint.MODELS and self._models.is_own(key, ask):
-            await self._own_models(key, ask, send)
+        if ask.endpoint is Endpoint.MODELS and self._models.is_own(key, ask) and await self._own_models(key, ask, send):
             return
         async with self._pipeline.open(key, ask, arrival.departure) as flight:
             await self._relay.answer(flight, send)
@@ -171,15 +170,19 @@ class Inference:
         body = await read_body(receive, bare.headers, limit=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
         return _with_body(bare, operation, body)
 
-    async def _own_models(self, key: VirtualKey, ask: Ask, send: Send) -> None:
+    async def _own_models(self, key: VirtualKey, ask: Ask, send: Send) -> bool:
+        """Answer from the gateway's own list; say whether it could. A model that nobody told of, its provider may know."""
         try:
-            body = await self._models.body(key, ask)
+            body = await (self._models.one(key, ask) if ask.model else self._models.body(key, ask))
         except KeysteadError as error:
             await self._pipeline.refuse(key, ask, error)
             raise
+        if body is None:
+            return False
         await self._pipeline.answered_here(key, ask)
         headers = [(b"content-type", b"application/json"), (b"x-keystead-request-id", ask.request_id.encode())]
         await send_whole(send, 200, headers, body)
+        return True
 
     async def _tell(self, send: Send, error: KeysteadError, arrival: Arrival) -> None:
         self._metrics.refused.labels(error.code).inc()
@@ -223,7 +226,7 @@ def _with_body(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
     if bare.headers.get(b"content-type") != b"application/json":
         # Read as JSON here, so told as JSON there: as a form, a provider might find another model in the same bytes.
         bare = msgspec.structs.replace(bare, headers={**bare.headers, b"content-type": b"application/json"})
-    if operation.dialect is Dialect.GEMINI:
+    if operation.dialect in MODEL_IN_PATH:
         return msgspec.structs.replace(bare, body=body, json=read)
     if read.model is None and operation.endpoint in _NEEDS_MODEL:
         raise InvalidRequestError("`model` is missing.", code="missing_model", param="model")

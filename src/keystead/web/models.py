@@ -14,7 +14,7 @@ import msgspec
 
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
-from keystead.domain.errors import InvalidRequestError, NotFoundError
+from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint, Owner
 from keystead.gateway.ask import Ask
 from keystead.gateway.pipeline import Pipeline
@@ -53,37 +53,35 @@ class ModelList:
         return bool(self._pipeline.routes(key)) or not self._pipeline.may_use(key, ask, real[0], name="", model="")
 
     async def body(self, key: VirtualKey, ask: Ask) -> bytes:
-        """Return the list, or the one model that `ask` names, in the caller's dialect.
+        """Return the list in the caller's dialect.
 
         Raises:
-            NotFoundError: the key may not use such a model, or nobody has told of it.
             InvalidRequestError: the page asked for cannot be given.
+            PolicyDenied: the key may not be used from there.
         """
         models = await self._pipeline.models(key, _chat(ask))
-        today = datetime.fromtimestamp(self._clock.now_us() / 1_000_000, UTC).date().isoformat()
-        if ask.model:
-            return msgspec.json.encode(_ONE[ask.dialect](_named(ask.model, models), today))
         query = parse_qs(ask.query.decode("latin-1"))
         given = {name: values[0] for name, values in query.items()}
-        return msgspec.json.encode(_PAGE[ask.dialect](models, given, today))
+        return msgspec.json.encode(_PAGE[ask.dialect](models, given, self._today()))
+
+    async def one(self, key: VirtualKey, ask: Ask) -> bytes | None:
+        """Return the model that `ask` names in the caller's dialect; None if it is not in the list.
+
+        Raises:
+            PolicyDenied: the key may not be used from there.
+        """
+        name = ask.model.removeprefix("models/")
+        for model in await self._pipeline.models(key, _chat(ask)):
+            if name in model.names:
+                return msgspec.json.encode(_ONE[ask.dialect](model, self._today()))
+        return None
+
+    def _today(self) -> str:
+        return datetime.fromtimestamp(self._clock.now_us() / 1_000_000, UTC).date().isoformat()
 
 
 def _chat(ask: Ask) -> Ask:
     return msgspec.structs.replace(ask, endpoint=_USUAL[ask.dialect])
-
-
-def _named(asked: str, models: Sequence[UsableModel]) -> UsableModel:
-    name = asked.removeprefix("models/")
-    for model in models:
-        if name in {model.name, model.qualified}:
-            return model
-    raise NotFoundError(
-        f"There is no model {name!r} here.",
-        code="model_not_found",
-        param="model",
-        next_step="GET /v1/models lists what this key may use. A name that nobody has told of yet can be asked for"
-        " all the same.",
-    )
 
 
 # -- OpenAI -----------------------------------------------------------------------------------------------------------

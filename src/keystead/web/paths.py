@@ -6,6 +6,7 @@ the raw path as it came on the wire, so that an encoded `%2e%2e` or `%2f` is a p
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -27,7 +28,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     object_id: str | None = None
     """The stored response a follow-up call is about."""
     stream: bool = False
-    """The path itself asks for a stream (Gemini)."""
+    """The path itself asks for a stream (Gemini, Bedrock)."""
     body: str = "json"
     """`json`, `multipart` or `none`."""
 
@@ -65,13 +66,20 @@ _GEMINI_VERBS: Final = {
 }
 
 _GEMINI_CALL: Final = re.compile(rf"/v1(?:beta)?/models/({_GEMINI_MODEL}):({'|'.join(_GEMINI_VERBS)})")
+# AWS's SDKs encode the colons and slashes of ids and ARNs; nothing else in them needs it.
+_BEDROCK_CALL: Final = re.compile(r"/model/((?:[A-Za-z0-9._:/-]|%3[Aa]|%2[Ff]){1,512})/(converse|converse-stream)")
 _RESPONSE: Final = re.compile(rf"/v1/responses/({_ID})(/cancel|/input_items)?")
 _MODEL: Final = re.compile(r"/v1(beta)?/models(?:/((?:[A-Za-z0-9._@:/-]|%2[Ff]){1,256}))?")
 """OpenAI's and Anthropic's SDKs write the slash of `openrouter/auto` as `%2F`: one part of the path, as it is sent on."""
 _SLASH: Final = re.compile("%2[Ff]")
 _RESPONSE_METHODS: Final = {("GET", None), ("DELETE", None), ("POST", "/cancel"), ("GET", "/input_items")}
 
-ROOTS: Final = {"/openai": Dialect.OPENAI, "/anthropic": Dialect.ANTHROPIC, "/gemini": Dialect.GEMINI}
+ROOTS: Final = {
+    "/openai": Dialect.OPENAI,
+    "/anthropic": Dialect.ANTHROPIC,
+    "/gemini": Dialect.GEMINI,
+    "/bedrock": Dialect.BEDROCK,
+}
 """Prefixes under which one dialect alone answers, for clients that share a base URL."""
 
 
@@ -84,10 +92,8 @@ def match(method: str, raw_path: str, *, models_dialect: Dialect) -> Operation |
     fixed = _FIXED.get((method, raw_path))
     if fixed is not None:
         return fixed
-    if method == "POST" and (found := _GEMINI_CALL.fullmatch(raw_path)):
-        endpoint, stream = _GEMINI_VERBS[found[2]]
-        tail = f"/models/{{model}}:{found[2]}"
-        return Operation(dialect=Dialect.GEMINI, endpoint=endpoint, tail=tail, model=found[1], stream=stream)
+    if method == "POST" and (called := _call(raw_path)) is not None:
+        return called
     if found := _RESPONSE.fullmatch(raw_path):
         if (method, found[2]) not in _RESPONSE_METHODS:
             return None
@@ -103,6 +109,23 @@ def match(method: str, raw_path: str, *, models_dialect: Dialect) -> Operation |
         tail = "/models/{model}" if found[2] else "/models"
         model = _SLASH.sub("/", found[2]) if found[2] else None
         return Operation(dialect=dialect, endpoint=Endpoint.MODELS, tail=tail, model=model, body="none")
+    return None
+
+
+def _call(raw_path: str) -> Operation | None:
+    """Return what a path asks for that holds the model and a verb."""
+    if found := _GEMINI_CALL.fullmatch(raw_path):
+        endpoint, stream = _GEMINI_VERBS[found[2]]
+        tail = f"/models/{{model}}:{found[2]}"
+        return Operation(dialect=Dialect.GEMINI, endpoint=endpoint, tail=tail, model=found[1], stream=stream)
+    if found := _BEDROCK_CALL.fullmatch(raw_path):
+        return Operation(
+            dialect=Dialect.BEDROCK,
+            endpoint=Endpoint.CONVERSE,
+            tail=f"/model/{{model}}/{found[2]}",
+            model=unquote(found[1]),
+            stream=found[2] == "converse-stream",
+        )
     return None
 
 

@@ -13,7 +13,7 @@ _BEARER: Final = re.compile(rb"[Bb]earer +([\x21-\x7e]+)")
 def presented_key(headers: dict[bytes, bytes], query: bytes) -> tuple[str, bytes]:
     """Return the one key a request shows, and the query without it.
 
-    Accepted are `Authorization: Bearer` (OpenAI and Anthropic SDKs), `x-api-key` (Anthropic), `x-goog-api-key`
+    Accepted are `Authorization: Bearer` (OpenAI, Anthropic and AWS SDKs), `x-api-key` (Anthropic), `x-goog-api-key`
     (Google) and `?key=` (Google's REST examples). All lead to the same decision. Two at once is an error: which one
     counts must never be a question (CVE-2026-45339: one carrier obeyed a restriction that another bypassed). So is
     one beside Azure's `api-key`, which is not accepted.
@@ -57,6 +57,8 @@ def error_dialect(raw_path: str, headers: dict[bytes, bytes]) -> Dialect:
         return Dialect.ANTHROPIC
     if raw_path.startswith(("/gemini/", "/v1beta/")) or (raw_path.startswith("/v1/models/") and ":" in raw_path):
         return Dialect.GEMINI
+    if raw_path.startswith(("/bedrock/", "/model/")):
+        return Dialect.BEDROCK
     return models_dialect(headers)
 
 

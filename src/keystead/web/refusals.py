@@ -29,7 +29,10 @@ _TOLD: Final[Mapping[ErrorClass, tuple[int, str]]] = {
 }
 _OVERLOADED: Final = {Dialect.ANTHROPIC: 529}
 """Anthropic's SDK raises its own error for it."""
-_TOO_LONG: Final = {Dialect.ANTHROPIC: "prompt is too long: "}
+_TOO_LONG: Final = {
+    Dialect.ANTHROPIC: "prompt is too long: ",
+    Dialect.BEDROCK: "Input is too long for requested model. ",
+}
 
 
 def translated_refusal(

@@ -14,6 +14,7 @@ import structlog
 
 from keystead.domain.errors import CallerError, GatewayError, KeysteadError, ProviderError
 from keystead.domain.money import to_text
+from keystead.domain.traffic import Dialect
 from keystead.gateway.faults import fault_of
 from keystead.gateway.flight import MAX_BUFFERED, Flight
 from keystead.gateway.translate import too_large_to_translate
@@ -131,14 +132,23 @@ class Relay:
                     last = chunk
         except ProviderError as error:
             await flight.fail(error)
-            # Inside an unfinished event an error event would be read as a part of it; there the cut alone tells.
-            if "event-stream" in flight.response.content_type and last.endswith(_EVENT_ENDS):
+            if flight.is_events and _ends_an_event(flight, last):
                 event = error_event(error, flight.ask.dialect, flight.ask.request_id)
                 await send({"type": "http.response.body", "body": event, "more_body": True})
             # No last chunk: the server closes the connection, and the client sees that the answer is not whole.
             return
         await flight.finish()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _ends_an_event(flight: Flight, last: bytes) -> bool:
+    """Say whether an error event may follow: inside an unfinished event it would be read as a part of it.
+
+    A frame's end cannot be seen from its bytes; but what is translated is written in whole ones.
+    """
+    if flight.ask.dialect is Dialect.BEDROCK:
+        return flight.translation is not None
+    return last.endswith(_EVENT_ENDS)
 
 
 async def _send_chunk(send: Send, flight: Flight, chunk: bytes) -> None:
@@ -183,6 +193,9 @@ def _headers(flight: Flight, *, upstream: bool = True) -> Headers:
         headers.append((b"x-keystead-consent", attempt.consent_id.encode("ascii")))
     if upstream and flight.response is not None:
         headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in flight.response.headers)
+        if flight.translation is not None:
+            headers = [header for header in headers if header[0] != _JSON[0]]
+            headers.append((_JSON[0], flight.translation.content_type))
     return headers
 
 

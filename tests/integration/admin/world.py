@@ -11,7 +11,6 @@ from keystead.alerts.store import Alerts
 from keystead.domain.access import Role, VirtualKey
 from keystead.domain.ids import OrganizationId, TeamId, new_id
 from keystead.domain.money import PICO_PER_UNIT
-from keystead.domain.secret import Secret
 from keystead.gateway.digest import Digests
 from keystead.gateway.discovery import Discovery
 from keystead.gateway.dispatch import Dispatch
@@ -33,6 +32,7 @@ from keystead.limits.store import Budgets, RateLimits
 from keystead.metering.prices import Overrides
 from keystead.policy.class_store import DataClassStore, RecognizerStore
 from keystead.policy.store import Consents, Grants
+from keystead.providers.authorization import Authorized, Authorizers
 from keystead.providers.egress import EgressGuard
 from keystead.providers.request import UpstreamRequest
 from keystead.providers.table import PROVIDERS
@@ -88,8 +88,8 @@ class ScriptedTransport:
         self.while_asked: Callable[[], Awaitable[None]] | None = None
         """What happens meanwhile."""
 
-    async def open(self, request: UpstreamRequest, secret: Secret) -> UpstreamResponse:
-        key = secret.reveal()
+    async def open(self, request: UpstreamRequest, authorized: Authorized) -> UpstreamResponse:
+        key = authorized.hidden[0]
         self.asked.append((request.url, key))
         if self.while_asked is not None:
             await self.while_asked()
@@ -294,6 +294,7 @@ def _rooms(world: World) -> AdminRooms:
         budgets=Budgets(world.clock),
         rate_limits=RateLimits(world.clock),
         lease_door=LeaseDoor(world.keyring),
+        authorizers=Authorizers({}),
         transport_for=lambda _provider: world.transport,
         egress_guard=EgressGuard(()),
         overrides=Overrides(world.clock),
@@ -308,6 +309,7 @@ def _rooms(world: World) -> AdminRooms:
             database=world.database,
             snapshot=lambda: world.snapshots.current,
             lease_door=LeaseDoor(world.keyring),
+            authorizers=Authorizers({}),
             transport_for=lambda _provider: world.transport,
             clock=world.clock,
             every_hours=6,
@@ -321,7 +323,11 @@ def _rooms(world: World) -> AdminRooms:
 
 
 def _explainer(world: World) -> Explainer:
-    dispatch = Dispatch(lease_door=LeaseDoor(world.keyring), transport_for=lambda _provider: world.transport)
+    dispatch = Dispatch(
+        lease_door=LeaseDoor(world.keyring),
+        authorizers=Authorizers({}),
+        transport_for=lambda _provider: world.transport,
+    )
     walk = Walk(
         journal=world.database.journal,
         dispatch=dispatch,

@@ -173,7 +173,7 @@ async def test_a_recorded_request_is_listed_found_and_shown_whole(inside: Browse
 
 
 async def test_security_headers_are_on_every_answer(inside: Browser) -> None:
-    for path in ("/console/", "/console/sign-in", "/console/nowhere", "/"):
+    for path in ("/console/", "/console/sign-in", "/console/nowhere", "/console"):
         answer = await inside.send("GET", path)
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["cache-control"] == "no-store"

@@ -1,6 +1,7 @@
 """What a key may use, in the official SDKs' eyes; and families, discovered models and unknown names, called for real."""
 
 import json
+import secrets
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +37,7 @@ class Models:
         self._team = team
 
     async def key(self, **narrowing: Any) -> str:
-        body = {"name": f"key {len(narrowing)} {json.dumps(narrowing)}"[:90].replace("/", " "), "team": self._team}
+        body = {"name": f"key-{secrets.token_hex(4)}", "team": self._team}
         return str((await self.gateway.admin("POST", "/virtual-keys", body | narrowing))["key"])
 
     async def ask(self, model: str, **more: Any) -> Reply:
@@ -88,7 +89,7 @@ async def test_openais_sdk_lists_and_retrieves_what_a_key_may_use(models: Models
         assert (await sdk.models.retrieve("anthropic/claude-sonnet-9")).id == "claude-sonnet-9"
         assert (await sdk.models.retrieve("ft:gpt-5.4:acme::1")).id == "ft:gpt-5.4:acme::1"
         with pytest.raises(openai.NotFoundError):
-            await sdk.models.retrieve("gpt-5.4-nobody-told-of")
+            await sdk.with_options(api_key=await models.key(models=["gpt-*"])).models.retrieve("claude-sonnet-9")
 
 
 async def test_anthropics_sdk_lists_page_by_page_and_retrieves(models: Models) -> None:
@@ -109,7 +110,9 @@ async def test_anthropics_sdk_lists_page_by_page_and_retrieves(models: Models) -
         back = await sdk.models.list(limit=2, before_id=listed[3].id)
         assert [model.id for model in back.data] == [model.id for model in listed[1:3]]
         with pytest.raises(anthropic.NotFoundError):
-            await sdk.models.retrieve("claude-of-another")
+            await sdk.with_options(api_key=await models.key(models=["claude-sonnet-5*"])).models.retrieve(
+                "claude-sonnet-9"
+            )
         with pytest.raises(anthropic.BadRequestError):
             await sdk.models.list(after_id="nothing")
 
@@ -124,8 +127,11 @@ async def test_googles_sdk_lists_page_by_page_and_retrieves(models: Models) -> N
         assert flash in listed
         assert (flash.display_name, flash.input_token_limit, flash.thinking) == ("Gemini 2.5 Flash", 1_048_576, True)
         assert "generateContent" in (flash.supported_actions or [])
+    narrowed = await models.key(models=["gemini-2*"])
+    async with genai.Client(api_key=narrowed, http_options={"base_url": models.gateway.url}).aio as sdk:
+        assert (await sdk.models.get(model="gemini-2.5-flash")).name == "models/gemini-2.5-flash"
         with pytest.raises(ClientError) as caught:
-            await sdk.models.get(model="gemini-of-another")
+            await sdk.models.get(model="gemini-9-flash")
         assert caught.value.code == 404
 
 
@@ -137,6 +143,15 @@ async def test_a_narrowed_key_sees_no_more_than_it_may_use(models: Models) -> No
     never = await models.gateway.call("GET", "/v1/models/gpt-5.5", key=key)
     assert hidden.status == never.status == 404
     assert hidden.json()["error"]["code"] == never.json()["error"]["code"] == "model_not_found"
+
+
+async def test_a_model_that_nobody_told_of_is_asked_of_its_provider(models: Models) -> None:
+    before = len(models.fake.calls)
+    reply = await models.gateway.call("GET", "/v1/models/my-openai%2Fgpt-100")
+    assert reply.status == 200
+    assert [call.path for call in models.fake.calls[before:]] == ["/v1/models/gpt-100"]
+    assert (await models.gateway.call("GET", "/v1/models/my-openai%2Fgpt-5.4")).json()["id"] == "gpt-5.4"
+    assert len(models.fake.calls) == before + 1, "what was told of is not asked again"
 
 
 async def test_a_family_is_answered_by_its_newest_model_and_says_which(models: Models) -> None:

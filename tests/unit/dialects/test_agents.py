@@ -20,7 +20,12 @@ FOLDER = Path(__file__).parents[2] / "fixtures" / "translation"
 RESPONSES, GENERATE = (Dialect.OPENAI, Endpoint.RESPONSES), (Dialect.GEMINI, Endpoint.GENERATE)
 BODIES = {"codex": RESPONSES, "codex_code_mode": RESPONSES, "gemini_cli": GENERATE}
 FOLDERS = {RESPONSES: "openai_responses", GENERATE: "gemini_generate"}
-MODELS = {Dialect.ANTHROPIC: "claude-sonnet-4-5", Dialect.GEMINI: "gemini-3-pro-preview", Dialect.OPENAI: "gpt-5"}
+MODELS = {
+    Dialect.ANTHROPIC: "claude-sonnet-4-5",
+    Dialect.GEMINI: "gemini-3-pro-preview",
+    Dialect.OPENAI: "gpt-5",
+    Dialect.BEDROCK: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+}
 
 
 def body(name: str) -> dict[str, Any]:

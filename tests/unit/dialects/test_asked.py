@@ -9,7 +9,7 @@ from keystead.dialects.asked import A_FORM, ROUNDS, Asked, asked_output
 from keystead.dialects.body import read_json
 from keystead.domain.traffic import Dialect
 
-OPENAI, ANTHROPIC, GEMINI = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI
+OPENAI, ANTHROPIC, GEMINI, BEDROCK = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK
 TEXT: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -32,6 +32,9 @@ def asked(dialect: Dialect, body: dict[str, Any] | str) -> Asked:
         (GEMINI, {"generation_config": {"max_output_tokens": 6}}, 6),
         (GEMINI, {"generationConfig": {"maxOutputTokens": 5}, "generation_config": {"max_output_tokens": 6}}, 6),
         (GEMINI, {"max_tokens": 7}, None),
+        (BEDROCK, {"inferenceConfig": {"maxTokens": 5}}, 5),
+        (BEDROCK, {"inferenceConfig": {"maxTokens": 5}, "additionalModelRequestFields": {"max_tokens": 9}}, 9),
+        (BEDROCK, {"inferenceConfig": None, "max_tokens": 7}, None),
         (GEMINI, {"generationConfig": None}, None),
     ],
 )
@@ -140,3 +143,19 @@ def test_tools_and_the_fast_mode_are_noticed() -> None:
 def test_a_form_is_taken_for_the_most_a_form_can_ask_for() -> None:
     assert asked_output(None, OPENAI) == A_FORM
     assert A_FORM.media
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"messages": [{"role": "user", "content": [{"text": 'an "image": {}'}]}]}, Asked()),
+        ({"messages": [{"role": "user", "content": [{"image": {"format": "png"}}]}]}, Asked(media=True)),
+        ({"messages": [{"content": [{"video": {"source": {"s3Location": {}}}}]}]}, Asked(media=True)),
+        ({"promptVariables": {"a": {"text": "b"}}}, Asked(media=True)),
+        ({"toolConfig": {"tools": [{"toolSpec": {"name": "f"}}]}}, Asked(tools=True)),
+        ({"toolConfig": {"tools": [{"systemTool": {"name": "f"}}]}}, Asked(tools=True, rounds=ROUNDS)),
+        ({"performanceConfig": {"latency": "optimized"}}, Asked(fast=True)),
+    ],
+)
+def test_what_a_body_of_converse_asks_for(body: dict[str, Any], expected: Asked) -> None:
+    assert asked(BEDROCK, body) == expected

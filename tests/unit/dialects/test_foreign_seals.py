@@ -11,6 +11,7 @@ from keystead.dialects.foreign_seals import UNSIGNED_CALL, without_foreign_seals
 from keystead.domain.traffic import Dialect, Endpoint
 
 CHAT, RESPONSES = (Dialect.OPENAI, Endpoint.CHAT), (Dialect.OPENAI, Endpoint.RESPONSES)
+CONVERSE = (Dialect.BEDROCK, Endpoint.CONVERSE)
 MESSAGES, GENERATE = (Dialect.ANTHROPIC, Endpoint.MESSAGES), (Dialect.GEMINI, Endpoint.GENERATE)
 FOREIGN = "ks1.gemini.c2VhbA=="
 IN_BASE64 = base64.b64encode(b'ks1.thoughts.[["anthropic","s","I see.",false,""]]').decode()
@@ -101,3 +102,24 @@ def test_what_is_no_conversation_is_for_the_provider_to_judge(wire: tuple[Dialec
 def test_a_body_without_a_seal_of_ours_is_the_same_one() -> None:
     body = read_json(b'{"messages": [{"role": "user", "content": "Hi"}]}')
     assert without_foreign_seals(body, *MESSAGES) is body
+
+
+def test_bedrock_is_not_sent_thoughts_of_others_nor_asked_to_think_to_a_budget_after_them() -> None:
+    own = {"reasoningContent": {"reasoningText": {"text": "Mine.", "signature": "EuYB"}}}
+    foreign = {"reasoningContent": {"reasoningText": {"text": "Theirs.", "signature": FOREIGN}}}
+    redacted = {"reasoningContent": {"redactedContent": base64.b64encode(FOREIGN.encode()).decode()}}
+    use = {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}
+    extra = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "top_k": 5}
+
+    def after(*content: Any) -> dict[str, Any]:
+        messages = [{"role": "assistant", "content": list(content)}, {"role": "assistant", "content": [foreign]}]
+        return cleaned(CONVERSE, {"messages": messages, "additionalModelRequestFields": extra})
+
+    assert after(foreign, redacted, use) == {
+        "messages": [{"role": "assistant", "content": [use]}],
+        "additionalModelRequestFields": {"top_k": 5},
+    }
+    assert after(own, foreign, use) == {
+        "messages": [{"role": "assistant", "content": [own, use]}],
+        "additionalModelRequestFields": extra,
+    }

@@ -34,6 +34,7 @@ from keystead.limits.rates import RateRules
 from keystead.metering.prices import load_snapshot
 from keystead.policy.access import AccessRules
 from keystead.policy.classes import DataClasses
+from keystead.providers.authorization import Authorized, Authorizers
 from keystead.providers.failures import FIRST_BYTE_TIMEOUT
 from keystead.providers.request import UpstreamRequest
 from keystead.providers.table import PROVIDERS
@@ -113,7 +114,7 @@ class Provider:
         """What happens while it is asked."""
         self._answers = deque(answers)
 
-    async def open(self, request: UpstreamRequest, _secret: Secret) -> Response:
+    async def open(self, request: UpstreamRequest, _authorized: Authorized) -> Response:
         self.asked.append(request.origin)
         self.meanwhile()
         answer = self._answers.popleft()
@@ -211,7 +212,9 @@ class Stage:
         walk = Walk(
             journal=cast("Journal", self.journal),
             dispatch=Dispatch(
-                lease_door=cast("LeaseDoor", Door()), transport_for=lambda _: cast("Transport", self._provider)
+                lease_door=cast("LeaseDoor", Door()),
+                authorizers=Authorizers({}),
+                transport_for=lambda _: cast("Transport", self._provider),
             ),
             breakers=self.breakers,
             retry_budget=RetryBudget(),

@@ -45,6 +45,7 @@ def test_every_provider_with_list_prices_has_some(price_list: PriceList) -> None
     assert {name for name, models in price_list.providers.items() if models} == {
         "anthropic",
         "azure",
+        "bedrock",
         "cerebras",
         "cohere",
         "deepseek",

@@ -140,6 +140,23 @@ CASES: list[tuple[str, int, Any, str]] = [
     ("groq", 200, openai("Rate limit reached", code="rate_limit_exceeded"), "throttled"),
     ("openrouter", 200, {"error": {"message": "Upstream gone", "code": 504}}, "timeout"),
     ("google", 200, google(503, "UNAVAILABLE", "gone"), "overloaded"),
+    ("bedrock", 403, {"message": "The security token included in the request is invalid."}, "auth_failed"),
+    ("bedrock", 403, {"message": "The security token included in the request is expired"}, "auth_failed"),
+    ("bedrock", 403, {"Message": "Authentication failed: Please make sure your API Key is valid."}, "auth_failed"),
+    ("bedrock", 403, {"message": "You don't have access to the model with the specified model ID."}, "permission_denied"),
+    ("bedrock", 400, {"message": "The provided model identifier is invalid."}, "model_missing"),
+    ("bedrock", 400, {"message": "Invocation of model ID amazon.nova-2-lite-v1:0 with on-demand throughput isn’t supported. Retry your request with the ID or ARN of an inference profile that contains this model."}, "model_missing"),
+    ("bedrock", 404, {"message": "This model version has reached the end of its life."}, "model_missing"),
+    ("bedrock", 400, {"message": "Input is too long for requested model."}, "context_too_long"),
+    ("bedrock", 429, {"message": "Too many tokens, please wait before trying again."}, "throttled"),
+    ("bedrock", 424, {"message": "The system encountered an unexpected error during processing. Try your request again."}, "provider_error"),
+    ("bedrock", 408, {"message": "Model has timed out in processing the request. Try your request again."}, "timeout"),
+    ("vertex", 401, google(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."), "auth_failed"),
+    ("vertex", 403, google(403, "PERMISSION_DENIED", "Permission 'aiplatform.endpoints.predict' denied on resource"), "permission_denied"),
+    ("vertex", 404, google(404, "NOT_FOUND", "Publisher Model `projects/p/locations/l/publishers/google/models/m` was not found or your project does not have access to it."), "model_missing"),
+    ("vertex", 400, google(400, "FAILED_PRECONDITION", "Publisher Model `claude-x` is not servable in region europe-west4."), "model_missing"),
+    ("vertex", 429, [google(429, "RESOURCE_EXHAUSTED", "Quota exceeded for aiplatform.googleapis.com")], "throttled"),
+    ("vertex", 529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "overloaded"),
     ("openai", 200, openai("The server had an error", kind="server_error"), "provider_error"),
 ]  # fmt: skip
 
@@ -148,6 +165,27 @@ CASES: list[tuple[str, int, Any, str]] = [
 def test_a_refusal_is_understood(provider: str, status: int, body: Any, meaning: str) -> None:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     assert classify(provider, status, [], raw).error_class == meaning
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "meaning"),
+    [
+        ("UnrecognizedClientException", 403, "auth_failed"),
+        ("ExpiredTokenException:http://internal.amazon.com/coral/com.amazon.coral.service/", 403, "auth_failed"),
+        ("InvalidSignatureException", 403, "auth_failed"),
+        ("AccessDeniedException", 403, "permission_denied"),
+        ("ValidationException", 400, "invalid_request"),
+        ("ThrottlingException", 429, "throttled"),
+        ("ServiceQuotaExceededException", 400, "throttled"),
+        ("ModelNotReadyException", 429, "overloaded"),
+        ("ServiceUnavailableException", 503, "overloaded"),
+        ("ResourceNotFoundException", 404, "not_found"),
+        ("InternalServerException", 500, "provider_error"),
+    ],
+)
+def test_aws_says_in_a_header_what_it_is(kind: str, status: int, meaning: str) -> None:
+    refusal = classify("bedrock", status, [("x-amzn-errortype", kind)], b'{"message":"Said."}')
+    assert (refusal.error_class, refusal.message) == (meaning, "Said.")
 
 
 def test_every_provider_but_the_sandbox_has_a_case() -> None:

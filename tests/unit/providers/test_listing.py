@@ -13,6 +13,7 @@ from keystead.domain.ids import CredentialId, OrganizationId
 from keystead.domain.models import ListedModel
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import OnDisconnect, Owner
+from keystead.providers.authorization import Authorized, Authorizers, with_key
 from keystead.providers.listing import MAX_MODELS, can_list, list_models, read_page
 from keystead.providers.request import UpstreamRequest
 from keystead.providers.table import PROVIDERS
@@ -46,8 +47,8 @@ class Pages:
         self.status = status
         self.targets: list[str] = []
 
-    async def open(self, request: UpstreamRequest, secret: Secret) -> UpstreamResponse:
-        assert secret is SECRET
+    async def open(self, request: UpstreamRequest, authorized: Authorized) -> UpstreamResponse:
+        assert authorized == with_key(request, SECRET)
         self.targets.append(request.target)
         return ScriptedAnswer(self.status, self.pages[min(len(self.targets), len(self.pages)) - 1])
 
@@ -55,7 +56,7 @@ class Pages:
         """Nothing is open."""
 
     async def read(self, provider: str) -> tuple[ListedModel, ...]:
-        return await list_models(self, PROVIDERS[provider], credential(provider), SECRET)
+        return await list_models(self, Authorizers({}), PROVIDERS[provider], credential(provider), SECRET)
 
 
 async def test_openais_list_tells_dates_and_fine_tuned_models() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.providers import headers
-from keystead.providers.redact import MASK, MIN_SECRET_BYTES, Redactor
+from keystead.providers.redact import MASK, MIN_SECRET_BYTES, AnyRedactor, Redactor, redactor_of
 
 KEY = "sk-proj-AbCdEfGh0123456789_-xyz"
 SECRET = KEY.encode()
@@ -135,3 +135,31 @@ def test_the_providers_request_id_is_found_under_its_names_and_shortened() -> No
     assert headers.request_id([("apim-request-id", "c")]) == "c"
     assert headers.request_id([("content-type", "x")]) == ""
     assert len(headers.request_id([("request-id", "x" * 4000)])) == 128
+
+
+OTHER = "quite~another~token~of~ours"
+
+
+def cut_up(redactor: AnyRedactor, data: bytes, cuts: list[int]) -> bytes:
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    pieces = [redactor.feed(data[start:end]) for start, end in itertools.pairwise(edges)]
+    return b"".join([*pieces, redactor.finish()])
+
+
+@given(st.lists(st.sampled_from([KEY, OTHER, KEY[:9], OTHER[:9], "text ", "a", "s"])), st.lists(st.integers(0, 400)))
+def test_several_secrets_are_taken_out_wherever_the_stream_is_cut(words: list[str], cuts: list[int]) -> None:
+    data = "".join(words).encode()
+    expected = data.replace(KEY.encode(), MASK).replace(OTHER.encode(), MASK)
+    assert cut_up(redactor_of((KEY, OTHER)), data, cuts) == expected
+    assert redactor_of((KEY, OTHER)).whole(data) == expected
+    assert redactor_of((KEY, OTHER)).holds(data) == (KEY in words or OTHER in words or expected != data)
+
+
+def test_of_several_secrets_an_error_shows_no_part() -> None:
+    body = f"{KEY[:20]} and {OTHER[-12:]}".encode()
+    assert redactor_of((KEY, OTHER)).error(body) == MASK + b" and " + MASK
+
+
+def test_no_secret_changes_nothing() -> None:
+    assert redactor_of(()).feed(b"text") == b"text"
+    assert isinstance(redactor_of((KEY,)), Redactor)

@@ -398,8 +398,8 @@ def test_the_destination_is_the_credentials_whatever_the_caller_sends() -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_probe_has_its_dialects_headers_and_no_key(provider: str) -> None:
     row = PROVIDERS[provider]
-    request = build_probe(row, credential(provider))
-    assert request.target == row.probe.path
+    request = build_probe(row, credential(provider, project="example", location="global"))
+    assert request.target.endswith(row.probe.path)
     assert request.auth == row.auth_for(row.probe.dialect)
     assert ("anthropic-version" in names(request)) == (row.probe.dialect is Dialect.ANTHROPIC)
 
@@ -409,3 +409,46 @@ def test_an_azure_probe_uses_the_older_surface_if_the_credential_does() -> None:
     assert request.target == "/openai/models?api-version=2024-10-21"
     with pytest.raises(InvalidRequestError):
         build_probe(PROVIDERS["azure"], credential("azure", api_version="1&x=2"))
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ("us.amazon.nova-lite-v1:0", "/model/us.amazon.nova-lite-v1%3A0/converse"),
+        (
+            "arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/a1",
+            "/model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Aapplication-inference-profile%2Fa1/converse",
+        ),
+    ],
+)
+def test_a_model_of_bedrock_is_one_part_of_its_path(model: str, path: str) -> None:
+    request = built(
+        "bedrock",
+        dialect=Dialect.BEDROCK,
+        endpoint=Endpoint.CONVERSE,
+        path_tail="/model/{model}/converse",
+        model=model,
+        query="x=1",
+        client_headers=[
+            (b"accept", b"x/y"),
+            (b"x-amz-date", b"1"),
+            (b"authorization", b"AWS4"),
+            (b"x-amz-target", b"t"),
+        ],
+        body=b"{}",
+    )
+    assert request.target == path
+    assert {name for name, _ in request.headers} == {"content-type", "accept", "Accept-Encoding", "User-Agent"}
+    assert ("accept", "*/*") in request.headers
+
+
+@pytest.mark.parametrize("model", ["", "../x", "a b", "a?b", "a//b", "a%2Fb", "é"])
+def test_what_cannot_be_a_model_of_bedrock_is_refused(model: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        built(
+            "bedrock",
+            dialect=Dialect.BEDROCK,
+            endpoint=Endpoint.CONVERSE,
+            path_tail="/model/{model}/converse",
+            model=model,
+        )

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.domain.errors import ProviderError
-from keystead.domain.secret import Secret
 from keystead.providers.request import UpstreamRequest
 from keystead.providers.sandbox import SandboxTransport
 from keystead.providers.sandbox.script import LABEL, MODELS, example_of, script_for
 from keystead.providers.table import PROVIDERS
 from keystead.providers.transport import UpstreamResponse
+from tests.fakes.exchange import proven
 
 ORIGIN = "https://sandbox.invalid"
 SAID = f"{LABEL} You said: how are you"
@@ -38,7 +38,7 @@ async def asked(path: str, body: Any, *, method: str = "POST", key: str = "good"
         body=body if isinstance(body, bytes) else json.dumps(body).encode(),
         auth=PROVIDERS["sandbox"].auth,
     )
-    return await SandboxTransport().open(request, Secret(key))
+    return await SandboxTransport().open(*proven(request, key))
 
 
 async def collect(items: AsyncIterator[Any], into: list[Any]) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.providers.egress import EgressGuard, parse_origin
-from keystead.providers.table import PROVIDERS, Provider
+from keystead.providers.row import Provider
+from keystead.providers.table import PROVIDERS
 
 ROWS = pytest.mark.parametrize("row", PROVIDERS.values(), ids=PROVIDERS)
 
@@ -19,6 +20,8 @@ def test_the_table_names_every_provider_of_the_design() -> None:
     assert set(PROVIDERS) == {
         "openai",
         "azure",
+        "bedrock",
+        "vertex",
         "anthropic",
         "google",
         "mistral",

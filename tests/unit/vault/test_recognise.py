@@ -151,3 +151,23 @@ def test_what_is_accepted_can_always_be_a_header_value(key: str) -> None:
 
 def test_a_key_of_the_greatest_length_is_accepted() -> None:
     require_inference_key("vllm", "k" * MAX_KEY_LENGTH)
+
+
+ACCESS_KEY = '{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}'
+
+
+@pytest.mark.parametrize("key", [ACCESS_KEY, ACCESS_KEY.replace(",", ",\n  "), "ABSKQmVkcm9ja0FQSUtleS0xMjM0NTY3ODkw"])
+def test_an_access_key_of_aws_or_a_bearer_key_is_taken(key: str) -> None:
+    require_inference_key("bedrock", key)
+
+
+@pytest.mark.parametrize("key", ["{}", '{"access_key_id":"AKIAIOSFODNN7EXAMPLE"}', "{" + "x" * 20_000, ACCESS_KEY[:-2]])
+def test_another_document_is_refused_without_its_content(key: str) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        require_inference_key("bedrock", key)
+    assert "wJalr" not in raised.value.message
+
+
+def test_of_an_access_key_its_id_is_shown() -> None:
+    assert mask("bedrock", ACCESS_KEY) == "AKIA…MPLE"
+    assert mask("bedrock", "ABSKQmVkcm9ja0FQSUtleS0xMjM0NTY3ODkw") == "ABSK…ODkw"

@@ -1,8 +1,18 @@
 import json
 
+import botocore.session
 import pytest
+from botocore.eventstream import EventStreamBuffer
+from botocore.parsers import create_parser
 
-from keystead.domain.errors import AuthenticationError, GatewayError, KeysteadError, NotFoundError, PolicyDenied
+from keystead.domain.errors import (
+    AuthenticationError,
+    GatewayError,
+    InvalidRequestError,
+    KeysteadError,
+    NotFoundError,
+    PolicyDenied,
+)
 from keystead.domain.traffic import Dialect
 from keystead.web.errors import error_body, error_event, error_headers
 
@@ -44,3 +54,25 @@ def test_headers_tell_a_machine() -> None:
         (b"x-keystead-fault", b"caller"),
         (b"retry-after", b"60"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (InvalidRequestError("x"), "ValidationException"),
+        (PolicyDenied("x"), "AccessDeniedException"),
+        (KeysteadError("x"), "InternalServerException"),
+        (KeysteadError("x", status=429), "ThrottlingException"),
+    ],
+)
+def test_awss_sdk_reads_our_errors_whole_and_in_a_stream(error: KeysteadError, kind: str) -> None:
+    body = error_body(error, Dialect.BEDROCK, "req_1")
+    shape = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse").output_shape
+    answer = {"status_code": error.status, "headers": {}, "body": body}
+    parsed = create_parser("rest-json").parse(answer, shape)["Error"]
+    assert parsed["Code"] == kind
+    assert parsed["Message"].startswith("x ")
+    buffer = EventStreamBuffer()
+    buffer.add_data(error_event(error, Dialect.BEDROCK, "req_1"))
+    [event] = [event.to_response_dict() for event in buffer]
+    assert (event["status_code"], event["headers"][":exception-type"]) == (400, "modelStreamErrorException")

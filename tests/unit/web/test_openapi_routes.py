@@ -31,8 +31,8 @@ def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
         yield from structs_in(part)
 
 
-def test_only_the_route_about_oneself_needs_no_permission() -> None:
-    assert [route.path for route in ROUTES if route.permission is None] == ["/self"]
+def test_only_what_is_about_oneself_or_the_same_for_everybody_needs_no_permission() -> None:
+    assert [route.path for route in ROUTES if route.permission is None] == ["/self", "/connect"]
 
 
 def test_no_two_routes_share_method_and_path_or_handler() -> None:

@@ -21,6 +21,8 @@ def endpoint(method: str, path: str, dialect: Dialect = Dialect.OPENAI) -> tuple
         ("POST", "/v1/messages/count_tokens", (Dialect.ANTHROPIC, Endpoint.COUNT_TOKENS)),
         ("POST", "/v1beta/models/gemini-3-pro:generateContent", (Dialect.GEMINI, Endpoint.GENERATE)),
         ("POST", "/v1/models/gemini-3-pro:generateContent", (Dialect.GEMINI, Endpoint.GENERATE)),
+        ("POST", "/model/us.amazon.nova-lite-v1%3A0/converse", (Dialect.BEDROCK, Endpoint.CONVERSE)),
+        ("POST", "/model/us.amazon.nova-lite-v1:0/converse-stream", (Dialect.BEDROCK, Endpoint.CONVERSE)),
         ("POST", "/v1beta/models/sandbox/echo:countTokens", (Dialect.GEMINI, Endpoint.COUNT_TOKENS)),
         ("POST", "/v1beta/models/e:batchEmbedContents", (Dialect.GEMINI, Endpoint.EMBEDDINGS)),
         ("GET", "/v1beta/models", (Dialect.GEMINI, Endpoint.MODELS)),
@@ -87,3 +89,18 @@ def test_anything_else_is_not_there(method: str, path: str) -> None:
 )
 def test_a_root_names_its_dialect(path: str, expected: tuple[Dialect | None, str]) -> None:
     assert split_root(path) == expected
+
+
+def test_ids_and_arns_of_bedrock_are_decoded_and_the_verb_says_whether_to_stream() -> None:
+    arn = "arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Ainference-profile%2Feu.amazon.nova-lite-v1%3A0"
+    operation = match("POST", f"/model/{arn}/converse-stream", models_dialect=Dialect.OPENAI)
+    assert operation is not None
+    assert operation.model == "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.amazon.nova-lite-v1:0"
+    assert operation.stream
+
+
+@pytest.mark.parametrize(
+    "path", ["/model/%2e%2e/converse", "/model/a%00/converse", "/model//converse-x", "/model/a%253A/converse"]
+)
+def test_other_encodings_in_a_path_of_bedrock_are_not_found(path: str) -> None:
+    assert match("POST", path, models_dialect=Dialect.OPENAI) is None

@@ -25,9 +25,7 @@ def write_answer(answer: Answer, *, usage: Usage | None, created_s: int) -> byte
     """Write a whole answer (see `Translator.write_answer`); Anthropic gives one choice and no time."""
     choice = answer.choices[0] if answer.choices else Choice(parts=(), finish=Finish.OTHER)
     identifier = message_id(answer.id)
-    content = [
-        block for number, part in enumerate(choice.parts) for block in _blocks(part, call_id(identifier, number))
-    ]
+    content = [block for number, part in enumerate(choice.parts) for block in blocks(part, call_id(identifier, number))]
     refusal = "".join(part.text for part in choice.parts if isinstance(part, Refusal))
     called = any(isinstance(part, ToolCall) for part in choice.parts)
     return msgspec.json.encode(
@@ -115,7 +113,8 @@ def thinking_block(thought: Thinking) -> dict[str, Any]:
     return {"type": "thinking", "thinking": thought.text, "signature": signed}
 
 
-def _blocks(part: Part, made_id: str) -> Iterator[dict[str, Any]]:
+def blocks(part: Part, made_id: str) -> Iterator[dict[str, Any]]:
+    """Yield what becomes of a part; `made_id` is for a call without an id."""
     match part:
         case Text():
             if part.text:

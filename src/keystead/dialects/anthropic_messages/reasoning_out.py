@@ -5,7 +5,6 @@ be less than `max_tokens`, and then take neither a forced tool nor a tool loop t
 (platform.claude.com, "Thinking in tool and multi-turn workflows").
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -33,8 +32,8 @@ class Thought(msgspec.Struct, frozen=True, kw_only=True):
         return self.thinking is not None and self.thinking["type"] == "enabled"
 
 
-def reasoning(request: ChatRequest, model: Taken, messages: Sequence[dict[str, Any]], *, default_limit: int) -> Thought:
-    """Return what to say about thinking; `messages` are those already written.
+def reasoning(request: ChatRequest, model: Taken, *, thoughtless_loop: bool, default_limit: int) -> Thought:
+    """Return what to say about thinking; `thoughtless_loop`: the last message with calls does not begin with a thought.
 
     Thinking counts towards `max_tokens`. A caller's own limit is kept, because it is also what the answer may cost, and
     thinking is fitted into it; a default one grows by what thinking may take.
@@ -55,7 +54,7 @@ def reasoning(request: ChatRequest, model: Taken, messages: Sequence[dict[str, A
         return Thought(thinking={"type": "adaptive", **_display(asked)}, effort=effort, max_tokens=limit)
     if budget >= limit:
         budget = limit // 2
-    if budget < _LEAST_BUDGET or _is_forced(request) or _loop_without_thinking(messages):
+    if budget < _LEAST_BUDGET or _is_forced(request) or thoughtless_loop:
         return Thought(effort=effort, max_tokens=limit, losses=(_NAMED,))
     thinking = {"type": "enabled", "budget_tokens": budget, **_display(asked)}
     return Thought(thinking=thinking, effort=effort, max_tokens=limit)
@@ -86,12 +85,3 @@ def _display(asked: Reasoning) -> dict[str, str]:
 
 def _is_forced(request: ChatRequest) -> bool:
     return request.tool_choice is not None and request.tool_choice.mode in {"required", "named"}
-
-
-def _loop_without_thinking(messages: Sequence[dict[str, Any]]) -> bool:
-    """Say whether the last message with tool calls does not begin with thinking."""
-    for message in reversed(messages):
-        content = message["content"]
-        if message["role"] == "assistant" and any(block["type"] == "tool_use" for block in content):
-            return content[0]["type"] not in {"thinking", "redacted_thinking"}
-    return False

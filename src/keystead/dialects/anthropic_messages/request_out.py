@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from keystead.dialects.anthropic_messages.models import Taken, taken_by
+from keystead.dialects.anthropic_messages.models import taken_by
 from keystead.dialects.anthropic_messages.reasoning_out import Thought, reasoning
+from keystead.dialects.anthropic_messages.sampling_out import sampling
 from keystead.dialects.anthropic_messages.schema import closed
 from keystead.dialects.anthropic_messages.turns_out import Turns, marked
 from keystead.dialects.translating import FREE_TEXT, Profile, Written
@@ -16,7 +17,7 @@ _MOST_MARKS: Final = 4
 """Prompt-cache marks that Anthropic takes."""
 _LONGEST_USER: Final = 256
 _MODES: Final = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
-_ONLY_JSON: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
+ONLY_JSON: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
 """Anthropic has a word for a schema, and none for "any JSON object"."""
 
 
@@ -24,9 +25,14 @@ def write_request(request: ChatRequest, profile: Profile) -> Written:
     """Write a body of the Messages API (see `Translator.write_request`)."""
     losses: list[Loss] = []
     model = taken_by(request.model)
-    tools = [_tool(tool, profile, losses) for tool in _offered(request)]
+    tools = [_tool(tool, profile, losses) for tool in offered(request)]
     system, messages = _said(request, losses)
-    thought = reasoning(request, model, messages, default_limit=model.limit or profile.default_max_tokens)
+    thought = reasoning(
+        request,
+        model,
+        thoughtless_loop=_loop_without_thinking(messages),
+        default_limit=model.limit or profile.default_max_tokens,
+    )
     losses += thought.losses
     body: dict[str, Any] = {"model": request.model, "max_tokens": thought.max_tokens}
     if system:
@@ -38,7 +44,7 @@ def write_request(request: ChatRequest, profile: Profile) -> Written:
     if thought.thinking is not None:
         body["thinking"] = thought.thinking
     body |= _output_config(request, thought, profile, losses)
-    body |= _sampling(request, model, thought, losses)
+    body |= sampling(request, model, by_budget=thought.by_budget, losses=losses)
     body |= _rest(request, losses)
     _thin_marks(body, losses)
     return Written(body=msgspec.json.encode(body), losses=tuple(dict.fromkeys(losses)))
@@ -58,11 +64,20 @@ def _said(request: ChatRequest, losses: list[Loss]) -> tuple[list[dict[str, Any]
     written = Turns(losses)
     system = written.instructions(turns[:leading])
     if request.output is not None and request.output.json_schema is None:
-        system.append({"type": "text", "text": _ONLY_JSON})
+        system.append({"type": "text", "text": ONLY_JSON})
     return system, written.messages(turns[leading:], leading)
 
 
-def _offered(request: ChatRequest) -> Sequence[Tool]:
+def _loop_without_thinking(messages: Sequence[dict[str, Any]]) -> bool:
+    """Say whether the last message with tool calls does not begin with thinking."""
+    for message in reversed(messages):
+        content = message["content"]
+        if message["role"] == "assistant" and any(block["type"] == "tool_use" for block in content):
+            return content[0]["type"] not in {"thinking", "redacted_thinking"}
+    return False
+
+
+def offered(request: ChatRequest) -> Sequence[Tool]:
     """Return the tools that may be called: Anthropic's choice names one or all."""
     choice = request.tool_choice
     if choice is None or not choice.names or choice.mode == "named":
@@ -74,7 +89,7 @@ def _tool(tool: Tool, profile: Profile, losses: list[Loss]) -> dict[str, Any]:
     written: dict[str, Any] = {"name": tool.name}
     if tool.description:
         written["description"] = tool.description
-    written["input_schema"] = _input_schema(tool)
+    written["input_schema"] = input_schema(tool)
     if tool.strict and profile.strict_tools:
         written |= {"strict": True, "input_schema": closed(msgspec.Raw(msgspec.json.encode(written["input_schema"])))}
     elif tool.strict:
@@ -82,7 +97,7 @@ def _tool(tool: Tool, profile: Profile, losses: list[Loss]) -> dict[str, Any]:
     return written | marked(tool.cache)
 
 
-def _input_schema(tool: Tool) -> Any:
+def input_schema(tool: Tool) -> Any:
     """Return the schema of the arguments, which must be that of an object."""
     if tool.custom:
         return FREE_TEXT
@@ -116,37 +131,9 @@ def _output_config(request: ChatRequest, thought: Thought, profile: Profile, los
     return {"output_config": config} if config else {}
 
 
-def _sampling(request: ChatRequest, model: Taken, thought: Thought, losses: list[Loss]) -> dict[str, Any]:
-    """Write how answers are drawn.
-
-    A model that takes no such parameter refuses it. To leave it out is what its makers advise, and no caller who sets a
-    temperature by habit is helped by a refusal.
-    """
-    asked: dict[str, float | int] = {
-        name: value
-        for name, value in (
-            ("temperature", request.temperature),
-            ("top_p", request.top_p),
-            ("top_k", request.top_k),
-        )
-        if value is not None
-    }
-    if model.sampling == "none" or (model.sampling == "one" and thought.by_budget):
-        losses += [Loss(field=name, grave=False) for name, value in asked.items() if value != 1 or name == "top_k"]
-        return {}
-    if model.sampling == "one" and {"temperature", "top_p"} <= asked.keys():
-        left_out = "temperature" if asked["temperature"] == 1 else "top_p"
-        if asked.pop(left_out) != 1:
-            losses.append(Loss(field=left_out, grave=False))
-    if asked.get("temperature", 0) > 1:
-        losses.append(Loss(field="temperature", grave=False))
-        asked["temperature"] = 1
-    return asked
-
-
 def _rest(request: ChatRequest, losses: list[Loss]) -> dict[str, Any]:
     body: dict[str, Any] = {}
-    losses += _no_word_for(request)
+    losses += no_word_for(request)
     stop = [each for each in request.stop if each.strip()]
     if len(stop) < len(request.stop):  # Anthropic refuses blank ones
         losses.append(Loss(field="stop", grave=True))
@@ -161,7 +148,8 @@ def _rest(request: ChatRequest, losses: list[Loss]) -> dict[str, Any]:
     return body
 
 
-def _no_word_for(request: ChatRequest) -> Iterator[Loss]:
+def no_word_for(request: ChatRequest) -> Iterator[Loss]:
+    """Yield what nobody can say to a Claude model."""
     if request.n > 1:
         yield Loss(field="n", grave=True)
     if request.logprobs is not None:

@@ -4,7 +4,7 @@ Anthropic's blocks come one after another. What begins while a tool call is not 
 calls whose pieces are interleaved come out one after another, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -57,7 +57,9 @@ class _Block:
 class AnthropicStreamWriter:
     """A `StreamWriter`."""
 
-    def __init__(self, *, request_id: str) -> None:
+    def __init__(self, *, request_id: str, encode: Callable[[dict[str, Any]], bytes] | None = None) -> None:
+        """`encode` writes an event of Anthropic's; Bedrock's Converse cuts its streams in the same way."""
+        self._encode = encode or _sse
         """`request_id` stands in for the id of an answer whose provider gives none."""
         self._request_id = request_id
         self._id = ""
@@ -75,21 +77,21 @@ class AnthropicStreamWriter:
         """See `StreamWriter.feed`. Anthropic has one choice."""
         if isinstance(event, Failed):
             kind = "overloaded_error" if event.overloaded else "api_error"
-            return _sse({"type": "error", "error": {"type": kind, "message": event.message}})
+            return self._encode({"type": "error", "error": {"type": kind, "message": event.message}})
         if isinstance(event, Started):
             return self._begin_message(event)
         if event.choice != 0:
             return b""
-        return b"".join([_sse(written) for written in self._events(event)])
+        return b"".join([self._encode(written) for written in self._events(event)])
 
     def end(self, usage: Usage | None) -> bytes:
         """See `StreamWriter.end`."""
-        out = b"".join([_sse(written) for written in self._close_all()])
+        out = b"".join([self._encode(written) for written in self._close_all()])
         finished = self._finished
         refusal = "".join(self._refusal)
         stopped = stop(finished.finish, finished.stop_sequence, refusal, called=bool(self._calls))
-        out += _sse({"type": "message_delta", "delta": stopped, "usage": usage_object(usage or Usage())})
-        return out + _sse({"type": "message_stop"})
+        out += self._encode({"type": "message_delta", "delta": stopped, "usage": usage_object(usage or Usage())})
+        return out + self._encode({"type": "message_stop"})
 
     def _begin_message(self, started: Started) -> bytes:
         self._id = message_id(started.id or self._request_id)
@@ -103,7 +105,7 @@ class AnthropicStreamWriter:
             "stop_sequence": None,
             "usage": _NOTHING_YET,
         }
-        return _sse({"type": "message_start", "message": message})
+        return self._encode({"type": "message_start", "message": message})
 
     def _events(self, event: Event) -> Iterator[dict[str, Any]]:
         match event:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from keystead.domain.secret import Secret
 from keystead.providers import failures
+from keystead.providers.authorization import Authorized
 from keystead.providers.request import UpstreamRequest
 from keystead.providers.sandbox import anthropic, gemini, openai
 from keystead.providers.sandbox.prompt import Json, Prompt
@@ -28,11 +28,11 @@ ErrorBody = Callable[[int, str], Any]
 class SandboxTransport:
     """Answers in process; it opens no connection and holds nothing."""
 
-    async def open(self, request: UpstreamRequest, secret: Secret) -> "SandboxResponse":
+    async def open(self, request: UpstreamRequest, authorized: Authorized) -> "SandboxResponse":
         """Answer `request`."""
         path, _, query = request.target.partition("?")
         error_body = _error_body(path)
-        if secret.reveal().startswith(_WRONG_KEY):
+        if authorized.hidden[0].startswith(_WRONG_KEY):
             return _refusal(error_body, 401, f"{LABEL} This key is not valid.")
         if request.method == "GET":
             return _listing(path, error_body)

@@ -7,7 +7,9 @@ import msgspec
 from keystead.domain.access import Permission
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import OnDisconnect
-from keystead.web.admin.credential_probes import changing
+from keystead.providers.given import check_change
+from keystead.providers.table import PROVIDERS
+from keystead.web.admin.credential_probes import changing, require_own_identity
 from keystead.web.admin.credential_shapes import CredentialShown, PriceRegion, Setting, SettingName, shown
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import ModelPatterns, Nothing
@@ -35,6 +37,9 @@ async def change_credential(call: Call[Nothing, ChangeCredential]) -> Credential
     some = msgspec.UNSET if body.models is None else body.models
     async with act(call) as change:
         before = await changing(call, change.conn)
+        if body.settings is not None:
+            check_change(PROVIDERS[before.provider], before.settings, body.settings)
+            require_own_identity(call, {**before.settings, **body.settings})
         after = await call.rooms.credentials.change(
             change.conn,
             organization_id=call.who.organization_id,

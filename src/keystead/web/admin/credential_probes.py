@@ -4,6 +4,7 @@ A probe goes over the network, so it is never made inside a transaction: look, p
 it was seen.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.access import Permission
 from keystead.domain.credential import Credential
-from keystead.domain.errors import ConflictError, PolicyDenied
+from keystead.domain.errors import ConflictError, InvalidRequestError, PolicyDenied
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import Owner
 from keystead.providers.probe import ProbeResult, probe
 from keystead.providers.table import PROVIDERS
+from keystead.vault.recognise import WORKLOAD, require_inference_key
 from keystead.vault.view import CredentialView
 from keystead.web.admin.credential_shapes import report
 from keystead.web.admin.rooms import AdminRooms
@@ -57,6 +59,38 @@ def require_operator(call: Call[Any, Any], owner: Owner) -> None:
         )
 
 
+def require_own_identity(call: Call[Any, Any], settings: Mapping[str, str]) -> None:
+    """Refuse to let anybody but the operator act as the gateway, wherever that is trusted.
+
+    Raises:
+        PolicyDenied: the settings say so, and the caller is not the operator.
+    """
+    if "identity" in settings and not call.who.may(Permission.PLATFORM_CREDENTIALS):
+        raise PolicyDenied(
+            "Only the operator adds or changes credentials that use the gateway's own identity.",
+            next_step="Ask the operator of the platform, or bring a key of your own.",
+        )
+
+
+def require_key(call: Call[Any, Any], provider: str, settings: Mapping[str, str], key: Secret) -> None:
+    """Refuse what cannot be the key of a credential with these settings.
+
+    Raises:
+        InvalidRequestError: see `recognise`; or a key came where none is used, or the other way round.
+        PolicyDenied: see `require_own_identity`.
+    """
+    require_own_identity(call, settings)
+    text = key.reveal()
+    if (settings.get("identity") == WORKLOAD) is not (text == WORKLOAD):
+        raise InvalidRequestError(
+            f"The key is the word `{WORKLOAD}` if the setting `identity` is, and only then.",
+            code="invalid_provider_key",
+            param="key",
+            next_step="Leave the setting out to bring a key, or bring none.",
+        )
+    require_inference_key(provider, text)
+
+
 async def changing(call: Call[Any, Any], conn: AsyncConnection) -> CredentialView:
     """Return the credential that the path names, for whoever may change it.
 
@@ -88,7 +122,8 @@ def as_credential(call: Call[Any, Any], view: CredentialView) -> Credential:
 async def probe_key(rooms: AdminRooms, credential: Credential, key: Secret) -> ProbeResult:
     """Ask the provider about a key."""
     provider = PROVIDERS[credential.provider]
-    return await probe(rooms.transport_for(provider.name), provider, credential, key, clock=rooms.clock)
+    transport = rooms.transport_for(provider.name)
+    return await probe(transport, rooms.authorizers, provider, credential, key, clock=rooms.clock)
 
 
 async def probe_kept(call: Call[Any, Any], view: CredentialView, version: int) -> ProbeResult:

@@ -6,7 +6,6 @@ from keystead.domain.access import Permission
 from keystead.domain.credential import VersionState
 from keystead.domain.errors import ConflictError
 from keystead.providers.probe import ProbeResult
-from keystead.vault.recognise import require_inference_key
 from keystead.vault.view import CredentialView
 from keystead.web.admin import credential_shapes as shapes
 from keystead.web.admin.credential_probes import (
@@ -15,6 +14,7 @@ from keystead.web.admin.credential_probes import (
     live_view,
     probe_kept,
     probe_key,
+    require_key,
     view_in,
     with_finding,
 )
@@ -27,7 +27,7 @@ from keystead.web.admin.verdict import may_serve, refusal, will_serve
 async def rotate(call: Call[Nothing, shapes.NewKey]) -> Probed:
     """Probe a key, keep it as the next version, and let it take over; the version before drains."""
     view = await live_view(call)
-    require_inference_key(view.provider, call.body.key.reveal())
+    require_key(call, view.provider, view.settings, call.body.key)
     return await keep_next(call, view, await probe_key(call.rooms, as_credential(call, view), call.body.key))
 
 

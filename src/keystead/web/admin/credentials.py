@@ -7,11 +7,19 @@ from keystead.domain.credential import Credential
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.ids import CredentialId
 from keystead.domain.traffic import Owner
+from keystead.providers.given import check_settings
 from keystead.providers.probe import ProbeResult
-from keystead.providers.table import PROVIDERS, Provider
-from keystead.vault.recognise import require_inference_key
+from keystead.providers.row import Provider
+from keystead.providers.table import PROVIDERS
 from keystead.web.admin import credential_shapes as shapes
-from keystead.web.admin.credential_probes import changing, probe_key, require_operator, view_of, with_finding
+from keystead.web.admin.credential_probes import (
+    changing,
+    probe_key,
+    require_key,
+    require_operator,
+    view_of,
+    with_finding,
+)
 from keystead.web.admin.credential_shapes import CredentialShown, Probed, report, shown
 from keystead.web.admin.provider_names import provider_named
 from keystead.web.admin.rooms import AdminRooms
@@ -115,8 +123,9 @@ def candidate_of(call: Call[Nothing, shapes.AddCredential]) -> Credential:
             param="name",
             next_step="Choose another name: `name/model` is how callers say which credential they mean.",
         )
-    require_inference_key(provider.name, body.key.reveal())
-    origin = _origin(call.rooms, provider, body.origin)
+    check_settings(provider, body.settings)
+    require_key(call, provider.name, body.settings, body.key)
+    origin = _origin(call.rooms, provider, body.origin or provider.origin_for(body.settings))
     return Credential(
         id=CredentialId(""),
         organization_id=call.who.organization_id,
@@ -125,7 +134,7 @@ def candidate_of(call: Call[Nothing, shapes.AddCredential]) -> Credential:
         origin=origin,
         settings=body.settings,
         owner=_owner(call, provider),
-        region=provider.region_of(origin) if body.region is None else body.region,
+        region=provider.region_for(origin, body.settings) if body.region is None else body.region,
         models=body.models,
         on_disconnect=body.on_disconnect,
         margin_ppm=body.margin_ppm,
@@ -146,8 +155,7 @@ def _owner(call: Call[Nothing, shapes.AddCredential], provider: Provider) -> Own
     return Owner.SANDBOX if provider.name == "sandbox" else Owner.OWN
 
 
-def _origin(rooms: AdminRooms, provider: Provider, asked: str | None) -> str:
-    origin = asked or provider.origin
+def _origin(rooms: AdminRooms, provider: Provider, origin: str | None) -> str:
     if origin is None:
         raise InvalidRequestError(
             f"{provider.title} has no address of its own.",

@@ -1,6 +1,5 @@
 """What the provider behind a credential says it serves: look at the list, and have it fetched anew."""
 
-from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -16,7 +15,15 @@ from keystead.vault.view import CredentialView
 from keystead.web.admin.credential_probes import live_view, view_in
 from keystead.web.admin.credential_shapes import active_version
 from keystead.web.admin.route import Call, Route, act
-from keystead.web.admin.values import Nothing, PageQuery, decode_cursor, encode_cursor, instant, optional_instant
+from keystead.web.admin.values import (
+    Instant,
+    Nothing,
+    PageQuery,
+    decode_cursor,
+    encode_cursor,
+    instant,
+    optional_instant,
+)
 
 _NAMES_TOLD: Final = 100
 
@@ -37,8 +44,8 @@ class OfferedShown(msgspec.Struct, frozen=True, kw_only=True):
     retires: str
     context: int | None
     max_output: int | None
-    first_seen_at: datetime
-    gone_at: datetime | None
+    first_seen_at: Instant
+    gone_at: Instant | None
     """When it was first missing from the list; null while it is there."""
     fine_tuned: bool
     catalogued: bool
@@ -51,9 +58,9 @@ class OffersShown(msgspec.Struct, frozen=True, kw_only=True):
 
     items: tuple[OfferedShown, ...]
     next_cursor: str | None
-    checked_at: datetime | None
+    checked_at: Instant | None
     """When the provider was last asked; null: never yet."""
-    changed_at: datetime | None
+    changed_at: Instant | None
     error: str
     """Why that brought no list; the one before then stands. Empty if it did."""
 

@@ -1,7 +1,8 @@
 """The provider a caller names, or an error that lists those there are."""
 
 from keystead.domain.errors import InvalidRequestError
-from keystead.providers.table import PROVIDERS, Provider
+from keystead.providers.row import Provider
+from keystead.providers.table import PROVIDERS
 
 
 def provider_named(name: str) -> Provider:

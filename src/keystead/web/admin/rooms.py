@@ -26,6 +26,7 @@ from keystead.metering.price_book import PriceBook
 from keystead.metering.prices import Overrides
 from keystead.policy.class_store import DataClassStore, RecognizerStore
 from keystead.policy.store import Consents, Grants
+from keystead.providers.authorization import Authorizers
 from keystead.providers.egress import EgressGuard
 from keystead.providers.transport import Transport
 from keystead.routing.store import ModelRoutes
@@ -81,6 +82,8 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     virtual_key: Callable[[str], VirtualKey | None]
     """A virtual key as the data plane knows it now, by its id."""
     lease_door: LeaseDoor
+    authorizers: Authorizers
+    """What proves a key to its provider, made anew for each probe."""
     transport_for: Callable[[str], Transport]
     """The transport that reaches a provider, by the provider's name."""
     egress_guard: EgressGuard

@@ -51,7 +51,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """Below `/admin/v1`; `{…}` is one segment."""
     permission: Permission | None
-    """What the caller must hold. None: the route tells callers about themselves and nothing else."""
+    """What the caller must hold. None: the route tells callers about themselves,
+    or what holds for everybody, and nothing else."""
     handler: Callable[[Call[Any, Any]], Awaitable[Any]]
     summary: str
     answer: Any

@@ -64,7 +64,7 @@ class Console:
         path = request.url.path
         if path.startswith(static.PREFIX):
             return _file(request, path)
-        if path in {"/", ROOT}:
+        if path == ROOT:
             return RedirectResponse(f"{ROOT}/", 303)
         if request.method == "POST":
             safety.require_same_origin(request.headers)

@@ -13,7 +13,12 @@ from keystead.gateway.translate import CHATS, Wire
 from tests.unit.dialects.anthropic_messages import goldens
 from tests.unit.dialects.anthropic_messages.test_streams import assembled, write
 
-MODELS = {Dialect.ANTHROPIC: "claude-opus-5-5", Dialect.GEMINI: "gemini-3-pro-preview", Dialect.OPENAI: "gpt-5.5"}
+MODELS = {
+    Dialect.ANTHROPIC: "claude-opus-5-5",
+    Dialect.GEMINI: "gemini-3-pro-preview",
+    Dialect.OPENAI: "gpt-5.5",
+    Dialect.BEDROCK: "global.anthropic.claude-opus-5-5",
+}
 
 
 @pytest.mark.parametrize("wire", CHATS, ids=lambda wire: f"{wire[0]}-{wire[1]}")

@@ -10,7 +10,6 @@ from keystead.domain.credential import Credential
 from keystead.domain.errors import InvalidRequestError, KeysteadError
 from keystead.domain.secret import Secret
 from keystead.providers.probe import ProbeResult
-from keystead.vault.recognise import require_inference_key
 from keystead.vault.view import CredentialView
 from keystead.web.admin import (
     budgets,
@@ -35,7 +34,7 @@ from keystead.web.admin import (
 from keystead.web.admin.config import document as doc
 from keystead.web.admin.config.difference import Place
 from keystead.web.admin.config.steps import RENAMED, KeyStep, Step, entry_at
-from keystead.web.admin.credential_probes import as_credential, probe_key
+from keystead.web.admin.credential_probes import as_credential, probe_key, require_key
 from keystead.web.admin.endpoint import not_permitted
 from keystead.web.admin.route import Act, Call, Route
 from keystead.web.admin.values import Nothing, decode_hook
@@ -193,9 +192,9 @@ async def _candidate(call: Call[Any, Any], step: KeyStep, wanted: doc.Document, 
         candidate = credentials.candidate_of(_inner(call, None, path={}, body=body))
         return Brought(body=body, target=candidate, result=_UNPROVEN)
     _admitting(call, _ROTATE)
-    require_inference_key(entry.provider, key.reveal())
     async with call.rooms.database.read() as conn:
         view = await call.rooms.credentials.get(conn, call.who.organization_id, name)
+    require_key(call, entry.provider, entry.settings, key)
     if entry.origin is not None:
         view = msgspec.structs.replace(view, origin=call.rooms.egress_guard.check_origin(entry.origin))
     return Brought(body=credential_shapes.NewKey(key=key), target=view, result=_UNPROVEN)

@@ -1,0 +1,1 @@
+"""Access to Amazon Web Services: what proves a caller there."""
