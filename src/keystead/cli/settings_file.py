@@ -99,7 +99,7 @@ def _replace(path: Path, text: str, mode: int) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(mode)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # whatever it was, Ctrl-C too: no half-written file stays beside the real one
         Path(name).unlink(missing_ok=True)
         raise
 
