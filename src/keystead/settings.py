@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel
     sqlite_synchronous: Literal["full", "normal"]
     max_body_bytes: int
+    max_file_bytes: int
     max_response_bytes: int
     max_in_flight: int
     header_timeout_s: float
@@ -43,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     total_timeout_s: float
     drain_timeout_s: float
     disconnect_drain_s: float
+    work_poll_s: float
     ca_file: str
     credit_value: Decimal
     topup_webhook_secret_file: str
@@ -176,6 +178,12 @@ SETTINGS: Final = (
         help="Largest request body. 32 MiB: Anthropic's own limit for a message, and above OpenAI's 25 MB audio files.",
     ),
     Setting(
+        name="max_file_bytes",
+        default=str(200 * 1024 * 1024),
+        parse=_whole(1024, 8 * 1024**3),
+        help="Largest uploaded file, kept on disk on its way. 200 MiB: OpenAI's limit for the input of a batch.",
+    ),
+    Setting(
         name="max_response_bytes",
         default=str(512 * 1024 * 1024),
         parse=_whole(1024, 16 * 1024**3),
@@ -226,6 +234,12 @@ SETTINGS: Final = (
         default="120",
         parse=_seconds(0, 3600),
         help="When a client left: how long the provider's answer is read on for its final usage.",
+    ),
+    Setting(
+        name="work_poll_s",
+        default="10",
+        parse=_seconds(0.05, 3600),
+        help="How soon, at the soonest, a provider is asked again how far a batch or a background response is.",
     ),
     Setting(
         name="ca_file",

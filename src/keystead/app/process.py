@@ -117,6 +117,7 @@ class Process:
         self._tasks.every("rates", RENEW_S, self._rates.renew)
         self._tasks.every("gauges", GAUGES_S, self._measure_soon)
         self._tasks.every("recovery", RECOVERY_S, self._recover)
+        self._tasks.every("afterwork", settings.work_poll_s, self._afterwork.round)
         self._tasks.every("alerts", LOOK_S, self._alerting.look)
         self._tasks.every("notices", LOOK_S, self._alerting.tell)
         self._tasks.every("digests", DIGESTS_S, self._alerting.make_digests)
@@ -162,6 +163,7 @@ class Process:
         outside = wire(base, health=self._health)
         self._alerting = Alerting(base, is_my_turn=self._is_eldest)
         self._inference, self._admin, self._payments = outside.inference, outside.admin, outside.payments
+        self._afterwork = outside.afterwork
         self._console = outside.console
         self._discovery = outside.discovery
         self._operations = Operations(

@@ -13,10 +13,13 @@ from keystead.coordination import Counters
 from keystead.domain.clock import Clock
 from keystead.domain.ids import InstanceId
 from keystead.domain.money import to_pico
+from keystead.gateway.afterwork import Afterwork
 from keystead.gateway.digest import Digests
 from keystead.gateway.discovery import Discovery
 from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.explain import Explainer
+from keystead.gateway.holdings import Holdings
+from keystead.gateway.keeping import Keeping
 from keystead.gateway.pace import Pace
 from keystead.gateway.pipeline import Pipeline
 from keystead.gateway.snapshots import Snapshots
@@ -88,6 +91,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     admin: AdminApplication
     console: Console
     payments: Payments
+    afterwork: Afterwork
     discovery: Discovery
 
 
@@ -117,19 +121,12 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
     def transport_for(provider: str) -> Transport:
         return sandbox if provider == "sandbox" else base.network
 
+    holdings = _holdings(base)
     tokens = Tokens(base.clock)
     base.snapshots.swapped.append(lambda snapshot: tokens.retain(snapshot.credentials))
     authorizers = Authorizers(_ways(base, tokens), forget=tokens.forget)
-    walk = Walk(
-        journal=base.database.journal,
-        dispatch=Dispatch(lease_door=lease_door, authorizers=authorizers, transport_for=transport_for),
-        breakers=Breakers(),
-        retry_budget=RetryBudget(),
-        figures=Figures(),
-        clock=base.clock,
-        metrics=base.metrics,
-        drain_s=base.settings.disconnect_drain_s,
-    )
+    dispatch = Dispatch(lease_door=lease_door, authorizers=authorizers, transport_for=transport_for)
+    walk = _walk(base, dispatch, holdings)
     explainer = Explainer(snapshot=lambda: base.snapshots.current, walk=walk, clock=base.clock)
     ledger = Ledger(base.clock)
     discovery = Discovery(
@@ -152,10 +149,41 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
     )
     return Outside(
         discovery=discovery,
-        inference=_inference(base, walk),
+        inference=_inference(base, walk, holdings),
         admin=AdminApplication(admin_rooms),
         console=_console(base, admin_rooms),
         payments=_payments(base, ledger),
+        afterwork=Afterwork(
+            database=base.database,
+            dispatch=dispatch,
+            snapshot=lambda: base.snapshots.current,
+            clock=base.clock,
+            metrics=base.metrics,
+            poll_s=base.settings.work_poll_s,
+        ),
+    )
+
+
+def _holdings(base: Foundation) -> Holdings:
+    return Holdings(
+        database=base.database,
+        clock=base.clock,
+        revision=lambda: base.snapshots.current.revision,
+        poll_s=base.settings.work_poll_s,
+    )
+
+
+def _walk(base: Foundation, dispatch: Dispatch, holdings: Holdings) -> Walk:
+    return Walk(
+        journal=base.database.journal,
+        holdings=holdings,
+        dispatch=dispatch,
+        breakers=Breakers(),
+        retry_budget=RetryBudget(),
+        figures=Figures(),
+        clock=base.clock,
+        metrics=base.metrics,
+        drain_s=base.settings.disconnect_drain_s,
     )
 
 
@@ -200,11 +228,12 @@ def _password(content: bytes) -> str:
     return password
 
 
-def _inference(base: Foundation, walk: Walk) -> Inference:
+def _inference(base: Foundation, walk: Walk, holdings: Holdings) -> Inference:
     settings = base.settings
     pipeline = Pipeline(
         snapshot=lambda: base.snapshots.current,
         database=base.database,
+        keeping=Keeping(holdings),
         walk=walk,
         pace=Pace(base.rates, base.clock),
         clock=base.clock,
@@ -220,6 +249,7 @@ def _inference(base: Foundation, walk: Walk) -> Inference:
         clock=base.clock,
         limits=Limits(
             max_body_bytes=settings.max_body_bytes,
+            max_file_bytes=settings.max_file_bytes,
             body_timeout_s=settings.body_timeout_s,
             max_in_flight=settings.max_in_flight,
         ),

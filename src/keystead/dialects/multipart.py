@@ -84,7 +84,13 @@ class _Fields:
         self.contents: list[tuple[int, int, bool]] = []
         """From where to where, and whether it is a file."""
         self.filenames: list[FormText] = []
+        self.files: list[str] = []
+        """The names of the fields that are files."""
         self.whole = False
+        self.base = 0
+        """Where what is being parsed begins in the form."""
+        self.piece: bytes | None = None
+        """What is being parsed, of a form that comes in pieces."""
         self._header_name = b""
         self._header_value = b""
         self._value_start = 0
@@ -92,7 +98,6 @@ class _Fields:
         self._is_file = False
         self._start = -1
         self._end = -1
-        self._base = 0
         self._parts = 0
 
     def on_part_begin(self) -> None:
@@ -105,8 +110,9 @@ class _Fields:
         self._header_name += data[start:end]
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value_start = start  # a body is parsed at once, so a value comes in one piece
-        self._header_value = data[start:end]
+        if not self._header_value:
+            self._value_start = self.base + start
+        self._header_value += data[start:end]
 
     def on_header_end(self) -> None:
         header = self._header_name.lower()
@@ -124,10 +130,13 @@ class _Fields:
             raise _malformed("A part must not be encoded.")
         self._header_name = self._header_value = b""
 
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:  # noqa: ARG002 - the parser's signature
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self.piece is not None and data is not self.piece:
+            # What looked like the beginning of a boundary, in the piece before this one, and was none.
+            start, end = -end, 0
         if self._start < 0:
-            self._start = start
-        self._end = end
+            self._start = max(self.base + start, 0)
+        self._end = max(self.base + end, self._end)
 
     def on_part_end(self) -> None:
         if self._name is None:
@@ -135,6 +144,8 @@ class _Fields:
         if self._name in self.spans:
             self.doubled.add(self._name)
         start = max(self._start, 0)
+        if self._is_file:
+            self.files.append(self._name)
         self.spans[self._name] = (start, max(self._end, start))
         self.contents.append((*self.spans[self._name], self._is_file))
 
@@ -197,13 +208,70 @@ def _is_text(content: bytes) -> bool:
     return True
 
 
-def _parse(body: bytes, content_type: bytes) -> _Fields:
+class FormReader:
+    """Finds the parts of a form that comes piece by piece and is kept elsewhere.
+
+    The form must have one file, and fields of text beside it.
+    """
+
+    def __init__(self, content_type: bytes) -> None:
+        """Begin.
+
+        Raises:
+            InvalidRequestError: it is not the content type of a form.
+        """
+        self._boundary = _boundary_of(content_type)
+        self._fields = _Fields()
+        self._parser = _parser(self._boundary, self._fields)
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece.
+
+        Raises:
+            InvalidRequestError: the form is malformed.
+        """
+        self._fields.piece = piece
+        try:
+            self._parser.write(piece)
+        except MultipartParseError as error:
+            raise _malformed("The form is malformed.") from error
+        self._fields.base += len(piece)
+
+    def finish(self, read: Callable[[int, int], bytes]) -> tuple[dict[str, str], tuple[int, int]]:
+        """Return the texts of the fields, and where the file is; `read` returns what is kept from here to there.
+
+        Raises:
+            InvalidRequestError: the form is not whole, has not one file, or has a field twice or a long one.
+        """
+        fields = self._fields
+        if not fields.whole:
+            raise _malformed("The form ends before its last boundary.")
+        if len(fields.files) != 1 or fields.doubled:
+            raise _malformed("The form must have one file, and each field once.")
+        if any(end == 0 for _, end in fields.spans.values()):
+            raise _malformed("A part of the form is empty.")
+        first, last = b"--" + self._boundary, b"\r\n--" + self._boundary + b"--"
+        end = max(end for _, end in fields.spans.values())
+        if read(0, len(first)) != first or fields.base - end > len(last) + _MAX_FIELD:
+            raise _malformed("The form has something before its first boundary or after its last.")
+        tail = read(end, fields.base)
+        if not tail.startswith(last) or tail[len(last) :].strip(b"\r\n"):
+            raise _malformed("The form has something before its first boundary or after its last.")
+        file = fields.spans.pop(fields.files[0])
+        if any(end - start > _MAX_FIELD for start, end in fields.spans.values()):
+            raise _malformed("A field of the form is too long.")
+        return {name: read(*span).decode("utf-8", "replace") for name, span in fields.spans.items()}, file
+
+
+def _boundary_of(content_type: bytes) -> bytes:
     match = _CONTENT_TYPE.fullmatch(content_type)
     if match is None:
         raise _malformed("The body must be multipart/form-data with one boundary.")
-    boundary = match[1] or match[2]
-    fields = _Fields()
-    parser = MultipartParser(
+    return match[1] or match[2]
+
+
+def _parser(boundary: bytes, fields: _Fields) -> MultipartParser:
+    return MultipartParser(
         boundary,
         {
             "on_part_begin": fields.on_part_begin,
@@ -215,6 +283,12 @@ def _parse(body: bytes, content_type: bytes) -> _Fields:
             "on_end": fields.on_end,
         },
     )
+
+
+def _parse(body: bytes, content_type: bytes) -> _Fields:
+    boundary = _boundary_of(content_type)
+    fields = _Fields()
+    parser = _parser(boundary, fields)
     try:
         parser.write(body)
         parser.finalize()

@@ -34,6 +34,10 @@ class Endpoint(StrEnum):
     COUNT_TOKENS = "count_tokens"
     RESPONSE_STATE = "response_state"  # retrieve, cancel, delete or list items of a stored response
     MODELS = "models"
+    FILES = "files"
+    BATCHES = "batches"  # OpenAI's batches, Anthropic's message batches
+    CACHED_CONTENTS = "cached_contents"  # Gemini's explicit caches
+    VECTOR_STORES = "vector_stores"
 
 
 class Owner(StrEnum):

@@ -6,10 +6,15 @@ import msgspec
 
 from keystead.dialects.asked import Asked, asked_output
 from keystead.dialects.body import JsonBody
+from keystead.domain.stored import Action, ObjectKind, Reference, Workload
 from keystead.domain.traffic import Dialect, Endpoint
+from keystead.domain.upload import Upload
 
 FORBID_FALLBACK: Final = b"x-keystead-fallback"
 """The header by which a caller forbids platform credentials to step in (`none`); nothing can allow them so."""
+
+CREDENTIAL: Final = b"x-keystead-credential"
+"""The header by which a caller names where a file, a batch or a vector store is kept."""
 
 
 class Weighed(Protocol):
@@ -62,7 +67,17 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     """Where the caller's connection comes from."""
     object_id: str | None = None
-    """The stored response that a call follows up or continues."""
+    """The stored object that a call follows up or continues."""
+    object_kind: ObjectKind = ObjectKind.RESPONSE
+    """What that is, or what a call makes."""
+    action: Action = ""
+    """What is done to stored objects, if that is what it is about."""
+    references: tuple[Reference, ...] = ()
+    """The stored objects that its body names."""
+    upload: Upload | None = None
+    """A form that is too large to be `body`."""
+    workload: Workload | None = None
+    """What its lines are to do, once they have been read: of a batch, or of a file for one."""
     asked: Asked | None = None
     """What the body asks for, once somebody has looked: that takes a scan of all of it (see `wanted`)."""
     raised_to: tuple[str, ...] | None = None
@@ -84,7 +99,31 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def body_bytes(self) -> int:
         """The length of the body."""
-        return len(self.body)
+        return len(self.body) if self.upload is None else self.upload.size
+
+    @property
+    def only_looks(self) -> bool:
+        """It is about what was billed when it was made."""
+        return self.action not in {"", "create"}
+
+    @property
+    def in_background(self) -> bool:
+        """It asks for a response whose work goes on after the answer."""
+        if self.endpoint is not Endpoint.RESPONSES or self.json is None or self.dialect is not Dialect.OPENAI:
+            return False
+        return bytes(self.json.members.get("background", b"")) == b"true"
+
+    @property
+    def stored(self) -> tuple[Reference, ...]:
+        """Every stored object that it concerns."""
+        if self.object_id is None:
+            return self.references
+        return (Reference(self.object_kind, self.object_id), *self.references)
+
+    @property
+    def named_credential(self) -> str:
+        """The credential that the caller names for what it has kept; empty for none."""
+        return self.headers.get(CREDENTIAL, b"").decode("latin-1").strip()
 
     @property
     def wanted(self) -> Asked:

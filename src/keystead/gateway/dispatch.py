@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from keystead.domain.credential import Credential
+from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.departure import ClientLeftError
 from keystead.gateway.flight import Flight
 from keystead.gateway.outgoing import outgoing
 from keystead.providers import request
 from keystead.providers.authorization import Authorizers
 from keystead.providers.failures import FIRST_BYTE_TIMEOUT
+from keystead.providers.table import PROVIDERS
 from keystead.providers.transport import Transport, UpstreamResponse
 from keystead.vault.lease import LeaseDoor
 
@@ -50,6 +53,7 @@ class Dispatch:
                 stream=ask.stream,
                 client_headers=ask.headers.items(),
                 body=out.body,
+                upload=ask.upload,
             )
             secret = await self._lease_door.lease(step.credential, step.version)
             authorized = await self._authorizers.authorize(step.provider, upstream, step.credential, secret)
@@ -66,6 +70,19 @@ class Dispatch:
         flight.answered(response, withhold_usage=out.withhold_usage)
         if flight.translation is not None and flight.answers:
             flight.translation.check(response.content_type)
+
+    async def look(self, credential: Credential, dialect: Dialect, endpoint: Endpoint, tail: str) -> UpstreamResponse:
+        """Look at what is stored under a credential, for the gateway itself and no caller.
+
+        Raises:
+            KeysteadError: the vault or the provider failed.
+        """
+        assert credential.active is not None, "a credential of the snapshot that is looked with is usable"
+        provider = PROVIDERS[credential.provider]
+        upstream = request.build(provider, credential, dialect=dialect, endpoint=endpoint, path_tail=tail, method="GET")
+        secret = await self._lease_door.lease(credential, credential.active)
+        authorized = await self._authorizers.authorize(provider, upstream, credential, secret)
+        return await self._transport_for(provider.name).open(upstream, authorized)
 
 
 async def _in_time(opening: Awaitable[UpstreamResponse], seconds: float | None) -> UpstreamResponse:

@@ -14,15 +14,17 @@ import structlog
 
 from keystead.dialects.sse import UsageChunkFilter
 from keystead.domain.clock import Clock
-from keystead.domain.errors import KeysteadError, NotRecordedError, ProviderError
+from keystead.domain.errors import KeysteadError, ProviderError
 from keystead.domain.records import FREE, AttemptIntent, Cost, RequestIntent, Settlement
 from keystead.domain.traffic import CostState, ErrorClass, Fault, OnDisconnect, State
 from keystead.domain.usage import NOTHING, Usage, UsageSource
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
 from keystead.gateway.faults import fault_of
+from keystead.gateway.holdings import Holdings
 from keystead.gateway.means import BEYOND_HELD, Means, posts
 from keystead.gateway.plan import Step
+from keystead.gateway.settle import CLIENT_CLOSED_REQUEST, settle
 from keystead.gateway.translate import Translation, is_stream
 from keystead.metering.meter import Meter, meter_for
 from keystead.metering.pricing import cost_of
@@ -39,15 +41,6 @@ MAX_ERROR_BODY: Final = 256 * 1024
 REFUSAL_S: Final = 5.0
 """How long a refusal's body is waited for. Its status is known, and the next attempt waits behind it."""
 
-MAX_BUFFERED: Final = 8 * 1024 * 1024
-"""Bytes of a plain answer held back so that its cost can be told in a header; a longer one is passed on as it comes."""
-
-SETTLE_WAIT_S: Final = 5.0
-"""How long an answer waits for its record. The record itself waits for the storage as long as it takes."""
-
-CLIENT_CLOSED_REQUEST: Final = 499
-"""nginx's status for a client that left before the answer."""
-
 
 class Flight:
     """One attempt under way."""
@@ -61,6 +54,7 @@ class Flight:
         attempt: AttemptIntent,
         means: Means,
         translation: Translation | None,
+        holdings: Holdings,
         journal: Journal,
         clock: Clock,
         metrics: Metrics,
@@ -89,6 +83,9 @@ class Flight:
         """Credits that the platform bills, once it has ended."""
         self.client_left = False
         self.state = State.INTENT
+        self.goes_on = False
+        """The answer is given, the work is not done: the attempt stays open, for whoever asks the provider."""
+        self._holdings = holdings
         self._journal = journal
         self._clock = clock
         self._means = means
@@ -191,6 +188,18 @@ class Flight:
         self.measure(complete=True)
         return self.translation.whole(body, self._known_usage())
 
+    async def keep(self, body: bytes) -> bytes:
+        """Return a plain answer as the caller may read it, what it made or told of stored objects being bound.
+
+        Raises:
+            ConflictError: it is somebody else's.
+            GatewayError: it cannot be kept.
+        """
+        if not self.ask.action and not self.ask.in_background:
+            return body
+        body, self.goes_on = await self._holdings.keep(self.ask, self.request, self.attempt, body)
+        return body
+
     def _change(self) -> Callable[[bytes], bytes] | None:
         """Return what is done to each piece of an answer as it passes; None: nothing."""
         if self.translation is not None and self.is_events:
@@ -245,7 +254,7 @@ class Flight:
 
     def measure(self, *, complete: bool) -> Cost:
         """Read the usage off the meter and price it, when no more bytes come; a second call changes nothing."""
-        if self._meter is None or self._reading is not NOTHING:
+        if self._meter is None or self._reading is not NOTHING or self.goes_on or self.ask.only_looks:
             return self._cost
         self._reading = self._meter.finish(complete=complete)
         self._cost = cost_of(
@@ -319,12 +328,14 @@ class Flight:
         """Hand the one settlement to the journal; a second call does nothing."""
         if self.ended:
             return
-        self.state = state
         self._departure.unwatch(self.leave)
         if self._deadline is not None:
             self._deadline.cancel()
         if self.response is not None:
             self.response.close()
+        if self.goes_on or await self._goes_on_after_stream():
+            return
+        self.state = state
         if self.client_left and not self._sent:
             status_code = CLIENT_CLOSED_REQUEST
         self.status_code = status_code
@@ -358,6 +369,17 @@ class Flight:
             self._metrics.provider_errors.labels(self.step.provider.name, error_class.value).inc()
         await settle(self._journal, settlement)
 
+    async def _goes_on_after_stream(self) -> bool:
+        """Say whether a background response goes on although its stream has ended, and see that it is awaited."""
+        reading = self._reading
+        if not self.ask.in_background or reading.response_id is None or reading.finished or reading.error is not None:
+            return False
+        try:
+            self.goes_on = await self._holdings.keep_stream(self.ask, self.request, self.attempt, reading.response_id)
+        except KeysteadError:
+            log.exception("background_not_awaited", request=self.request.id)  # it ends as what is known of it
+        return self.goes_on
+
     @property
     def tokens(self) -> int:
         """Tokens in and out, once it was measured; for limits per minute."""
@@ -365,8 +387,8 @@ class Flight:
 
     @property
     def ended(self) -> bool:
-        """The settlement has been handed over."""
-        return self.state is not State.INTENT
+        """The settlement has been handed over, or will be when the work has ended."""
+        return self.goes_on or self.state is not State.INTENT
 
     @property
     def cost(self) -> Cost:
@@ -376,24 +398,3 @@ class Flight:
     def _response(self) -> UpstreamResponse:
         assert self.response is not None, "the provider has answered"
         return self.response
-
-
-async def settle(journal: Journal, settlement: Settlement) -> None:
-    """Hand a settlement over, and wait a little for it to be durable.
-
-    The record is queued before this first suspends. When the storage is away it stays queued and is written when
-    the storage is back; the caller's answer is not held up for that.
-    """
-    try:
-        async with asyncio.timeout(SETTLE_WAIT_S):
-            ended = await journal.settle(settlement)
-    except TimeoutError:
-        log.warning("settlement_waits", request=settlement.request.id)
-        return
-    except NotRecordedError:
-        # Only a refusal without an attempt can meet this, when the storage is away and the queue full: nothing was
-        # sent, nothing is owed, and the caller's own error says more than this one would.
-        log.warning("refusal_not_recorded", request=settlement.request.id, code=settlement.error_code)
-        return
-    if not ended:
-        log.warning("settlement_superseded", request=settlement.request.id, state=settlement.state)

@@ -11,13 +11,17 @@ import msgspec
 from keystead.dialects.body import read_json
 from keystead.domain.errors import InvalidRequestError, PolicyDenied
 from keystead.domain.grants import DataClass
+from keystead.domain.upload import Upload
 from keystead.gateway.ask import FORBID_FALLBACK, Ask
 from keystead.gateway.rules import Caller
 from keystead.metering.outline import Outline
+from keystead.policy.recognize import Recognizers
 
 DATA_CLASS: Final = b"x-keystead-data-class"
 TAGS: Final = b"x-keystead-tags"
 
+_MOST_LOOKED_INTO: Final = 32 << 20
+"""Bytes of a file that recognisers look into."""
 _MOST_TAGS: Final = 16
 _LONGEST_TAG: Final = 128
 
@@ -56,6 +60,8 @@ def look_into(caller: Caller, ask: Ask) -> Ask:
     """
     recognizers = caller.rules.recognizers
     raised_to: tuple[str, ...] = ()
+    if recognizers is not None and ask.upload is not None:
+        raised_to = _look_into_file(recognizers, ask, ask.upload)
     if recognizers is not None and ask.body:
         found = recognizers.scan(ask.body, form_type=None if ask.json is not None else ask.headers[b"content-type"])
         if found.blocked_by is not None:
@@ -69,6 +75,29 @@ def look_into(caller: Caller, ask: Ask) -> Ask:
             read = read_json(found.redacted) if ask.json is not None else None
             ask = msgspec.structs.replace(ask, body=found.redacted, json=read, redacted=True)
     return msgspec.structs.replace(ask, asked=ask.wanted, raised_to=raised_to)
+
+
+def _look_into_file(recognizers: Recognizers, ask: Ask, upload: Upload) -> tuple[str, ...]:
+    """Return the classes that a file is raised to. Nothing is taken out of a file: it is refused instead.
+
+    Raises:
+        PolicyDenied: it holds what must not leave (`blocked_content`), or is too large to be looked into.
+    """
+    if upload.size > _MOST_LOOKED_INTO:
+        raise PolicyDenied(
+            f"A file of more than {_MOST_LOOKED_INTO} bytes cannot be looked into, and your organization looks into all.",
+            code="file_not_inspectable",
+            status=413,
+            next_step="Split it.",
+        )
+    found = recognizers.scan(upload.whole(), form_type=ask.headers.get(b"content-type", b""))
+    if found.blocked_by is not None or found.redacted is not None:
+        raise PolicyDenied(
+            f"The file holds what the recogniser {(found.blocked_by or found.names[0])!r} keeps in.",
+            code="blocked_content",
+            next_step="Take it out of the file, or ask who keeps the recognisers.",
+        )
+    return found.data_classes
 
 
 def data_class_of(caller: Caller, seen: Ask) -> DataClass:
@@ -114,7 +143,7 @@ def outline_of(caller: Caller, ask: Ask) -> Outline:
         found=None if unseen else ask.raised_to or (),
         redacted=ask.redacted,
         tagged=bool(ask.headers.get(TAGS)),
-        stored=ask.object_id is not None,
+        stored=bool(ask.stored or ask.action),
         alternatives=names_alternatives(ask),
         own_only=ask.own_only,
     )

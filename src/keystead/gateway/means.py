@@ -40,6 +40,8 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
 
         A customer of the platform must not set the price of what it buys.
         """
+        if step.most is not None:
+            return step.most
         return ceiling_of(
             self.price_book,
             organization_id=step.credential.organization_id,

@@ -23,6 +23,8 @@ _WRITES: Final = frozenset(
     }
 )
 """Endpoints whose answers are written token by token."""
+_KEEPS: Final = frozenset({Endpoint.FILES, Endpoint.BATCHES, Endpoint.VECTOR_STORES, Endpoint.CACHED_CONTENTS})
+"""Endpoints whose bodies no model reads before the answer."""
 
 
 class Pace:
@@ -49,7 +51,10 @@ class Pace:
             return None
         # A token covers some four bytes of text; what it really was is told afterwards.
         return await self._rates.admit(
-            rates, cost_tokens=ask.body_bytes // 4 + 1, now_us=self._clock.now_us(), dialect=ask.dialect
+            rates,
+            cost_tokens=0 if ask.endpoint in _KEEPS else ask.body_bytes // 4 + 1,
+            now_us=self._clock.now_us(),
+            dialect=ask.dialect,
         )
 
     async def done(self, admission: Admission | None, tokens: int) -> None:

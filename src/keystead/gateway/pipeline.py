@@ -21,7 +21,8 @@ from keystead.domain.traffic import Endpoint, Fault, State
 from keystead.gateway.ask import Ask
 from keystead.gateway.candidates import candidates_of
 from keystead.gateway.departure import Departure
-from keystead.gateway.flight import Flight, settle
+from keystead.gateway.flight import Flight
+from keystead.gateway.holdings_list import listed
 from keystead.gateway.inspect import (
     check_fallback,
     data_class_of,
@@ -30,18 +31,18 @@ from keystead.gateway.inspect import (
     outline_of,
     tags_of,
 )
+from keystead.gateway.keeping import Keeping
 from keystead.gateway.pace import Pace
-from keystead.gateway.plan import Plan, Question, check_alternatives, judge, plan_follow_up, plan_for
+from keystead.gateway.plan import Plan, Question, check_alternatives, check_endpoint, judge, plan_for
 from keystead.gateway.rules import Caller
+from keystead.gateway.settle import settle
 from keystead.gateway.snapshot import Snapshot
 from keystead.gateway.trip import Case, Trip
 from keystead.gateway.usable import UsableModel, usable_models
 from keystead.gateway.walk import Walk
-from keystead.metering import stored
 from keystead.policy.facts import Facts
 from keystead.routing.resolve import Candidate
 from keystead.storage.database import Database
-from keystead.storage.row_security import OrganizationView
 from keystead.telemetry import Metrics
 
 MOST_AT_ONCE: Final = 128 << 10
@@ -62,6 +63,7 @@ class Pipeline:
         *,
         snapshot: Callable[[], Snapshot],
         database: Database,
+        keeping: Keeping,
         walk: Walk,
         pace: Pace,
         clock: Clock,
@@ -71,6 +73,7 @@ class Pipeline:
         """Wire the rooms; `snapshot` returns the current one."""
         self._snapshot = snapshot
         self._database = database
+        self._keeping = keeping
         self._journal = database.journal
         self._walk = walk
         self._pace = pace
@@ -136,7 +139,7 @@ class Pipeline:
             snapshot = self._snapshot()
             caller = snapshot.caller(self._in_force(snapshot, key))  # meanwhile it may have ended, or lost its grants
             caller.check_network(ask.address)
-        plan = await self._plan(snapshot, caller, seen, data_class_of(caller, seen))
+        seen, plan = await self._plan(snapshot, caller, seen, data_class_of(caller, seen))
         return Case(caller=caller, ask=seen, plan=plan, means=snapshot.means)
 
     async def _decide_again(self, key: VirtualKey, ask: Ask) -> Case:
@@ -167,6 +170,17 @@ class Pipeline:
             fault=error.fault,
             refused_by=refused_by(error),
         )
+
+    async def listed(self, key: VirtualKey, ask: Ask) -> bytes:
+        """Return the list of the caller's own stored objects that `ask` is about.
+
+        Raises:
+            KeysteadError: the caller may not, or the query cannot be read.
+        """
+        caller = self._snapshot().caller(key)
+        caller.check_network(ask.address)
+        check_endpoint(key, ask.endpoint)
+        return await listed(self._database, key, ask)
 
     async def answered_here(self, key: VirtualKey, ask: Ask) -> None:
         """Record a request that the gateway answered itself, such as its own list of models."""
@@ -231,31 +245,18 @@ class Pipeline:
         """Return the names of the organization's routes."""
         return list(self._snapshot().caller(key).rules.routes)
 
-    async def _plan(self, snapshot: Snapshot, caller: Caller, ask: Ask, data_class: DataClass) -> Plan:
+    async def _plan(self, snapshot: Snapshot, caller: Caller, ask: Ask, data_class: DataClass) -> tuple[Ask, Plan]:
         now_us = self._clock.now_us()
         question = question_of(caller, ask, data_class, now_us)
-        if ask.object_id is not None:
-            credential_id = await self._stored_with(caller.key, ask.object_id)
-            plan = plan_follow_up(question, credential_id=credential_id)
+        if ask.stored or ask.action:
+            ask, plan = await self._keeping.plan(question, ask, snapshot.means)
         else:
             plan = snapshot.plan(question, plan_for)
         if names_alternatives(ask):
             for group in plan.groups:
                 for step in group:
                     check_alternatives(caller.key, step)
-        return plan
-
-    async def _stored_with(self, key: VirtualKey, response_id: str) -> str:
-        async with OrganizationView(self._database, key.organization_id).read() as conn:
-            credential_id = await stored.credential_of_response(
-                conn,
-                organization_id=key.organization_id,
-                principal_id=key.principal_id,
-                response_id=response_id,
-            )
-        if credential_id is None:
-            raise NotFoundError("There is no such response.", code="response_not_found")
-        return credential_id
+        return ask, plan
 
     def _request(self, caller: Caller, ask: Ask, decision: str, data_class: str) -> RequestIntent:
         key = caller.key

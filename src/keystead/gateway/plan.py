@@ -14,10 +14,11 @@ from keystead.domain.errors import NotFoundError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.routes import ModelRoute, RouteAttempt
 from keystead.domain.traffic import Dialect, Endpoint, Owner
-from keystead.gateway.candidates import as_rules_name, candidates_for, candidates_of, model_on, refuse_unusable_name
+from keystead.gateway.candidates import as_rules_name, candidates_of, model_on, refuse_unusable_name
 from keystead.gateway.family import choose, is_family, named_in, no_member
 from keystead.gateway.rules import Caller
 from keystead.gateway.translate import Wire, wire_to
+from keystead.metering.ceiling import Ceiling
 from keystead.policy.facts import Facts
 from keystead.providers.row import Provider
 from keystead.providers.table import PROVIDERS
@@ -42,6 +43,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: str | None
     """The grant that allows it; None for what only a consent can allow."""
     first_byte_timeout_s: float | None = None
+    most: Ceiling | None = None
+    """The most it can cost, where that does not follow from its body."""
 
     @property
     def lane(self) -> str:
@@ -102,7 +105,7 @@ def plan_for(question: Question) -> Plan:
     """
     caller = question.caller
     rules = caller.rules
-    _check_endpoint(caller.key, question.endpoint)
+    check_endpoint(caller.key, question.endpoint)
     candidates = candidates_of(caller, dialect=question.dialect, endpoint=question.endpoint)
     route = rules.routes.get(question.model)
     if route is not None:
@@ -111,39 +114,14 @@ def plan_for(question: Question) -> Plan:
     if is_family(question.model, candidates):
         return _of_family(question, candidates)
     judged = [judge(question, candidate, model_on(question.model, candidate)) for candidate in candidates]
-    choice, step = _resolved(question, candidates, judged)
-    return _plan(
+    choice, step = resolved(question, candidates, judged)
+    return planned(
         question,
         rule=choice,
         groups=((step,),),
         reserve=_reserve(question, step, candidates),
         considered=tuple(considered for considered, _ in judged),
     )
-
-
-def plan_follow_up(question: Question, *, credential_id: str) -> Plan:
-    """Decide the attempt for a call about, or on top of, what is stored under one credential: that or nothing.
-
-    Raises:
-        NotFoundError: the credential is gone, or the caller may not use it (the same answer as for an id that never
-            was).
-        PolicyDenied: as `plan_for`.
-    """
-    caller = question.caller
-    held = [credential for credential in caller.rules.credentials if credential.id == credential_id]
-    candidates = candidates_for(caller.key, held, dialect=question.dialect, endpoint=question.endpoint)
-    if not candidates or not candidates[0].native:
-        raise NotFoundError("There is no such response.", code="response_not_found")
-    rule = "stored_with_credential"
-    model = ""
-    if question.endpoint is not Endpoint.RESPONSE_STATE:
-        refuse_unusable_name(question.model, caller.rules.credentials, candidates)
-        model = resolve(question.model, candidates, preferred=True).model
-        rule = "continued_with_credential"
-    considered, step = judge(question, candidates[0], model)
-    if step is None:
-        raise _denied(considered)
-    return _plan(question, rule=rule, groups=((step,),), considered=(considered,))
 
 
 def check_alternatives(key: VirtualKey, step: Step) -> None:
@@ -161,7 +139,7 @@ def check_alternatives(key: VirtualKey, step: Step) -> None:
         )
 
 
-def _plan(
+def planned(
     question: Question,
     *,
     rule: str,
@@ -170,6 +148,7 @@ def _plan(
     reserve: tuple[Step, ...] = (),
     route: ModelRoute | None = None,
 ) -> Plan:
+    """Return the plan of these groups, with the decision in words for the record."""
     first = next(step for group in groups for step in group)
     decision: dict[str, Any] = {
         "rule": rule,
@@ -199,7 +178,12 @@ def _plan(
     )
 
 
-def _check_endpoint(key: VirtualKey, endpoint: Endpoint) -> None:
+def check_endpoint(key: VirtualKey, endpoint: Endpoint) -> None:
+    """Refuse a key that is narrowed from the endpoint.
+
+    Raises:
+        PolicyDenied: `endpoint_not_allowed`.
+    """
     if key.endpoints is not None and endpoint not in key.endpoints:
         raise PolicyDenied(f"This virtual key may not use {endpoint.value}.", code="endpoint_not_allowed")
 
@@ -221,10 +205,11 @@ def judge(question: Question, candidate: Candidate, model: str) -> tuple[Conside
     if unfit is not None:
         return refused("data_class_refused", unfit)
     allowed = Considered(credential=credential.name, model=model, allowed=True, reason=verdict.reason)
-    return allowed, _step(question, credential, model, verdict.grant_id)
+    return allowed, step_on(question, credential, model, verdict.grant_id)
 
 
-def _step(question: Question, credential: Credential, model: str, grant_id: str | None) -> Step:
+def step_on(question: Question, credential: Credential, model: str, grant_id: str | None) -> Step:
+    """Return the attempt on a credential that was decided for."""
     provider = PROVIDERS[credential.provider].serving(model)
     asked = (question.dialect, question.endpoint)
     wire = wire_to(provider, asked) or asked  # what this one model is not asked for is refused before it is sent
@@ -239,7 +224,7 @@ def _step(question: Question, credential: Credential, model: str, grant_id: str 
     )
 
 
-def _resolved(
+def resolved(
     question: Question, candidates: Sequence[Candidate], judged: Sequence[tuple[Considered, Step | None]]
 ) -> tuple[str, Step]:
     """Choose among the allowed: own credentials first, the platform's only where no own one serves the model."""
@@ -266,7 +251,7 @@ def _resolved(
         and named in {None, candidate.credential.name, candidate.credential.provider}
         and finds(question.model, candidate)
     ]
-    raise _denied(max(forbidden, key=lambda considered: _NEARNESS.index(considered.code)))
+    raise denied(max(forbidden, key=lambda considered: _NEARNESS.index(considered.code)))
 
 
 def _of_family(question: Question, candidates: Sequence[Candidate]) -> Plan:
@@ -280,11 +265,11 @@ def _of_family(question: Question, candidates: Sequence[Candidate]) -> Plan:
         raise no_member(question.model)
     steps = {candidate.credential.id: step for candidate, (_, step) in judged if step is not None}
     if not steps:
-        raise _denied(max((seen for _, (seen, _) in judged), key=lambda seen: _NEARNESS.index(seen.code)))
+        raise denied(max((seen for _, (seen, _) in judged), key=lambda seen: _NEARNESS.index(seen.code)))
     able = [(candidate, steps[candidate.credential.id].model) for candidate, (_, step) in judged if step is not None]
     preferred = question.caller.key.credential_ids is not None
     step = steps[choose(question.model, able, question.caller.rules.known, preferred=preferred).credential.id]
-    return _plan(
+    return planned(
         question,
         rule="newest_of_family",
         groups=((step,),),
@@ -327,7 +312,7 @@ def _routed(question: Question, route: ModelRoute, candidates: Sequence[Candidat
         groups.append(tuple(steps))
     if not any(groups):
         if considered:
-            raise _denied(considered[0], also=considered[1:])
+            raise denied(considered[0], also=considered[1:])
         raise NotFoundError(
             f"No credential that this key may use serves the route {route.name!r} here.",
             code="model_not_found",
@@ -337,7 +322,7 @@ def _routed(question: Question, route: ModelRoute, candidates: Sequence[Candidat
     first = next(step for group in groups for step in group)
     named = {step.credential.id for group in groups for step in group}
     reserve = tuple(step for step in _reserve(question, first, candidates) if step.credential.id not in named)
-    return _plan(
+    return planned(
         question,
         rule=f"route:{route.name}",
         groups=tuple(groups),
@@ -378,7 +363,7 @@ def _reserve(question: Question, first: Step, candidates: Iterable[Candidate]) -
         verdict = caller.rules.access.decide(caller.subject, credential, first.model, question.endpoint, question.facts)
         denied = not verdict.allowed and verdict.grant_id is not None
         if not denied and caller.rules.classes.why_not(question.data_class, credential, question.now_us) is None:
-            found.append(_step(question, credential, first.model, None))
+            found.append(step_on(question, credential, first.model, None))
     return tuple(found)
 
 
@@ -388,7 +373,8 @@ def _same_model(credential: Credential, makes: tuple[str, ...], first: Step) -> 
     return finds(first.model, Candidate(credential=credential, makes=makes))
 
 
-def _denied(first: Considered, *, also: Sequence[Considered] = ()) -> PolicyDenied:
+def denied(first: Considered, *, also: Sequence[Considered] = ()) -> PolicyDenied:
+    """Return the refusal for what was considered and is not allowed."""
     reasons = dict.fromkeys([first.reason, *(considered.reason for considered in also)])
     return PolicyDenied(
         " ".join(reasons),

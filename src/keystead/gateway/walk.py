@@ -18,9 +18,11 @@ from keystead.domain.means import refused_by
 from keystead.domain.records import FREE, AttemptIntent, Settlement
 from keystead.gateway.consent import consent_for
 from keystead.gateway.dispatch import Dispatch
-from keystead.gateway.flight import CLIENT_CLOSED_REQUEST, Flight, settle
+from keystead.gateway.flight import Flight
+from keystead.gateway.holdings import Holdings
 from keystead.gateway.order import in_order
 from keystead.gateway.plan import Step
+from keystead.gateway.settle import CLIENT_CLOSED_REQUEST, settle
 from keystead.gateway.translate import Translation, translated
 from keystead.gateway.trip import Case, Trip, Turn, as_decided
 from keystead.routing.breaker import Breakers, BreakerState
@@ -41,6 +43,7 @@ class Walk:
         self,
         *,
         journal: Journal,
+        holdings: Holdings,
         dispatch: Dispatch,
         breakers: Breakers,
         retry_budget: RetryBudget,
@@ -51,6 +54,7 @@ class Walk:
     ) -> None:
         """Wire the rooms."""
         self._journal = journal
+        self._holdings = holdings
         self._dispatch = dispatch
         self._breakers = breakers
         self._retry_budget = retry_budget
@@ -207,6 +211,7 @@ class Walk:
             attempt=attempt,
             means=trip.case.means,
             translation=translation,
+            holdings=self._holdings,
             journal=self._journal,
             clock=self._clock,
             metrics=self._metrics,

@@ -20,6 +20,7 @@ from keystead.domain.usage import Reading, Usage, UsageSource
 from keystead.metering.read_answer import BODY_UNREADABLE, EVENT_UNREADABLE, Answer, is_json
 from keystead.metering.read_anthropic import MessagesAnswer
 from keystead.metering.read_bedrock import ConverseAnswer
+from keystead.metering.read_cache import CacheAnswer
 from keystead.metering.read_chat import ChatAnswer
 from keystead.metering.read_gemini import GenerateAnswer
 from keystead.metering.read_media import MediaAnswer
@@ -220,6 +221,7 @@ _ANSWERS: Final[dict[tuple[Dialect, Endpoint], Callable[[str], Answer]]] = {
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): MessagesAnswer,
     (Dialect.GEMINI, Endpoint.GENERATE): GenerateAnswer,
     (Dialect.GEMINI, Endpoint.EMBEDDINGS): GenerateAnswer,
+    (Dialect.GEMINI, Endpoint.CACHED_CONTENTS): CacheAnswer,
     (Dialect.BEDROCK, Endpoint.CONVERSE): ConverseAnswer,
 }
 """Who reads what. Model lists and token counts are free and have no usage, so they have no entry."""

@@ -28,6 +28,7 @@ UNITS: Final = frozenset(
         *COUNTS,
         "annotated_pages",
         "audio_seconds",
+        "cached_token_hours",
         "characters",
         "file_searches",
         "images",

@@ -16,9 +16,18 @@ from keystead.metering.price_book import PriceBook, Terms
 from keystead.metering.tariff import Price, Rates, Tariff, decimal_text
 
 FREE_ENDPOINTS: Final = frozenset(
-    {Endpoint.MODELS, Endpoint.COUNT_TOKENS, Endpoint.MODERATIONS, Endpoint.RESPONSE_STATE}
+    {
+        Endpoint.MODELS,
+        Endpoint.COUNT_TOKENS,
+        Endpoint.MODERATIONS,
+        Endpoint.RESPONSE_STATE,
+        Endpoint.FILES,
+        Endpoint.BATCHES,
+        Endpoint.VECTOR_STORES,
+    }
 )
-"""What no provider bills for. A stored response was billed when it was made."""
+"""What no provider bills for by the call. A stored response was billed when it was made; a batch is billed by its lines,
+which are priced as what they ask for."""
 
 SANDBOX: Final = "sandbox"
 

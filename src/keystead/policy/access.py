@@ -93,6 +93,21 @@ class AccessRules:
                 near = (rule, miss)
         return Verdict(allowed=False, grant_id=None, reason=_nothing_allows(subject, credential, model, near))
 
+    def decide_without_model(
+        self, subject: Subject, credential: Credential, endpoint: Endpoint, facts: Facts
+    ) -> Verdict:
+        """Decide about what concerns no model, such as a file: an allow for any model is enough, a deny must be for all."""
+        if _is_foreign(subject, credential):
+            return Verdict(allowed=False, grant_id=None, reason="The credential belongs to another organization.")
+        denies, allows = self._held_by(subject).about(credential)
+        for rule in denies:
+            if not rule.of_models and rule.miss(None, endpoint, facts) in {"", "condition_failed"}:
+                return Verdict(allowed=False, grant_id=rule.id, reason=f"Denied by grant {rule.title}.")
+        for rule in allows:
+            if not rule.miss(None, endpoint, facts):
+                return Verdict(allowed=True, grant_id=rule.id, reason=f"Allowed by grant {rule.title}.")
+        return Verdict(allowed=False, grant_id=None, reason=_nothing_allows(subject, credential, endpoint.value, None))
+
     def findings(
         self, subject: Subject, credential: Credential, model: str, endpoint: Endpoint, facts: Facts
     ) -> tuple[Finding, ...]:
@@ -190,11 +205,19 @@ class _Rule:
             return self.effect == "deny" or credential.owner is not Owner.PLATFORM
         return credential.id in self._credentials
 
-    def miss(self, names: _Names, endpoint: Endpoint, facts: Facts) -> Miss:
-        """Say why the grant, which is about the credential, does not apply; the cheapest questions first."""
+    @property
+    def of_models(self) -> bool:
+        """Say whether it is about some models only."""
+        return self._models is not None
+
+    def miss(self, names: _Names | None, endpoint: Endpoint, facts: Facts) -> Miss:
+        """Say why the grant, which is about the credential, does not apply; the cheapest questions first.
+
+        Without `names` no model is concerned, and none is asked about.
+        """
         if self._endpoints is not None and endpoint not in self._endpoints:
             return "endpoint"
-        if self._models is not None and not self._models.hold(names):
+        if names is not None and self._models is not None and not self._models.hold(names):
             return "model"
         if self.expires_at is not None and self.expires_at <= facts.time_us:
             return "expired"

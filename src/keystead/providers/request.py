@@ -17,8 +17,10 @@ from keystead import __version__
 from keystead.domain.credential import Credential
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint, Owner
+from keystead.domain.upload import Upload
 from keystead.providers import vertex
 from keystead.providers.row import Auth, Provider
+from keystead.providers.stateful import is_path
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     auth: Auth
     """The header for the key itself, where that is the proof."""
+    upload: Upload | None = None
+    """Sent in place of `body`, piece by piece."""
 
     @property
     def url(self) -> str:
@@ -93,7 +97,7 @@ _QUERY: Final[dict[Dialect, frozenset[str]]] = {
         {"after", "before", "include", "include[]", "include%5B%5D", "limit", "order", "starting_after", "stream"}
     ),
     Dialect.ANTHROPIC: frozenset({"after_id", "before_id", "beta", "limit"}),
-    Dialect.GEMINI: frozenset({"alt", "pageSize", "pageToken"}),  # never `key`
+    Dialect.GEMINI: frozenset({"alt", "pageSize", "pageToken", "updateMask"}),  # never `key`
     Dialect.BEDROCK: frozenset(),
 }
 _ALTS: Final = frozenset({"alt=json", "alt=sse"})
@@ -130,6 +134,7 @@ def build(
     stream: bool = False,
     client_headers: Iterable[tuple[bytes, bytes]] = (),
     body: bytes = b"",
+    upload: Upload | None = None,
 ) -> UpstreamRequest:
     """Build the request that `credential` carries to `provider`.
 
@@ -146,6 +151,7 @@ def build(
         stream: Whether a stream is asked for: some paths say so.
         client_headers: The caller's headers, names in lower case (as ASGI gives them).
         body: The body to send.
+        upload: A form to send in its place.
 
     Raises:
         InvalidRequestError: the provider does not serve this, or a part of the path, query or headers is not
@@ -159,13 +165,17 @@ def build(
         kept = _query(dialect, query)
         if kept:
             target = f"{target}&{kept}" if "?" in target else f"{target}?{kept}"
+    headers = _headers(provider, dialect, _kept_apart(credential, client_headers), has_body=bool(body))
+    if upload is not None:
+        headers = (*headers, ("Content-Length", str(upload.size)))
     return UpstreamRequest(
         method=method,
         origin=credential.origin,
         target=target,
-        headers=_headers(provider, dialect, _kept_apart(credential, client_headers), has_body=bool(body)),
+        headers=headers,
         body=body,
         auth=provider.auth_for(dialect),
+        upload=upload,
     )
 
 
@@ -219,26 +229,32 @@ def _path(
 
 def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: str) -> str:
     """Return the path of a template that holds a model name or an id."""
-    if dialect is Dialect.GEMINI and endpoint is not Endpoint.MODELS:
+    if is_path(dialect, endpoint, tail):
+        return tail
+    if endpoint is Endpoint.MODELS and tail.startswith("/models/"):
+        name = model.removeprefix("models/") if dialect is Dialect.GEMINI else model
+        return (
+            f"/models/{_check_model_id(name).replace('/', '%2F')}"  # as the official SDKs write it: one part, not two
+        )
+    if dialect is Dialect.GEMINI:
         verb = tail.rpartition(":")[2]
         if verb in _GEMINI_VERBS.get(endpoint, ()):
             return f"/models/{check_path_part(model.removeprefix('models/'), param='model')}:{verb}"
     elif dialect is Dialect.BEDROCK:
         verb = tail.rpartition("/")[2]
         if verb in _BEDROCK_VERBS.get(endpoint, ()):
-            if _MODEL_ID.fullmatch(model) is None or ".." in model or "//" in model:
-                raise _refused("The model cannot be used in a URL path.", "model")
-            return f"/model/{quote(model, safe='')}/{verb}"  # ids have colons, ARNs slashes
-    elif endpoint is Endpoint.MODELS and tail.startswith("/models/"):
-        name = model.removeprefix("models/") if dialect is Dialect.GEMINI else model
-        if _MODEL_ID.fullmatch(name) is None or ".." in name or "//" in name:
-            raise _refused("The model cannot be used in a URL path.", "model")
-        return f"/models/{name.replace('/', '%2F')}"  # as the official SDKs write it: one part, not two
+            return f"/model/{quote(_check_model_id(model), safe='')}/{verb}"  # ids have colons, ARNs slashes
     elif endpoint is Endpoint.RESPONSE_STATE and (match := _RESPONSE_STATE.fullmatch(tail)):
         if _OBJECT_ID.fullmatch(match[1]) is None:
             raise _refused("The response id cannot be used in a URL path.", "response_id")
         return tail
     raise InvalidRequestError("There is no such path.", code="unknown_path", status=404)
+
+
+def _check_model_id(name: str) -> str:
+    if _MODEL_ID.fullmatch(name) is None or ".." in name or "//" in name:
+        raise _refused("The model cannot be used in a URL path.", "model")
+    return name
 
 
 def _api_version(credential: Credential) -> str:

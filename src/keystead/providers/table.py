@@ -8,16 +8,17 @@ Sources: the vendors' API references as of November 2026, and recorded answers, 
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.providers.bedrock import BEDROCK
 from keystead.providers.clouds import VERTEX
 from keystead.providers.entra import ENTRA_SETTINGS
 from keystead.providers.row import Auth, Probe, Provider, Quirks, Scheme
 from keystead.providers.row import served as _served
+from keystead.providers.stateful import STATEFUL
 
-OPENAI: Final = Dialect.OPENAI
-ANTHROPIC: Final = Dialect.ANTHROPIC
-GEMINI: Final = Dialect.GEMINI
+OPENAI, ANTHROPIC, GEMINI = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI
 
 
 _X_API_KEY: Final = Auth(header="x-api-key")
@@ -336,5 +337,5 @@ _ROWS: Final = (
     ),
 )
 
-PROVIDERS: Final[dict[str, Provider]] = {row.name: row for row in _ROWS}
+PROVIDERS: Final = {row.name: replace(row, endpoints=row.endpoints | STATEFUL[row.name]) for row in _ROWS}
 """Every provider, by name."""

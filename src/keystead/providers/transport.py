@@ -15,7 +15,7 @@ those may be tried again freely. The library repeats a GET once when its pooled 
 Cancelling `open` or a read closes the connection. A request cancelled inside `open` may have been sent.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, Protocol
 
 import aiohttp
@@ -24,6 +24,7 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from keystead.domain.errors import InvalidRequestError, PolicyDenied
+from keystead.domain.upload import Upload
 from keystead.providers import failures
 from keystead.providers import headers as response_headers
 from keystead.providers.authorization import Authorized
@@ -120,7 +121,7 @@ class AiohttpTransport:
             response = await self._session.request(
                 request.method,
                 url,
-                data=request.body or None,
+                data=_content(request),
                 headers=request.headers + authorized.headers,
                 allow_redirects=False,
             )
@@ -251,6 +252,15 @@ def _protocol_if_ended_by_close(response: aiohttp.ClientResponse) -> ResponseHan
     if connection is None or hdrs.CONTENT_LENGTH in headers or hdrs.TRANSFER_ENCODING in headers:
         return None
     return connection.protocol
+
+
+def _content(request: UpstreamRequest) -> bytes | AsyncIterator[bytes] | None:
+    return request.body or None if request.upload is None else _piece_by_piece(request.upload)
+
+
+async def _piece_by_piece(upload: Upload) -> AsyncIterator[bytes]:
+    for piece in upload.pieces():
+        yield piece
 
 
 def _check_proof(authorized: Authorized) -> None:

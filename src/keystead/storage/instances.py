@@ -3,6 +3,9 @@
 A process that stops sending heartbeats is dead as far as its records go. What it left open ends as `unknown`,
 through the journal like any other settlement: so a request ends once whoever recovers it, and even if its process
 was only asleep; and what was held for it is let go, once, in the same transaction.
+
+A request whose work goes on at the provider (a batch, a background response) is nobody's to recover: it stays open,
+with what is held for it, until somebody has asked the provider how it ended.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ from keystead.domain.traffic import CostState, Fault, State
 from keystead.storage.database import Database, Lender
 from keystead.storage.rows import holds_in
 from keystead.storage.schema import attempts, instances, requests
+from keystead.storage.stored_objects import stored_objects
 
 RECOVERY_BATCH: Final = 500
 """Requests recovered at a time: bounds the memory after a crash under load."""
@@ -27,6 +31,9 @@ RECOVERY_BATCH: Final = 500
 # The literal, not a parameter: only so may both engines use the partial index on open requests.
 _REQUEST_IS_OPEN: Final = requests.c.state == literal_column("'intent'")
 _ATTEMPT_IS_OPEN: Final = attempts.c.state == literal_column("'intent'")
+_WORK_GOES_ON: Final = exists().where(
+    stored_objects.c.request_id == requests.c.id, stored_objects.c.work == literal_column("'open'")
+)
 
 
 async def heartbeat(lender: Lender, instance_id: str, now: int) -> None:
@@ -69,7 +76,7 @@ async def remove(database: Database, instance_id: str) -> None:
 async def recover(database: Database, instance_id: str, *, dead_before: int, now: int) -> int:
     """End what dead processes left open and remove their rows; return how many requests were ended."""
     alive = select(instances.c.id).where((instances.c.heartbeat_at >= dead_before) | (instances.c.id == instance_id))
-    is_dead = requests.c.instance_id.not_in(alive) & (requests.c.instance_id != instance_id)
+    is_dead = requests.c.instance_id.not_in(alive) & (requests.c.instance_id != instance_id) & ~_WORK_GOES_ON
     ended = 0
     after = ""
     while True:
@@ -85,6 +92,21 @@ async def recover(database: Database, instance_id: str, *, dead_before: int, now
         after = left[-1].id
     await _forget_the_dead(database, instance_id, dead_before)
     return ended
+
+
+async def open_attempt(
+    connection: AsyncConnection, request_id: str, started_at: int
+) -> tuple[RequestIntent, AttemptIntent] | None:
+    """Return a request and its attempt that is open; None if it has ended."""
+    query = select(requests).where(requests.c.id == request_id, requests.c.started_at == started_at, _REQUEST_IS_OPEN)
+    request = (await connection.execute(query)).one_or_none()
+    if request is None:
+        return None
+    its = select(attempts).where(
+        attempts.c.request_id == request_id, attempts.c.request_started_at == started_at, _ATTEMPT_IS_OPEN
+    )
+    attempt = (await connection.execute(its.order_by(attempts.c.number).limit(1))).one_or_none()
+    return None if attempt is None else (_request_of(request), _attempt_of(attempt))
 
 
 async def _open_requests(connection: AsyncConnection, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
@@ -152,4 +174,4 @@ async def _forget_the_dead(database: Database, instance_id: str, dead_before: in
 
 
 def _has_open_requests(instance_id: ColumnElement[str]) -> ColumnElement[bool]:
-    return exists().where(requests.c.instance_id == instance_id, _REQUEST_IS_OPEN)
+    return exists().where(requests.c.instance_id == instance_id, _REQUEST_IS_OPEN, ~_WORK_GOES_ON)

@@ -1,6 +1,7 @@
 """The dialects' own paths: from an HTTP request to an ask, and on to the pipeline. Plain ASGI."""
 
 from collections.abc import MutableMapping
+from contextlib import closing
 from typing import Any, Final
 
 import msgspec
@@ -8,6 +9,7 @@ import structlog
 
 from keystead.dialects.body import check_model, id_member, read_json
 from keystead.dialects.multipart import read_fields
+from keystead.dialects.references import references_in
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError, NotFoundError
@@ -25,10 +27,13 @@ from keystead.web.models import ModelList
 from keystead.web.presented import error_dialect, models_dialect, presented_key
 from keystead.web.receive import Receive, Send, read_body
 from keystead.web.relay import Relay, overloaded, send_whole
+from keystead.web.spool import receive_form
 
 log = structlog.get_logger(__name__)
 
 _NEEDS_MODEL: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.MESSAGES, Endpoint.EMBEDDINGS})
+_MOST_FILES: Final = 32
+"""Files that are received at once by a worker: they take disk, not memory, and each may be large."""
 _CONTINUING: Final = frozenset({Endpoint.RESPONSES, Endpoint.COUNT_TOKENS})
 
 
@@ -36,6 +41,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one request and one worker may take."""
 
     max_body_bytes: int
+    max_file_bytes: int
     body_timeout_s: float
     max_in_flight: int
 
@@ -81,6 +87,7 @@ class Inference:
         self._limits = limits
         self._failures = Failures(clock)
         self._in_flight = 0
+        self._files = 0
 
     @property
     def in_flight(self) -> int:
@@ -138,16 +145,42 @@ class Inference:
             body=b"",
             address=arrival.address,
             object_id=operation.object_id,
+            object_kind=operation.kind,
+            action=operation.action,
         )
+        if operation.body == "upload":
+            await self._keep_file(key, bare, arrival.departure, receive, send)
+            return
         try:
             ask = await self._read_ask(bare, operation, receive)
+            own = await self._own_answer(key, ask)
         except KeysteadError as error:
             await self._pipeline.refuse(key, bare, error)
             raise
-        if ask.endpoint is Endpoint.MODELS and self._models.is_own(key, ask) and await self._own_models(key, ask, send):
+        if own is not None:
+            await self._answer_here(key, ask, own, send)
             return
         async with self._pipeline.open(key, ask, arrival.departure) as flight:
             await self._relay.answer(flight, send)
+
+    async def _keep_file(self, key: VirtualKey, bare: Ask, departure: Departure, receive: Receive, send: Send) -> None:
+        limits = self._limits
+        if self._files >= _MOST_FILES:
+            raise overloaded()
+        self._files += 1
+        try:
+            spool = await receive_form(
+                receive, bare.headers, limit=limits.max_file_bytes, timeout_s=limits.body_timeout_s
+            )
+        except KeysteadError as error:
+            await self._pipeline.refuse(key, bare, error)
+            raise
+        finally:
+            self._files -= 1
+        with closing(spool):
+            ask = msgspec.structs.replace(bare, upload=spool)
+            async with self._pipeline.open(key, ask, departure) as flight:
+                await self._relay.answer(flight, send)
 
     def _authenticate(self, arrival: Arrival) -> tuple[VirtualKey, bytes]:
         shown, query = presented_key(arrival.headers, arrival.query)
@@ -170,19 +203,18 @@ class Inference:
         body = await read_body(receive, bare.headers, limit=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
         return _with_body(bare, operation, body)
 
-    async def _own_models(self, key: VirtualKey, ask: Ask, send: Send) -> bool:
-        """Answer from the gateway's own list; say whether it could. A model that nobody told of, its provider may know."""
-        try:
-            body = await (self._models.one(key, ask) if ask.model else self._models.body(key, ask))
-        except KeysteadError as error:
-            await self._pipeline.refuse(key, ask, error)
-            raise
-        if body is None:
-            return False
+    async def _own_answer(self, key: VirtualKey, ask: Ask) -> bytes | None:
+        """Return what the gateway itself answers; None if a provider is to. A model nobody told of, its provider may know."""
+        if ask.action == "list":
+            return await self._pipeline.listed(key, ask)
+        if ask.endpoint is not Endpoint.MODELS or not self._models.is_own(key, ask):
+            return None
+        return await (self._models.one(key, ask) if ask.model else self._models.body(key, ask))
+
+    async def _answer_here(self, key: VirtualKey, ask: Ask, body: bytes, send: Send) -> None:
         await self._pipeline.answered_here(key, ask)
         headers = [(b"content-type", b"application/json"), (b"x-keystead-request-id", ask.request_id.encode())]
         await send_whole(send, 200, headers, body)
-        return True
 
     async def _tell(self, send: Send, error: KeysteadError, arrival: Arrival) -> None:
         self._metrics.refused.labels(error.code).inc()
@@ -226,11 +258,21 @@ def _with_body(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
     if bare.headers.get(b"content-type") != b"application/json":
         # Read as JSON here, so told as JSON there: as a form, a provider might find another model in the same bytes.
         bare = msgspec.structs.replace(bare, headers={**bare.headers, b"content-type": b"application/json"})
+    references = references_in(read, operation.dialect, operation.endpoint)
     if operation.dialect in MODEL_IN_PATH:
-        return msgspec.structs.replace(bare, body=body, json=read)
+        model = (read.model or "").removeprefix("models/") if operation.action == "create" else bare.model
+        return msgspec.structs.replace(bare, body=body, json=read, model=model, references=references)
     if read.model is None and operation.endpoint in _NEEDS_MODEL:
         raise InvalidRequestError("`model` is missing.", code="missing_model", param="model")
-    continued = id_member(read, "previous_response_id") if operation.endpoint in _CONTINUING else None
+    object_id = bare.object_id
+    if operation.endpoint in _CONTINUING:
+        object_id = id_member(read, "previous_response_id")
     return msgspec.structs.replace(
-        bare, body=body, json=read, model=read.model or "", stream=read.stream, object_id=continued
+        bare,
+        body=body,
+        json=read,
+        model=read.model or "",
+        stream=read.stream,
+        object_id=object_id,
+        references=references,
     )

@@ -10,7 +10,9 @@ from urllib.parse import unquote
 
 import msgspec
 
+from keystead.domain.stored import Action, ObjectKind
 from keystead.domain.traffic import Dialect, Endpoint
+from keystead.web import state_paths
 
 _ID = r"[A-Za-z0-9_-]{1,128}"
 _GEMINI_MODEL = r"[A-Za-z0-9._@:/-]{1,256}"
@@ -26,11 +28,15 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     """The model, when the path carries it."""
     object_id: str | None = None
-    """The stored response a follow-up call is about."""
+    """The stored object that a follow-up call is about."""
     stream: bool = False
     """The path itself asks for a stream (Gemini, Bedrock)."""
     body: str = "json"
-    """`json`, `multipart` or `none`."""
+    """`json`, `multipart`, `upload` or `none`."""
+    kind: ObjectKind = ObjectKind.RESPONSE
+    """Of the stored object."""
+    action: Action = ""
+    """What is done to stored objects other than responses."""
 
 
 def _op(dialect: Dialect, endpoint: Endpoint, tail: str, body: str = "json") -> Operation:
@@ -103,13 +109,14 @@ def match(method: str, raw_path: str, *, models_dialect: Dialect) -> Operation |
             tail=f"/responses/{found[1]}{found[2] or ''}",
             object_id=found[1],
             body="none",
+            action="delete" if method == "DELETE" else "",
         )
     if method == "GET" and (found := _MODEL.fullmatch(raw_path)):
         dialect = Dialect.GEMINI if found[1] else models_dialect
         tail = "/models/{model}" if found[2] else "/models"
         model = _SLASH.sub("/", found[2]) if found[2] else None
         return Operation(dialect=dialect, endpoint=Endpoint.MODELS, tail=tail, model=model, body="none")
-    return None
+    return _stored(method, raw_path, models_dialect)
 
 
 def _call(raw_path: str) -> Operation | None:
@@ -127,6 +134,24 @@ def _call(raw_path: str) -> Operation | None:
             stream=found[2] == "converse-stream",
         )
     return None
+
+
+def _stored(method: str, raw_path: str, headers_dialect: Dialect) -> Operation | None:
+    found = state_paths.match(method, raw_path)
+    if found is None:
+        return None
+    template, identifier = found
+    if template.endpoint is Endpoint.FILES and headers_dialect is not Dialect.OPENAI:
+        return None  # Anthropic's files have the same path and are not served
+    return Operation(
+        dialect=template.dialect,
+        endpoint=template.endpoint,
+        tail=template.tail.replace("{id}", identifier or ""),
+        object_id=identifier,
+        body=template.body,
+        kind=template.kind,
+        action=template.action,
+    )
 
 
 def split_root(raw_path: str) -> tuple[Dialect | None, str]:

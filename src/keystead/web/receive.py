@@ -32,11 +32,10 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, limit: int
         BodyRefusedError: an encoding other than identity (a decompression bomb is then impossible), or too slow.
         ClientLeftError: the connection closed.
     """
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise BodyRefusedError("Send the body without Content-Encoding.", code="encoded_body", status=415)
+    refuse_encoded(headers)
     length = headers.get(b"content-length")
     if length is not None and int(length) > limit:
-        raise _too_large(limit)
+        raise too_large(limit, "KEYSTEAD_MAX_BODY_BYTES")
     parts: list[bytes] = []
     size = 0
     try:
@@ -48,7 +47,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, limit: int
                 body: bytes = message.get("body", b"")
                 size += len(body)
                 if size > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit, "KEYSTEAD_MAX_BODY_BYTES")
                 if not message.get("more_body", False):
                     return body if not parts else b"".join([*parts, body])
                 parts.append(body)
@@ -56,8 +55,19 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, limit: int
         raise BodyRefusedError(f"The body took longer than {timeout_s:g} s.", code="slow_body", status=408) from error
 
 
-def _too_large(limit: int) -> BodyTooLargeError:
+def refuse_encoded(headers: dict[bytes, bytes]) -> None:
+    """Refuse a compressed body.
+
+    Raises:
+        BodyRefusedError: it is one.
+    """
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise BodyRefusedError("Send the body without Content-Encoding.", code="encoded_body", status=415)
+
+
+def too_large(limit: int, setting: str) -> BodyTooLargeError:
+    """Return the error for a body beyond `limit`, which the operator sets with `setting`."""
     return BodyTooLargeError(
         f"The body is larger than {limit} bytes.",
-        next_step="Send less, or ask the operator to raise KEYSTEAD_MAX_BODY_BYTES.",
+        next_step=f"Send less, or ask the operator to raise {setting}.",
     )

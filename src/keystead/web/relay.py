@@ -12,11 +12,11 @@ from typing import Final
 
 import structlog
 
-from keystead.domain.errors import CallerError, GatewayError, KeysteadError, ProviderError
+from keystead.domain.errors import CallerError, ConflictError, GatewayError, KeysteadError, ProviderError
 from keystead.domain.money import to_text
 from keystead.domain.traffic import Dialect
 from keystead.gateway.faults import fault_of
-from keystead.gateway.flight import MAX_BUFFERED, Flight
+from keystead.gateway.flight import Flight
 from keystead.gateway.translate import too_large_to_translate
 from keystead.web.errors import error_body, error_event, error_headers
 from keystead.web.receive import Send
@@ -25,6 +25,9 @@ from keystead.web.refusals import translated_refusal
 log = structlog.get_logger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
+
+MAX_BUFFERED: Final = 8 * 1024 * 1024
+"""Bytes of a plain answer held back so that its cost can be told in a header; a longer one is passed on as it comes."""
 
 _JSON: Final = (b"content-type", b"application/json")
 _EVENT_ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -98,17 +101,18 @@ class Relay:
                         raise too_large_to_translate()
                     await self._stream(flight, send, parts, chunks)
                     return
-            body = flight.whole(parts[0] if len(parts) == 1 else b"".join(parts))
-        except ProviderError as error:
+            body = await flight.keep(flight.whole(parts[0] if len(parts) == 1 else b"".join(parts)))
+        except (ProviderError, ConflictError, GatewayError) as error:
             await flight.fail(error)
             await send_error(send, error, flight, _headers(flight, upstream=False))
             return
         await flight.finish()
         assert flight.response is not None, "it has answered"
         headers = _headers(flight)
-        if flight.cost.pico is not None:
+        if flight.cost.pico is not None and not flight.goes_on:
             headers.append((b"x-keystead-cost", f"{to_text(flight.cost.pico)} {flight.cost.currency}".encode()))
-        headers.append((b"x-keystead-cost-state", flight.cost.state.value.encode()))
+        state = "pending" if flight.goes_on else flight.cost.state.value
+        headers.append((b"x-keystead-cost-state", state.encode()))
         if flight.charge_pico is not None:
             headers.append((b"x-keystead-credits", to_text(flight.charge_pico).encode()))
         flight.sent(len(body))

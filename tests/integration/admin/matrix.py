@@ -11,6 +11,8 @@ from keystead.alerts.views import AlertKind, Cause, Ends
 from keystead.domain.access import Role
 from keystead.domain.clock import utc
 from keystead.domain.ids import TeamId, new_id
+from keystead.domain.stored import ObjectKind, StoredObject
+from keystead.storage import stored_objects
 from keystead.web.admin.route import Route
 from keystead.web.admin.routes import ROUTES
 from tests.integration.admin.settled import settled
@@ -100,6 +102,7 @@ async def _made_anew(world: World, route: Route, objects: Mapping[str, str]) -> 
         "POST /data-classes/{data_class}/remove": ("data_class", _data_class),
         "POST /recognizers/{recognizer}/remove": ("recognizer", _recognizer),
         "POST /rate-limits/{rate_limit}/delete": ("rate_limit", _rate_limit),
+        "POST /stored-objects/{stored_object}/delete": ("stored_object", _stored_object),
     }
     if name_of(route) in makers:
         kind, make = makers[name_of(route)]
@@ -112,6 +115,26 @@ async def _made_anew(world: World, route: Route, objects: Mapping[str, str]) -> 
         body = {"role": "developer", "team": objects["team"]}
         await world.call("POST", f"/members/{objects['member']}/assign", body)
     return {}
+
+
+async def _stored_object(world: World) -> str:
+    name = new_id("obj", world.clock.now_us())
+    kept = StoredObject(
+        id=name,
+        organization_id=world.organization_id,
+        team_id=world.team_id,
+        principal_kind="member",
+        principal_id="mem_1",
+        virtual_key_id="vk_1",
+        credential_id="cred_1",
+        provider="openai",
+        kind=ObjectKind.FILE,
+        upstream_id=name,
+        created_at=world.clock.now_us(),
+    )
+    async with world.database.write() as conn:
+        await stored_objects.add(conn, kept)
+    return name
 
 
 async def _own_role(world: World) -> str:
@@ -241,6 +264,7 @@ async def objects_of(world: World) -> dict[str, str]:
         "recognizer": await _recognizer(world),
         "data_class": await _data_class(world),
         "request": await settled(world),
+        "stored_object": await _stored_object(world),
         "alert": await _alert(world, credential["id"]),
     }
 

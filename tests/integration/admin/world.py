@@ -15,6 +15,7 @@ from keystead.gateway.digest import Digests
 from keystead.gateway.discovery import Discovery
 from keystead.gateway.dispatch import Dispatch
 from keystead.gateway.explain import Explainer
+from keystead.gateway.holdings import Holdings
 from keystead.gateway.snapshots import Snapshots
 from keystead.gateway.walk import Walk
 from keystead.identity.authority import Assigned
@@ -328,8 +329,12 @@ def _explainer(world: World) -> Explainer:
         authorizers=Authorizers({}),
         transport_for=lambda _provider: world.transport,
     )
+    holdings = Holdings(
+        database=world.database, clock=world.clock, revision=lambda: world.snapshots.current.revision, poll_s=1
+    )
     walk = Walk(
         journal=world.database.journal,
+        holdings=holdings,
         dispatch=dispatch,
         breakers=Breakers(),
         retry_budget=RetryBudget(),

@@ -129,7 +129,7 @@ async def test_a_provider_is_not_asked_for_what_it_does_not_serve(plane: Plane) 
         ("/gemini", "/v1beta/models/gemini-9:generateContent", True),
         ("/anthropic", "/v1/chat/completions", False),
         ("/openai", "/v1/messages", False),
-        ("", "/v1/files", False),
+        ("", "/v1/fine_tuning/jobs", False),
         ("", "/v1/chat/completions/", False),
         ("", "//v1/chat/completions", False),
         ("", "/V1/chat/completions", False),

@@ -12,6 +12,7 @@ from keystead.domain.errors import AuthenticationError, KeysteadError, PolicyDen
 from keystead.domain.ids import InstanceId
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
+from keystead.gateway.keeping import Keeping
 from keystead.gateway.means import Means
 from keystead.gateway.pace import Pace
 from keystead.gateway.pipeline import MOST_AT_ONCE, Pipeline
@@ -67,6 +68,7 @@ class Scene:
         pipeline = Pipeline(
             snapshot=lambda: self.snapshot,
             database=self.database,
+            keeping=cast("Keeping", None),
             walk=cast("Walk", None),
             pace=cast("Pace", None),
             clock=FakeClock(),

@@ -350,7 +350,7 @@ async def test_a_follow_up_stays_with_the_credential_that_it_follows() -> None:
     stored = msgspec.structs.replace(recorded, model="gpt-5", outline=Outline(body_bytes=1, stored=True))
     gone = rules(OWN)
     changes = await replayed(simulation(today, gone), [stored])
-    assert [(change.kind, change.code) for change in changes] == [("refused_now", "response_not_found")]
+    assert [(change.kind, change.code) for change in changes] == [("refused_now", "holder_unavailable")]
     assert [change.kind for change in await replayed(simulation(today, today), [stored])] == ["same"]
 
 

@@ -23,6 +23,7 @@ from keystead.gateway import flight
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
 from keystead.gateway.dispatch import Dispatch
+from keystead.gateway.holdings import Holdings
 from keystead.gateway.means import Means
 from keystead.gateway.plan import Plan, Step
 from keystead.gateway.rules import Caller, Rules, caller_of
@@ -211,6 +212,7 @@ class Stage:
         )
         walk = Walk(
             journal=cast("Journal", self.journal),
+            holdings=cast("Holdings", None),
             dispatch=Dispatch(
                 lease_door=cast("LeaseDoor", Door()),
                 authorizers=Authorizers({}),

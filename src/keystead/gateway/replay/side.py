@@ -11,7 +11,8 @@ from keystead.domain.access import VirtualKey
 from keystead.domain.errors import KeysteadError
 from keystead.gateway.means import Means
 from keystead.gateway.order import in_order
-from keystead.gateway.plan import Plan, Question, Step, check_alternatives, plan_follow_up, plan_for
+from keystead.gateway.plan import Plan, Question, Step, check_alternatives, plan_for
+from keystead.gateway.plan_state import plan_follow_up
 from keystead.gateway.rules import Caller, Rules, caller_of
 from keystead.metering.outline import Outline
 from keystead.metering.recorded import Recorded

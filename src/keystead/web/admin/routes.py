@@ -37,6 +37,7 @@ from keystead.web.admin import (
     service_accounts,
     sign_in_links,
     simulate,
+    stored_objects,
     teams,
     usage,
     virtual_keys,
@@ -79,6 +80,7 @@ ROUTES: Final = (
     *prices.ROUTES,
     *price_overrides.ROUTES,
     *audit_events.ROUTES,
+    *stored_objects.ROUTES,
     *operations.ROUTES,
 )
 """Every route, by resource."""

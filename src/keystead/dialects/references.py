@@ -1,0 +1,96 @@
+"""Which stored objects a body names: files, vector stores, cached contents, conversations. Pure, and on the hot path.
+
+A body that names none is searched, not parsed. One that may is parsed, and what stands in a place where a provider would
+look for an id is taken for one. A name that is written with escapes is found all the same.
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from keystead.dialects.body import JsonBody, id_member
+from keystead.domain.errors import InvalidRequestError
+from keystead.domain.stored import ObjectKind, Reference
+from keystead.domain.traffic import Dialect, Endpoint
+
+MOST: Final = 100
+"""Objects that one body may name."""
+
+_MEMBERS: Final = {
+    "conversation": ObjectKind.CONVERSATION,
+    "cachedContent": ObjectKind.CACHED_CONTENT,
+    "cached_content": ObjectKind.CACHED_CONTENT,
+    "input_file_id": ObjectKind.FILE,
+}
+_IDS: Final = {
+    "file_id": ObjectKind.FILE,
+    "file_ids": ObjectKind.FILE,
+    "vector_store_ids": ObjectKind.VECTOR_STORE,
+}
+_TOLD: Final = frozenset(
+    {"arguments", "parameters", "input_schema", "schema", "annotations", "metadata", "logprobs", "citations"}
+)
+"""Members in which an id is what somebody said: no provider reads the object for it."""
+_CALLS: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+"""Anthropic's blocks whose `input` a model wrote."""
+_RESULTS: Final = "_tool_result"
+"""How the types of Anthropic's blocks end that hold what a tool of the provider's gave back."""
+_ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
+
+
+def references_in(body: JsonBody, dialect: Dialect, endpoint: Endpoint) -> tuple[Reference, ...]:
+    """Return the stored objects that a body names, apart from an earlier response.
+
+    Raises:
+        InvalidRequestError: it names too many, or what is none.
+    """
+    found: dict[Reference, None] = {}
+    for name, kind in _MEMBERS.items():
+        if name in body.members and (identifier := _named(body, name)) is not None:
+            found[Reference(kind, identifier)] = None
+    if dialect is not Dialect.GEMINI and endpoint is not Endpoint.BATCHES:
+        for name, value in body.members.items():
+            if name not in _TOLD and _may_name(name, raw := bytes(value)):
+                _collect({name: msgspec.json.decode(raw)}, found)
+    if len(found) > MOST:
+        raise InvalidRequestError(f"The body names more than {MOST} stored objects.", code="too_many_references")
+    return tuple(found)
+
+
+def _named(body: JsonBody, name: str) -> str | None:
+    if name == "conversation" and bytes(body.members[name])[:1] == b"{":
+        named = msgspec.json.decode(bytes(body.members[name]))
+        return str(named.get("id", ""))[:255]
+    identifier = id_member(body, name)
+    return None if identifier is None else identifier.removeprefix("cachedContents/")
+
+
+def _may_name(name: str, raw: bytes) -> bool:
+    return (
+        name in _IDS
+        or b"file_id" in raw
+        or b"vector_store_ids" in raw
+        or (b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None)
+    )
+
+
+def _collect(value: Any, found: dict[Reference, None]) -> None:
+    """Walk what was parsed; the parser has bounded how deep it is."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, dict):
+            kind = each.get("type")
+            kind = kind if isinstance(kind, str) else ""
+            if kind.endswith(_RESULTS) and kind != "tool_result":
+                continue
+            for name, below in each.items():
+                if name in _IDS:
+                    for identifier in below if isinstance(below, list) else [below]:
+                        if isinstance(identifier, str):
+                            found[Reference(_IDS[name], identifier[:256])] = None
+                elif name not in _TOLD and not (name == "input" and kind in _CALLS):
+                    waiting.append(below)

@@ -1,0 +1,92 @@
+"""What a provider tells of a stored object: its id, how far its work is, what came out of it. Pure."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from keystead.domain.stored import ObjectKind
+
+_ENDED: Final = {
+    ObjectKind.BATCH: frozenset({"completed", "failed", "expired", "cancelled"}),
+    ObjectKind.MESSAGE_BATCH: frozenset({"ended"}),
+    ObjectKind.RESPONSE: frozenset({"completed", "failed", "cancelled", "incomplete"}),
+}
+LONGEST: Final = 256 * 1024
+"""Bytes of an object that are kept to be listed."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What matters here of an object."""
+
+    upstream_id: str
+    status: str = ""
+    ended: bool = False
+    """Its work has come to an end, whichever."""
+    result_file: str | None = None
+    """The file with the results of a batch."""
+    outputs: tuple[str, ...] = ()
+    """Files that hold what came of it, results and errors."""
+    expires_at: int | None = None
+    """Unix microseconds."""
+
+
+class _Object(msgspec.Struct):
+    id: str = ""
+    name: str | None = None
+    status: str | None = None
+    processing_status: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    expires_at: int | str | None = None
+    expireTime: str | None = None  # noqa: N815 - Gemini's own word
+
+
+_OBJECT: Final = msgspec.json.Decoder(_Object)
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def told(kind: ObjectKind, body: bytes) -> Told | None:
+    """Return what `body` tells of an object; None if it is none."""
+    try:
+        read = _OBJECT.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    name = (read.name or "").removeprefix("cachedContents/") if kind is ObjectKind.CACHED_CONTENT else read.id
+    if not 0 < len(name) <= 255 or not name.isascii() or not name.isprintable():
+        return None
+    status = (read.processing_status if kind is ObjectKind.MESSAGE_BATCH else read.status) or ""
+    files = (read.output_file_id, read.error_file_id)
+    return Told(
+        upstream_id=name,
+        status=status,
+        ended=status in _ENDED.get(kind, ()),
+        result_file=read.output_file_id or None if kind is ObjectKind.BATCH else None,
+        outputs=tuple(file for file in files if file) if kind is ObjectKind.BATCH else (),
+        expires_at=_instant(read.expireTime if read.expireTime is not None else read.expires_at),
+    )
+
+
+def as_shown(kind: ObjectKind, body: bytes) -> bytes:
+    """Return an object as a caller of ours may read it.
+
+    Anthropic tells the results by a whole URL, and its SDK would go there with our key, past us. A path takes it to
+    where it asked before.
+    """
+    if kind is not ObjectKind.MESSAGE_BATCH or b"results_url" not in body:
+        return body
+    read = told(kind, body)
+    members = _MEMBERS.decode(body)
+    if read is None or bytes(members.get("results_url", b"null")) == b"null":
+        return body
+    members["results_url"] = msgspec.Raw(msgspec.json.encode(f"/v1/messages/batches/{read.upstream_id}/results"))
+    return msgspec.json.encode(members)
+
+
+def _instant(value: int | str | None) -> int | None:
+    if isinstance(value, int):
+        return value * 1_000_000 if 0 < value < 10**11 else None
+    try:
+        return int(datetime.fromisoformat(value).timestamp() * 1_000_000) if value else None
+    except (ValueError, OverflowError):
+        return None

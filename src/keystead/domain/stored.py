@@ -1,0 +1,96 @@
+"""What lies at a provider, in the account of one credential, and whose it is here.
+
+A file, a batch, a stored response, a cached content or a vector store exists where it was made and nowhere else. The
+provider would show it to everybody who holds the key. So what is made through the gateway is bound to its credential and
+to the principal that made it, and nobody else's id resolves.
+"""
+
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+from keystead.domain.errors import NotFoundError
+from keystead.domain.traffic import Dialect, Endpoint
+
+
+class ObjectKind(StrEnum):
+    """What can lie at a provider."""
+
+    RESPONSE = "response"
+    FILE = "file"
+    BATCH = "batch"  # OpenAI's
+    MESSAGE_BATCH = "message_batch"  # Anthropic's
+    CACHED_CONTENT = "cached_content"
+    VECTOR_STORE = "vector_store"
+    CONVERSATION = "conversation"  # named in a body; the gateway makes none
+
+
+Action = Literal["", "create", "get", "list", "update", "cancel", "delete", "content"]
+"""What is done to stored objects; empty for a request that is none of it."""
+
+WORKS: Final = frozenset({ObjectKind.RESPONSE, ObjectKind.BATCH, ObjectKind.MESSAGE_BATCH})
+"""Kinds that go on working, and costing, after the call that made them has been answered."""
+
+
+PLACES: Final = {
+    ObjectKind.RESPONSE: (Dialect.OPENAI, Endpoint.RESPONSE_STATE, "/responses"),
+    ObjectKind.FILE: (Dialect.OPENAI, Endpoint.FILES, "/files"),
+    ObjectKind.BATCH: (Dialect.OPENAI, Endpoint.BATCHES, "/batches"),
+    ObjectKind.MESSAGE_BATCH: (Dialect.ANTHROPIC, Endpoint.BATCHES, "/messages/batches"),
+    ObjectKind.CACHED_CONTENT: (Dialect.GEMINI, Endpoint.CACHED_CONTENTS, "/cachedContents"),
+    ObjectKind.VECTOR_STORE: (Dialect.OPENAI, Endpoint.VECTOR_STORES, "/vector_stores"),
+}
+"""Where a provider keeps them: the dialect, the endpoint, and the path below the dialect's prefix."""
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A stored object by the name that its provider gave it."""
+
+    kind: ObjectKind
+    upstream_id: str
+
+    def not_found(self) -> NotFoundError:
+        """Return the one answer to an id that is somebody else's and to one that never was."""
+        name = self.kind.value.replace("_", " ")
+        return NotFoundError(f"There is no such {name}.", code=f"{self.kind.value}_not_found")
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch is to do, read from its lines before anything is sent."""
+
+    dialect: Dialect
+    endpoint: Endpoint
+    model: str
+    """Of every line."""
+    lines: int
+    most_pico: int | None
+    """The most it can cost; None if nobody knows."""
+    currency: str
+
+
+class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored object: where it lies, and whose it is. Instants are Unix microseconds."""
+
+    id: str
+    organization_id: str
+    team_id: str
+    principal_kind: str
+    principal_id: str
+    virtual_key_id: str
+    credential_id: str
+    provider: str
+    kind: ObjectKind
+    upstream_id: str
+    created_at: int
+    expires_at: int | None = None
+    shown: str = "{}"
+    """JSON: the object as the provider last told it."""
+    workload: Workload | None = None
+    """Of a batch, and of a file that can become one."""
+    request_id: str = ""
+    """The request whose end waits for it; empty if none does."""
+    request_started_at: int = 0
+    work: Literal["", "open", "done"] = ""
+    poll_at: int | None = None
+    """When the provider is next asked how far the work is."""

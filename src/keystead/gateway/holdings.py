@@ -1,0 +1,227 @@
+"""What lies at providers: found by whoever may, bound when it is made, listed from our own books.
+
+A request that names nothing stored reads nothing here. One that does is answered from a small memory, or by one read.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keystead.dialects import stored_objects as words
+from keystead.domain.access import VirtualKey
+from keystead.domain.clock import Clock
+from keystead.domain.errors import ConflictError
+from keystead.domain.ids import new_id
+from keystead.domain.records import AttemptIntent, RequestIntent
+from keystead.domain.stored import WORKS, ObjectKind, Reference, StoredObject
+from keystead.gateway.ask import Ask
+from keystead.metering import stored as responses
+from keystead.storage import stored_objects as books
+from keystead.storage.database import Database
+from keystead.storage.row_security import OrganizationView
+
+log = structlog.get_logger(__name__)
+
+_MOST_REMEMBERED: Final = 10_000
+_Key = tuple[str, str, ObjectKind, str]
+
+
+class Holdings:
+    """Knows which credential holds what, and for whom."""
+
+    def __init__(self, *, database: Database, clock: Clock, revision: Callable[[], int], poll_s: float) -> None:
+        """`revision` is the snapshot's: what an administrator removes is forgotten with it. `poll_s`: see settings."""
+        self._database = database
+        self._clock = clock
+        self._revision = revision
+        self._poll_us = int(poll_s * 1_000_000)
+        self._known: dict[_Key, StoredObject] = {}
+        self._as_of = 0
+
+    async def find(self, key: VirtualKey, references: Sequence[Reference]) -> list[StoredObject]:
+        """Return the objects.
+
+        Raises:
+            NotFoundError: one is not there, or not this principal's: nobody can tell which.
+        """
+        if self._as_of != self._revision() or len(self._known) > _MOST_REMEMBERED:
+            self._known.clear()
+            self._as_of = self._revision()
+        found = []
+        for reference in references:
+            memo = (key.organization_id, key.principal_id, reference.kind, reference.upstream_id)
+            held = self._known.get(memo)
+            if held is None:
+                held = self._known[memo] = await self._read(key, reference)
+            found.append(held)
+        return found
+
+    async def check_removable(self, held: StoredObject) -> None:
+        """Refuse to delete what somebody still has to read for the record.
+
+        Raises:
+            ConflictError: `work_not_settled`.
+        """
+        if not held.request_id:
+            return
+        async with self._database.read() as conn:
+            awaited = await books.is_awaited(conn, held.request_id)
+        if awaited:
+            raise ConflictError(
+                "What it cost is not in the record yet.",
+                code="work_not_settled",
+                next_step="Try again in a minute; what has not ended must be cancelled first.",
+            )
+
+    async def keep(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, body: bytes) -> tuple[bytes, bool]:
+        """Bind what an answer says was made, or note what it says of what is bound; durable when it returns.
+
+        Returns the answer as the caller may read it, and whether its work goes on: the attempt is then settled when
+        that has ended, and not now.
+
+        Raises:
+            ConflictError: the provider answers with what is bound to somebody else.
+        """
+        kind = ask.object_kind
+        if ask.action == "delete":
+            await self._forget(ask, request)
+            return body, False
+        told = words.told(kind, body)
+        if told is None:
+            log.warning("stored_object_unreadable", request=request.id, kind=kind)
+            return body, False
+        shown = words.as_shown(kind, body)
+        if ask.action in {"get", "cancel", "update"}:
+            await self._note(request, kind, told, shown)
+            return shown, False
+        return shown, await self._bind(ask, request, attempt, told, shown)
+
+    async def keep_stream(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, response_id: str) -> bool:
+        """Bind a response whose stream ended before its work; say whether the work is now awaited."""
+        told = words.Told(upstream_id=response_id)
+        return await self._bind(ask, request, attempt, told, b"")
+
+    async def _read(self, key: VirtualKey, reference: Reference) -> StoredObject:
+        async with OrganizationView(self._database, key.organization_id).read() as conn:
+            held = await books.find(
+                conn,
+                organization_id=key.organization_id,
+                principal_id=key.principal_id,
+                kind=reference.kind,
+                upstream_id=reference.upstream_id,
+            )
+            if held is not None or reference.kind is not ObjectKind.RESPONSE:
+                if held is None:
+                    raise reference.not_found()
+                return held
+            # A response that was settled with its answer is bound by the record itself.
+            credential_id = await responses.credential_of_response(
+                conn,
+                organization_id=key.organization_id,
+                principal_id=key.principal_id,
+                response_id=reference.upstream_id,
+            )
+        if credential_id is None:
+            raise reference.not_found()
+        return StoredObject(
+            id="",
+            organization_id=key.organization_id,
+            team_id=key.team_id,
+            principal_kind=key.principal_kind,
+            principal_id=key.principal_id,
+            virtual_key_id=key.id,
+            credential_id=credential_id,
+            provider="",
+            kind=reference.kind,
+            upstream_id=reference.upstream_id,
+            created_at=0,
+        )
+
+    async def _bind(
+        self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, told: words.Told, shown: bytes
+    ) -> bool:
+        now = self._clock.now_us()
+        goes_on = ask.object_kind in WORKS and not told.ended
+        made = StoredObject(
+            id=new_id("obj", now),
+            organization_id=request.organization_id,
+            team_id=request.team_id,
+            principal_kind=request.principal_kind,
+            principal_id=request.principal_id,
+            virtual_key_id=request.virtual_key_id,
+            credential_id=attempt.credential_id,
+            provider=attempt.provider,
+            kind=ask.object_kind,
+            upstream_id=told.upstream_id,
+            created_at=now,
+            expires_at=told.expires_at,
+            shown=kept_text(ask.object_kind, told, shown),
+            workload=ask.workload,
+            request_id=request.id if goes_on else "",
+            request_started_at=request.started_at if goes_on else 0,
+            work="open" if goes_on else "",
+            poll_at=now + self._poll_us if goes_on else None,
+        )
+        async with OrganizationView(self._database, request.organization_id).write() as conn:
+            if await books.add(conn, made):
+                return goes_on
+            # A repeated idempotency key is answered with what was made first.
+            if await self._own(conn, request, ask.object_kind, told.upstream_id) is not None:
+                return False
+        raise ConflictError("The provider answers with what is somebody else's.", code="object_taken")
+
+    async def _note(self, request: RequestIntent, kind: ObjectKind, told: words.Told, shown: bytes) -> None:
+        async with OrganizationView(self._database, request.organization_id).write() as conn:
+            held = await self._own(conn, request, kind, told.upstream_id)
+            if held is not None:
+                due = self._clock.now_us() if told.ended else None
+                await books.show(conn, held.id, shown=kept_text(kind, told, shown), poll_at=due)
+                await bind_outputs(conn, held, told.outputs, now_us=self._clock.now_us())
+
+    async def _forget(self, ask: Ask, request: RequestIntent) -> None:
+        assert ask.object_id is not None, "a path that deletes names what"
+        async with OrganizationView(self._database, request.organization_id).write() as conn:
+            held = await self._own(conn, request, ask.object_kind, ask.object_id)
+            if held is not None:
+                await books.remove(conn, held.id)
+        self._known.pop((request.organization_id, request.principal_id, ask.object_kind, ask.object_id), None)
+
+    async def _own(
+        self, conn: AsyncConnection, request: RequestIntent, kind: ObjectKind, upstream_id: str
+    ) -> StoredObject | None:
+        return await books.find(
+            conn,
+            organization_id=request.organization_id,
+            principal_id=request.principal_id,
+            kind=kind,
+            upstream_id=upstream_id,
+        )
+
+
+async def bind_outputs(conn: AsyncConnection, batch: StoredObject, outputs: Sequence[str], *, now_us: int) -> None:
+    """Bind the files that a batch has brought to whom the batch is bound to."""
+    for position, upstream_id in enumerate(outputs):
+        shown = {"id": upstream_id, "object": "file", "purpose": "batch_output", "status": "processed"}
+        file = msgspec.structs.replace(
+            batch,
+            id=new_id("obj", now_us + position),
+            kind=ObjectKind.FILE,
+            upstream_id=upstream_id,
+            created_at=now_us,
+            expires_at=None,
+            shown=msgspec.json.encode(shown).decode(),
+            workload=None,
+            work="",
+            poll_at=None,
+        )
+        await books.add(conn, file)
+
+
+def kept_text(kind: ObjectKind, told: words.Told, shown: bytes) -> str:
+    """Return what is kept of an object to be listed. Of a response no more than that it is: it holds the answer."""
+    if kind is ObjectKind.RESPONSE or len(shown) > words.LONGEST:
+        shown = msgspec.json.encode({"id": told.upstream_id, "object": kind.value, "status": told.status})
+    return shown.decode("utf-8", "replace").replace("\x00", "")

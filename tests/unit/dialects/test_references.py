@@ -1,0 +1,64 @@
+"""Which stored objects a body names."""
+
+import json
+from typing import Any
+
+import pytest
+
+from keystead.dialects.body import read_json
+from keystead.dialects.references import MOST, references_in
+from keystead.domain.errors import InvalidRequestError
+from keystead.domain.stored import ObjectKind
+from keystead.domain.traffic import Dialect, Endpoint
+
+
+def named(body: dict[str, Any] | bytes, dialect: Dialect = Dialect.OPENAI) -> list[tuple[str, str]]:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    endpoint = Endpoint.BATCHES if b"input_file_id" in raw else Endpoint.RESPONSES
+    return sorted((each.kind.value, each.upstream_id) for each in references_in(read_json(raw), dialect, endpoint))
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"input": "about a file_id"}, []),
+        ({"input": [{"type": "input_file", "file_id": "file-1"}]}, [("file", "file-1")]),
+        ({"messages": [{"content": [{"type": "file", "file": {"file_id": "f"}}]}]}, [("file", "f")]),
+        (
+            {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1", "vs_2"]}]},
+            [("vector_store", "vs_1"), ("vector_store", "vs_2")],
+        ),
+        ({"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["f"]}}]}, [("file", "f")]),
+        ({"file_ids": ["f"]}, [("file", "f")]),
+        ({"input_file_id": "file-1", "endpoint": "/v1/responses"}, [("file", "file-1")]),
+        ({"conversation": "conv_1"}, [("conversation", "conv_1")]),
+        ({"conversation": {"id": "conv_1"}}, [("conversation", "conv_1")]),
+        (b'{"input":[{"type":"input_file","file\\u005fid":"f"}]}', [("file", "f")]),
+        (b'{"input":[{"type":"input_file","\\u0066ile_id":"f"}]}', [("file", "f")]),
+        # What is only said is no reference: arguments, schemas, citations.
+        ({"tools": [{"type": "function", "parameters": {"properties": {"file_id": {"const": "x"}}}}]}, []),
+        ({"input": [{"type": "message", "content": [{"annotations": [{"file_id": "x"}]}]}]}, []),
+        ({"input": [{"type": "function_call", "arguments": '{"file_id":"x"}'}]}, []),
+    ],
+)
+def test_what_a_provider_would_look_up_is_found(body: Any, found: list[tuple[str, str]]) -> None:
+    assert named(body) == found
+
+
+def test_what_a_model_wrote_for_a_tool_is_no_reference() -> None:
+    said = {"type": "tool_use", "id": "t", "name": "n", "input": {"file_id": "x"}}
+    ran = {"type": "code_execution_tool_result", "content": {"content": [{"file_id": "made-there"}]}}
+    read = {"type": "document", "source": {"type": "file", "file_id": "file_1"}}
+    back = {"type": "tool_result", "content": [{"type": "image", "source": {"type": "file", "file_id": "file_2"}}]}
+    body = {"messages": [{"role": "user", "content": [said, ran, read, back]}]}
+    assert named(body, Dialect.ANTHROPIC) == [("file", "file_1"), ("file", "file_2")]
+
+
+def test_a_cached_content_is_named_with_or_without_its_collection() -> None:
+    for name in ("cachedContent", "cached_content"):
+        assert named({name: "cachedContents/abc"}, Dialect.GEMINI) == [(ObjectKind.CACHED_CONTENT.value, "abc")]
+
+
+def test_a_body_names_a_bounded_number() -> None:
+    with pytest.raises(InvalidRequestError, match="more than"):
+        named({"file_ids": [f"f{number}" for number in range(MOST + 1)]})
