@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     topup_webhook_secret_file: str
     alert_webhook_url: str
     alert_webhook_secret_file: str
+    catalogue_keys_file: str
     redis_url: str
     redis_password_file: str
     models_refresh_h: int
@@ -273,6 +274,13 @@ SETTINGS: Final = (
         default="",
         parse=str,
         help="File (mode 600) with the secret that these notices are signed with, or two during a change, one a line.",
+    ),
+    Setting(
+        name="catalogue_keys_file",
+        default="",
+        parse=str,
+        help="File with the public keys (Ed25519, PEM) that may sign updates of the model catalogue and the price list; "
+        "empty: no update is taken.",
     ),
     Setting(
         name="redis_url",

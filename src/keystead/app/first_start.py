@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import select
 
 from keystead.app.alert_webhook import alert_webhook
+from keystead.app.catalogue_keys import load_catalogue_keys
 from keystead.app.webhook_secrets import load_webhook_secrets
 from keystead.domain.clock import Clock
 from keystead.domain.errors import InvalidRequestError, VaultError
@@ -52,6 +53,7 @@ async def prepare(settings: Settings, clock: Clock) -> FirstStart | None:
     """
     load_webhook_secrets(settings.topup_webhook_secret_file, variable="KEYSTEAD_TOPUP_WEBHOOK_SECRET_FILE")
     alert_webhook(settings, EgressGuard(settings.egress_allow))
+    load_catalogue_keys(settings.catalogue_keys_file)
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

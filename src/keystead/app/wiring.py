@@ -7,6 +7,7 @@ import msgspec
 
 from keystead.alerts.store import Alerts
 from keystead.app.access import cloud_ways
+from keystead.app.catalogue_keys import load_catalogue_keys
 from keystead.app.private_file import read_private, refusal
 from keystead.app.webhook_secrets import load_webhook_secrets
 from keystead.coordination import Counters
@@ -304,6 +305,7 @@ def _admin_rooms(
         authorizers=Authorizers(_ways(base, TokenSource())),  # a probe asks anew
         transport_for=transport_for,
         egress_guard=base.guard,
+        catalogue_keys=load_catalogue_keys(base.settings.catalogue_keys_file),
         price_book=lambda: base.snapshots.current.price_book,
         known_models=lambda: base.snapshots.current.known,
         discovery=discovery,

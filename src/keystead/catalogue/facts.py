@@ -31,7 +31,10 @@ Status = Literal["", "alpha", "beta", "deprecated", "retired"]
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is known of a model as one provider serves it. Dates are ISO days; empty: not known, or none is announced."""
+    """What is known of a model as one provider serves it.
+
+    Dates are ISO days, or months where no more is known; empty: not known, or none is announced.
+    """
 
     id: str
     """As the provider calls it."""
@@ -79,14 +82,25 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Of the models, as they are written."""
     providers: dict[str, tuple[ModelFacts, ...]]
 
+    @property
+    def version(self) -> str:
+        """Which snapshot it is."""
+        return f"{self.built_on}/{self.sha256[:12]}"
+
 
 class ModelCatalogue:
     """Facts by provider and name. Nothing is read before the first question."""
 
+    def __init__(self, document: Document | None = None) -> None:
+        """Know what is in `document`; None for the vendored one."""
+        self._given = document
+
     @cached_property
     def document(self) -> Document:
         """The whole file."""
-        return msgspec.json.decode((files("keystead.catalogue") / "data" / "models.json").read_bytes(), type=Document)
+        return self._given or msgspec.json.decode(
+            (files("keystead.catalogue") / "data" / "models.json").read_bytes(), type=Document
+        )
 
     @cached_property
     def _by_provider(self) -> Mapping[str, Mapping[str, ModelFacts]]:
@@ -98,7 +112,7 @@ class ModelCatalogue:
     @cached_property
     def version(self) -> str:
         """Which snapshot it is."""
-        return f"{self.document.built_on}/{self.document.sha256[:12]}"
+        return self.document.version
 
     def find(self, provider: str, model: str) -> ModelFacts | None:
         """Return what is known of a model at a provider, or None."""

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "alert": "Alerts (what somebody should look at): list, show, acknowledge.",
     "digest": "What work cost, fallbacks and refusals, alerts.",
     "model": "Models: list, search, show, what a credential is offered.",
+    "catalogue": "Signed updates of the lists of models and prices: show, diff, apply, pack.",
     "price": "Prices: list, show, own ones.",
     "credits": "Prepaid credits: balance, statement, top-up, adjust.",
     "platform-credential": "Platform credentials, paid for with credits: list.",

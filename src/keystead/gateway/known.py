@@ -72,6 +72,10 @@ class KnownModels:
         same = offers.keys() == self.offers.keys() and all(self.offers[key] is offer for key, offer in offers.items())
         return self if same else KnownModels(self.facts, offers)
 
+    def with_facts(self, facts: ModelCatalogue) -> "KnownModels":
+        """Return the same lists with this catalogue; itself, if it is the one it has."""
+        return self if facts is self.facts else KnownModels(facts, self.offers)
+
     def of(self, credential: Credential) -> list[KnownModel]:
         """Return what can be asked for under a credential, as far as it is known, within what it is narrowed to."""
         found = self._all(credential)

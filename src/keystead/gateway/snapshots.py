@@ -10,12 +10,14 @@ from typing import Final
 
 import structlog
 
+from keystead.catalogue import updates
 from keystead.catalogue.facts import ModelCatalogue
 from keystead.catalogue.store import offers
 from keystead.domain.access import Administrator, VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.errors import AuthenticationError
 from keystead.gateway.compile import compile_rules
+from keystead.gateway.editions import Editions
 from keystead.gateway.known import KnownModels
 from keystead.gateway.means import Means
 from keystead.gateway.snapshot import Snapshot
@@ -44,8 +46,8 @@ class Snapshots:
         self._pepper = pepper
         self._credit_value_pico = credit_value_pico
         self._clock = clock
-        self._prices = prices.load_snapshot()
-        self._known = KnownModels(ModelCatalogue())
+        self._editions = Editions(price_book=prices.load_snapshot(), models=ModelCatalogue())
+        self._known = KnownModels(self._editions.models)
         self._current: Snapshot | None = None
         self.swapped: list[Callable[[Snapshot], None]] = []
         """Who is told of each new snapshot."""
@@ -74,14 +76,15 @@ class Snapshots:
             keys = await directory.virtual_keys(conn)
             tokens = await directory.admin_tokens(conn)
             credentials = await self._credentials.sealed(conn)
-            known = self._known.with_offers(await offers(conn, self._known.offers))
+            editions = self._editions.with_updates(await updates.unknown(conn, self._editions.updates))
+            known = self._known.with_facts(editions.models).with_offers(await offers(conn, self._known.offers))
             rules = await compile_rules(conn, credentials, known)
             overrides = await prices.overrides(conn)
             revenue = await ledger.revenue_account(conn)
         if turn < self._swapped:
             return
         self._swapped = turn
-        self._known = known
+        self._known, self._editions = known, editions
         self._current = Snapshot(
             revision=number,
             compiled_at=self._clock.now_us(),
@@ -92,7 +95,7 @@ class Snapshots:
             credentials=credentials,
             known=known,
             means=Means(
-                price_book=self._prices.with_overrides(overrides),
+                price_book=editions.price_book.with_overrides(overrides),
                 credit_value_pico=self._credit_value_pico,
                 revenue_account=revenue,
                 clock=self._clock,

@@ -70,12 +70,23 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+class Edition(msgspec.Struct, frozen=True, kw_only=True):
+    """A price list that an update has replaced since: it counts for what began before."""
+
+    until: int
+    """Unix microseconds: when its successor was applied."""
+    catalogue: Catalogue
+
+
 class PriceBook:
     """The price list and every organization's overrides, as of one moment. Immutable but for its memo."""
 
-    def __init__(self, catalogue: Catalogue, overrides: Iterable[Override] = ()) -> None:
-        """Put `overrides` on top of the list."""
+    def __init__(
+        self, catalogue: Catalogue, overrides: Iterable[Override] = (), *, earlier: tuple[Edition, ...] = ()
+    ) -> None:
+        """Put `overrides` on top of the list. `earlier` are those that it replaced, the oldest first."""
         self.catalogue = catalogue
+        self._earlier = earlier
         self._overrides: dict[tuple[str, str], list[Override]] = {}
         for override in overrides:
             self._overrides.setdefault((override.organization_id, override.provider), []).append(override)
@@ -83,8 +94,12 @@ class PriceBook:
         self._dearest: dict[tuple[str, ...], Dearest] = {}
 
     def with_overrides(self, overrides: Iterable[Override]) -> "PriceBook":
-        """Return a book with the same list and these overrides, in place of any others."""
-        return PriceBook(self.catalogue, overrides)
+        """Return a book with the same lists and these overrides, in place of any others."""
+        return PriceBook(self.catalogue, overrides, earlier=self._earlier)
+
+    def followed_by(self, catalogue: Catalogue, *, at: int) -> "PriceBook":
+        """Return a book without overrides in which `catalogue` counts for what begins at `at` or later."""
+        return PriceBook(catalogue, earlier=(*self._earlier, Edition(until=at, catalogue=self.catalogue)))
 
     def tariff(self, terms: Terms) -> Tariff:
         """Return the tariff for `terms`: remembered, or worked out from the rows."""
@@ -140,8 +155,10 @@ class PriceBook:
         known = self._overrides.get((organization_id, provider), ())
         return sorted((o for o in known if o.matches(names)), key=lambda o: o.rank, reverse=True)
 
-    def listed(self, provider: str, *, model_sent: str, model_served: str) -> Found | None:
-        """Return the model in the list: the one served, else the alias asked for that it is a snapshot of.
+    def listed(
+        self, provider: str, *, model_sent: str, model_served: str, catalogue: Catalogue | None = None
+    ) -> Found | None:
+        """Return the model in the list of today, or in `catalogue`: the one served, else the alias that it is a snapshot of.
 
         What is sent to Azure is the name of a deployment, which says nothing about the model behind it. If either
         name is a fine-tuned model's, the other one is not looked at: it may be the base model's.
@@ -153,7 +170,8 @@ class PriceBook:
                 names = [model_sent]
             elif not model_served or (model_served.lower().startswith(alias) and not is_fine_tuned(model_served)):
                 names = [model_served, model_sent]
-        return next((found for name in names if (found := self.catalogue.find(provider, name))), None)
+        catalogue = catalogue or self.catalogue
+        return next((found for name in names if (found := catalogue.find(provider, name))), None)
 
     def _work_out(self, terms: Terms) -> Tariff:
         names = (terms.model_sent, terms.model_served)
@@ -162,19 +180,31 @@ class PriceBook:
         for override in overrides:
             if override.in_force(terms.at):
                 return Tariff(span=span, steps=_override_steps(override, terms.tier))
-        found = self.listed(terms.provider, model_sent=terms.model_sent, model_served=terms.model_served)
+        catalogue, edition_span = self._edition_at(terms.at)
+        span = _narrowed(span, edition_span)
+        found = self.listed(
+            terms.provider, model_sent=terms.model_sent, model_served=terms.model_served, catalogue=catalogue
+        )
         if found is None:
             return Tariff(span=span)
         tariff = list_tariff(
             found,
-            snapshot=self.catalogue.price_list.version,
+            snapshot=catalogue.price_list.version,
             at=terms.at,
             tier=terms.tier,
             region=terms.region,
             factor=region_factor(terms.provider, terms.region, terms.model_served or terms.model_sent),
         )
-        narrowed = (max(span[0], tariff.span[0]), min(span[1], tariff.span[1]))
-        return Tariff(span=narrowed, steps=tariff.steps)
+        return Tariff(span=_narrowed(span, tariff.span), steps=tariff.steps)
+
+    def _edition_at(self, at: int) -> tuple[Catalogue, tuple[int, int]]:
+        """Return the list that counts for what began at `at`, and from when until when it does."""
+        begins = ALWAYS[0]
+        for edition in self._earlier:
+            if at < edition.until:
+                return edition.catalogue, (begins, edition.until)
+            begins = edition.until
+        return self.catalogue, (begins, ALWAYS[1])
 
 
 def _override_steps(override: Override, tier: str) -> tuple[tuple[int, Rates], ...]:
@@ -191,6 +221,10 @@ def _override_steps(override: Override, tier: str) -> tuple[tuple[int, Rates], .
         version=f"override/{override.id}{f'+{tier}' if tier else ''}",
     )
     return ((-1, rates),)
+
+
+def _narrowed(span: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    return max(span[0], other[0]), min(span[1], other[1])
 
 
 def _span_of(overrides: Iterable[Override], at: int) -> tuple[int, int]:

@@ -17,29 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.domain.clock import Clock
 from keystead.domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from keystead.domain.ids import new_id
-from keystead.domain.usage import COUNTS
 from keystead.metering.price_book import Override, PriceBook
 from keystead.metering.price_list import Catalogue, PriceList
+from keystead.metering.units import UNITS
 from keystead.storage.lists import page
 from keystead.storage.schema import price_overrides
-
-UNITS: Final = frozenset(
-    {
-        *COUNTS,
-        "annotated_pages",
-        "audio_seconds",
-        "cached_token_hours",
-        "characters",
-        "file_searches",
-        "images",
-        "pages",
-        "requests",
-        "search_units",
-        "text_messages",
-        "web_searches",
-    }
-)
-"""What an override may price."""
 
 MAX_PRICES: Final = 64
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?")

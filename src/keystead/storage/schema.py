@@ -165,6 +165,20 @@ offered_models = Table(
 )
 """The models that a credential's provider says it serves."""
 
+catalogue_updates = Table(
+    "catalogue_updates",
+    metadata,
+    identifier(),
+    instant("applied_at"),
+    reference("applied_by"),
+    identifier("key_id", primary_key=False),
+    Column("sha256", String(64), nullable=False),
+    text("prices_version"),
+    text("models_version"),
+    text("document"),  # what was signed
+)
+"""Signed updates of the catalogue and the price list, of the whole installation."""
+
 price_overrides = Table(
     "price_overrides",
     metadata,

@@ -15,6 +15,7 @@ from keystead.domain.stored import ObjectKind, StoredObject
 from keystead.storage import stored_objects
 from keystead.web.admin.route import Route
 from keystead.web.admin.routes import ROUTES
+from tests.fakes.signer import signed_update
 from tests.integration.admin.settled import settled
 from tests.integration.admin.world import World, provider_key
 
@@ -316,4 +317,5 @@ def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
         "measure": "requests_per_minute",
         "most": 60,
         "attempts": [{"provider": "openai", "model": "gpt-5"}],
+        "update": signed_update(),
     }

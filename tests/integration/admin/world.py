@@ -50,10 +50,12 @@ from keystead.vault.credentials import Credentials
 from keystead.vault.kek.local import LocalKek
 from keystead.vault.keyring import DEPLOYMENT, Keyring
 from keystead.vault.lease import LeaseDoor
+from keystead.vault.signatures import TrustedKeys
 from keystead.web.admin.application import AdminApplication
 from keystead.web.admin.places import for_simulations
 from keystead.web.admin.rooms import AdminRooms, Check, Health
 from tests.fakes.clock import FakeClock
+from tests.fakes.signer import SIGNER
 from tests.integration.admin.asgi import Answer, call
 
 CREDIT_VALUE_PICO = PICO_PER_UNIT // 100
@@ -114,6 +116,7 @@ class World:
         self.directory = Directory()
         self.credentials = Credentials(keyring, clock)
         self.ledger = Ledger(clock)
+        self.catalogue_keys = TrustedKeys.from_pem(SIGNER.public_pem)
         self.snapshots: Snapshots
         self.app: AdminApplication
         self.token = ""
@@ -298,6 +301,7 @@ def _rooms(world: World) -> AdminRooms:
         authorizers=Authorizers({}),
         transport_for=lambda _provider: world.transport,
         egress_guard=EgressGuard(()),
+        catalogue_keys=world.catalogue_keys,
         overrides=Overrides(world.clock),
         model_routes=ModelRoutes(world.clock, providers=PROVIDERS),
         ledger=world.ledger,

@@ -10,7 +10,8 @@ import pytest
 
 from keystead.domain.usage import COUNTS
 from keystead.metering.price_list import PriceList, Row
-from keystead.metering.prices import UNITS, load_snapshot
+from keystead.metering.prices import load_snapshot
+from keystead.metering.units import UNITS
 from tools.build_prices import OUTPUT, render
 
 

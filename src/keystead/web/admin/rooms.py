@@ -33,6 +33,7 @@ from keystead.routing.store import ModelRoutes
 from keystead.storage.database import Lender
 from keystead.vault.credentials import Credentials
 from keystead.vault.lease import LeaseDoor
+from keystead.vault.signatures import TrustedKeys
 from keystead.web.admin.places import Places
 
 
@@ -102,6 +103,8 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     """What a credit is worth, in pico USD."""
     price_book: Callable[[], PriceBook]
     """The current price book, overrides included."""
+    catalogue_keys: TrustedKeys
+    """Whose updates of the catalogue are taken."""
     known_models: Callable[[], KnownModels]
     """The catalogue, and what each credential's provider offers."""
     discovery: Discovery
