@@ -20,7 +20,26 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
 KEY = "sk-proj-canary-CONSOLE-7f3b1c9d5e2a4860"
-PAGES = ("", "vault", "vault/new", "keys", "keys/new", "requests", "spend", "audit", "account")
+PAGES = (
+    "",
+    "vault",
+    "vault/new",
+    "people",
+    "people/roles",
+    "people/teams/new",
+    "people/members/new",
+    "permissions",
+    "permissions/grants/new",
+    "explain",
+    "consents",
+    "consents/new",
+    "keys",
+    "keys/new",
+    "requests",
+    "spend",
+    "audit",
+    "account",
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -80,6 +80,9 @@ def _tag(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -
 @click.command("explain")
 @click.argument("request", required=False)
 @click.option("--key", "virtual_key", help="A virtual key's id or name.")
+@click.option("--team", help="Instead of a key: one for a new program in that team.")
+@click.option("--member", help="Instead of a key: one of that member's.")
+@click.option("--service-account", help="Instead of a key: one of that program's.")
 @click.option("--model", help="As a caller would write it.")
 @click.option(
     "--endpoint", type=click.Choice([endpoint.value for endpoint in Endpoint]), default="chat", show_default=True
@@ -93,11 +96,12 @@ def _tag(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -
 @click.option("--address", help="Where the caller is, for a key that may be used from some networks only.")
 @connected
 def command(session: Session, /, request: str | None, **asked: Any) -> None:
-    """Say what was decided about REQUEST (`req_…`), or what would be about one of --key for --model, and why.
+    """Say what was decided about REQUEST (`req_…`), or what would be about one of --key (or --team …) for --model, and why.
 
     Nothing is sent and nothing is held.
     """
-    named = [asked[name] is not None for name in ("virtual_key", "model")]
+    whose = [asked[name] is not None for name in ("virtual_key", "team", "member", "service_account")]
+    named = [any(whose), asked["model"] is not None]
     if request is not None:
         if any(named):
             raise click.UsageError("A recorded request says itself which key and which model it was.")
@@ -106,6 +110,8 @@ def command(session: Session, /, request: str | None, **asked: Any) -> None:
         return
     if not all(named):
         raise click.UsageError("Say which request (`req_…`), or --key and --model.")
+    if sum(whose) > 1:
+        raise click.UsageError("Give one of --key, --team, --member and --service-account.")
     answer = session.client().post("explain", body={name: value for name, value in asked.items() if value is not None})
     write(session, answer, lambda: _show(answer))
 

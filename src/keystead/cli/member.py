@@ -101,8 +101,16 @@ def sign_in_link(session: Session, *, member: str) -> None:
 @connected
 def disable(session: Session, *, member: str, yes: bool) -> None:
     """Disable MEMBER (id or name): their tokens and keys stop at once."""
-    confirm(f"Disable {member}? There is no way back.", yes=yes)
+    confirm(f"Disable {member}? What was issued to them stays ended, even if they come back.", yes=yes)
     _write(session, session.client().post("members", member, "disable"))
+
+
+@command.command("enable")
+@click.argument("member")
+@connected
+def enable(session: Session, *, member: str) -> None:
+    """Let MEMBER (id or name) come back, with their roles, and with a new link, new tokens and keys."""
+    _write(session, session.client().post("members", member, "enable"))
 
 
 def _write(session: Session, answer: Json) -> None:

@@ -11,10 +11,11 @@ from typing import Final
 import msgspec
 
 from keystead.dialects.body import read_json
-from keystead.domain.access import VirtualKey
+from keystead.domain.access import PrincipalKind, VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.errors import KeysteadError, PolicyDenied
 from keystead.domain.grants import CONSENTABLE, Consent, Reason
+from keystead.domain.ids import OrganizationId, TeamId, VirtualKeyId
 from keystead.domain.means import Hold, HoldRefusedError
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
@@ -22,7 +23,7 @@ from keystead.gateway.inspect import DATA_CLASS, TAGS, inspect, said_class
 from keystead.gateway.pace import check_length, limits_on
 from keystead.gateway.pipeline import question_of
 from keystead.gateway.plan import Considered, Plan, Question, Step, plan_for
-from keystead.gateway.rules import Caller
+from keystead.gateway.rules import Caller, caller_of
 from keystead.gateway.said import Said, about_class, about_key, about_limits, about_recognizers, about_route
 from keystead.gateway.snapshot import Snapshot
 from keystead.gateway.trip import Case
@@ -90,6 +91,29 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What else took part."""
 
 
+def unmade_key(
+    organization_id: OrganizationId,
+    team_id: TeamId,
+    kind: PrincipalKind,
+    principal_id: str,
+    disabled_at: int | None,
+) -> VirtualKey:
+    """Return a key as it would be made for a principal in a team, narrowed to nothing. It has no id."""
+    return VirtualKey(
+        id=VirtualKeyId(""),
+        organization_id=organization_id,
+        team_id=team_id,
+        principal_kind=kind,
+        principal_id=principal_id,
+        name="",
+        digest=b"",
+        models=None,
+        credential_ids=None,
+        expires_at=None,
+        revoked_at=disabled_at,
+    )
+
+
 Full = Callable[[Sequence[Hold]], Awaitable[Hold | None]]
 """Returns the first hold for which there is no room now."""
 
@@ -115,7 +139,8 @@ class Explainer:
     async def explain(self, key: VirtualKey, hypothesis: Hypothesis, full: Full) -> Explanation:
         """Return what would be decided for a request of `key`; `full` says for what there is no room."""
         snapshot = self._snapshot()
-        caller = snapshot.caller(key)
+        # A key that is not made has no id, by which the snapshot remembers callers.
+        caller = snapshot.caller(key) if key.id else caller_of(key, snapshot.rules[key.organization_id])
         ask = self._ask(hypothesis)
         decision = self._decision(caller, ask)
         plan, refusal = decision.plan, decision.refusal
@@ -142,8 +167,7 @@ class Explainer:
         decision = _Decision(rules=[*about_key(caller.key), *about_recognizers(caller)])
         now = self._clock.now_us()
         try:
-            if self._snapshot().in_force(caller.key.id, now) is None:
-                raise PolicyDenied("The virtual key is revoked or has expired.", code="invalid_key")
+            self._require_in_force(caller.key, now)
             if ask.address:
                 caller.check_network(ask.address)
             ask, data_class = inspect(caller, ask)
@@ -156,6 +180,13 @@ class Explainer:
         except KeysteadError as error:
             decision.refusal = error
         return decision
+
+    def _require_in_force(self, key: VirtualKey, now: int) -> None:
+        if not key.id:
+            if key.revoked_at is not None:
+                raise PolicyDenied("They are disabled, and with them every key of theirs.", code="invalid_key")
+        elif self._snapshot().in_force(key.id, now) is None:
+            raise PolicyDenied("The virtual key is revoked or has expired.", code="invalid_key")
 
     def _ask(self, hypothesis: Hypothesis) -> Ask:
         now = self._clock.now_us()

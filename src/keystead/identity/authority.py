@@ -176,6 +176,11 @@ def teams_where(who: Administrator, permission: Permission) -> frozenset[TeamId]
     return frozenset(team_id for team_id, held in who.in_teams.items() if permission in held)
 
 
+def narrowed_to(within: frozenset[TeamId] | None, team_id: TeamId) -> frozenset[TeamId]:
+    """Return that one team, if it is among the teams `within` (None: all)."""
+    return frozenset({team_id}) if within is None or team_id in within else frozenset()
+
+
 _BUILT_IN: Final[Mapping[str, Role]] = {role.value: role for role in Role}
 
 

@@ -95,6 +95,19 @@ class Directory:
         """Return id → name of the organization's teams among `ids`."""
         return await names(conn, schema.teams, organization_id, ids)
 
+    async def team_sizes(
+        self, conn: AsyncConnection, organization_id: str, ids: Collection[TeamId]
+    ) -> dict[TeamId, int]:
+        """Return id → number of members, the disabled not counted, of the teams among `ids` that have any."""
+        columns = schema.members.c
+        found = await conn.execute(
+            select(columns.team_id, func.count().label("size"))
+            .where(columns.organization_id == organization_id, columns.disabled_at.is_(None))
+            .where(columns.team_id.in_(ids))
+            .group_by(columns.team_id)
+        )
+        return {row.team_id: row.size for row in found}
+
     async def team_tree(self, conn: AsyncConnection, organization_id: str) -> TeamTree:
         """Return how the organization's teams stand."""
         columns = schema.teams.c

@@ -79,18 +79,21 @@ class Issuer:
         organization_id: str,
         *,
         team_id: TeamId | None = None,
+        principal_id: str | None = None,
         seen: Seen | None = None,
         before: str | None,
         limit: int,
     ) -> list[VirtualKeyView]:
         """Return up to `limit` virtual keys, newest first, ended ones included; `before` is the last id seen.
 
-        Of one team, or (None) of all; of those that are `seen`, or (None) of all.
+        Of one team and one principal, or (None) of all; of those that are `seen`, or (None) of all.
         """
         columns = schema.virtual_keys.c
         narrowed: list[ColumnElement[bool]] = []
         if team_id is not None:
             narrowed.append(columns.team_id == team_id)
+        if principal_id is not None:
+            narrowed.append(columns.principal_id == principal_id)
         if seen is not None:
             mine = and_(columns.principal_kind == "member", columns.principal_id == seen.member_id)
             narrowed.append(or_(columns.team_id.in_(seen.team_ids), mine))

@@ -1,4 +1,4 @@
-"""Makes members, gives them roles and takes them away, and disables them. Nobody takes away the last owner."""
+"""Makes members, gives them roles and takes them away, disables and enables them. Nobody takes away the last owner."""
 
 from typing import Final
 
@@ -20,6 +20,7 @@ from keystead.identity.authority import (
 )
 from keystead.identity.directory import Directory
 from keystead.identity.lookup import insert_row
+from keystead.identity.sign_in import end_sign_in
 from keystead.identity.views import Member
 from keystead.storage import governance, revision, schema
 
@@ -117,6 +118,28 @@ class Members:
         now = self._clock.now_us()
         await conn.execute(update(schema.members).where(schema.members.c.id == member.id).values(disabled_at=now))
         return msgspec.structs.replace(member, disabled_at=now)
+
+    async def enable(self, conn: AsyncConnection, who: Administrator, member: Member) -> Member:
+        """Let a disabled member come back, with the roles they have. Nothing that they came in with works again.
+
+        Their tokens, keys, sessions and password were ended with them, and might be in other hands by now.
+
+        Raises:
+            PolicyDenied: the actor may not, or the member holds more than the actor.
+        """
+        require_held(who, Permission.MEMBER_WRITE, member.team_id)
+        require_covering(who, await self._directory.holding(conn, who.organization_id, member))
+        if member.disabled_at is None:
+            return member
+        tokens, keys, stopped = schema.admin_tokens, schema.virtual_keys, {"revoked_at": member.disabled_at}
+        await conn.execute(
+            update(tokens).where(tokens.c.member_id == member.id, tokens.c.revoked_at.is_(None)).values(stopped)
+        )
+        theirs = (keys.c.principal_kind == "member", keys.c.principal_id == member.id, keys.c.revoked_at.is_(None))
+        await conn.execute(update(keys).where(*theirs).values(stopped))
+        await end_sign_in(conn, member.id, now=self._clock.now_us())
+        await conn.execute(update(schema.members).where(schema.members.c.id == member.id).values(disabled_at=None))
+        return msgspec.structs.replace(member, disabled_at=None)
 
     async def _require_giving(self, conn: AsyncConnection, who: Administrator, assigned: Assigned) -> None:
         require_held(who, Permission.MEMBER_WRITE, assigned.team_id)

@@ -16,7 +16,7 @@ from keystead.identity.rows import member_of
 from keystead.identity.sessions import digest_of
 from keystead.identity.views import Member
 from keystead.storage import schema
-from keystead.storage.sign_in import passwords, sign_in_links
+from keystead.storage.sign_in import passwords, sessions, sign_in_links
 
 LINK_LIVES_US: Final = 24 * HOUR_US
 # Deliberately loose: whoever reads mail there is not checked by a pattern (RFC 5321 allows nearly anything).
@@ -115,6 +115,14 @@ class SignIn:
         )
         row = found.mappings().first()
         return None if row is None else (row["hash"], member_of(row), OrganizationId(row["organization_id"]))
+
+
+async def end_sign_in(conn: AsyncConnection, member_id: str, *, now: int) -> None:
+    """End all that a member signs in with: the password, the links, the sessions."""
+    for table in (passwords, sign_in_links):
+        await conn.execute(delete(table).where(table.c.member_id == member_id))
+    open_ones = (sessions.c.member_id == member_id, sessions.c.ended_at.is_(None))
+    await conn.execute(update(sessions).where(*open_ones).values(ended_at=now))
 
 
 def normal_email(text: str) -> str:

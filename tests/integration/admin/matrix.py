@@ -84,6 +84,7 @@ def _more(route: Route, objects: Mapping[str, str]) -> dict[str, Any]:
         "POST /members/{member}/unassign": {"team": objects["team"]},
         "POST /teams/{team}/move": {"top": True},
         "POST /grants": {"team": objects["team"], "effect": "deny"},
+        "POST /explain": {"virtual_key": objects["virtual_key"]},
         "POST /credentials/{credential}/change": {"models": ["gpt-5*"]},
         "POST /data-classes": {"rank": 999},
         "POST /budgets": {"team": objects["team"]},

@@ -287,3 +287,25 @@ async def test_a_request_of_elsewhere_is_as_absent_as_one_that_never_was(world: 
         answer = await world.call("GET", f"/requests/{identifier}/explanation", token=token)
         assert (answer.status, answer.json()["detail"]) == (404, "There is no such request.")
     assert (await world.call("GET", "/requests/req_0/explanation")).status == 404
+
+
+async def test_one_can_ask_for_a_team_or_a_person_that_has_no_key(world: World) -> None:
+    await world.add_credential()
+    team = (await world.post("/teams", {"name": "Interns"}, expect=201))["id"]
+    await world.post("/members", {"name": "ida", "team": team, "roles": [{"role": "developer"}]}, expect=201)
+    await world.post("/service-accounts", {"name": "bot", "team": team}, expect=201)
+    await world.post("/grants", {"effect": "deny", "member": "ida", "models": ["gpt-5"]}, expect=201)
+    answers = {
+        whose: await world.post("/explain", {whose: name, "model": "gpt-5"})
+        for whose, name in (("team", "Interns"), ("member", "ida"), ("service_account", "bot"))
+    }
+    assert {whose: answer["allowed"] for whose, answer in answers.items()} == {
+        "team": True,
+        "member": False,
+        "service_account": True,
+    }
+    assert answers["member"]["code"] == "not_granted"
+    await world.post("/members/ida/disable")
+    assert (await world.post("/explain", {"member": "ida", "model": "gpt-5"}))["code"] == "invalid_key"
+    await world.post("/explain", {"model": "gpt-5"}, expect=400)
+    await world.post("/explain", {"model": "gpt-5", "member": "ida", "team": team}, expect=400)

@@ -7,10 +7,11 @@ from sqlalchemy import func, select
 
 from keystead.domain.access import PERMISSIONS, Role, VirtualKey
 from keystead.domain.errors import AuthenticationError
+from keystead.domain.ids import TeamId
 from keystead.domain.secret import Secret
 from keystead.identity import audit, directory
 from keystead.identity.bootstrap import Bootstrap, bootstrap
-from keystead.storage import governance, schema
+from keystead.storage import governance, schema, sign_in
 from keystead.storage.columns import metadata
 from keystead.storage.database import Database
 from tests.fakes.clock import FakeClock
@@ -278,3 +279,52 @@ async def test_no_secret_of_ours_is_in_the_database(world: World) -> None:
     dump = b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
     assert b"first key" in dump
     assert not any(secret in dump for secret in secrets)
+
+
+async def test_who_comes_back_comes_with_nothing_that_was_issued_before(world: World) -> None:
+    team = world.team_id
+    await world.post("/members", {"name": "bob", "team": team, "roles": [{"role": "auditor"}]}, expect=201)
+    key = (await world.post("/virtual-keys", {"name": "bobs", "team": team, "member": "bob"}, expect=201))["key"]
+    token = (await world.post("/admin-tokens", {"name": "t", "member": "bob"}, expect=201))["token"]
+    await world.post("/members/bob/sign-in-link", expect=201)
+    gone = await world.post("/members/bob/disable")
+    back = await world.post("/members/bob/enable")
+    assert (gone["disabled_at"] is None, back["disabled_at"], back["roles"]) == (False, None, gone["roles"])
+    assert (await world.call("GET", "/self", token=token)).status == 401
+    with pytest.raises(AuthenticationError):
+        world.snapshots.virtual_key(key)
+    async with world.database.read() as conn:
+        for table in (sign_in.passwords, sign_in.sign_in_links):
+            assert (await conn.execute(select(func.count()).select_from(table))).scalar_one() == 0
+    await world.post("/virtual-keys", {"name": "anew", "team": team, "member": "bob"}, expect=201)
+    assert (await world.post("/members/bob/enable"))["disabled_at"] is None
+
+
+async def test_nobody_brings_back_who_holds_more(world: World) -> None:
+    await world.post("/members", {"name": "boss", "team": world.team_id, "roles": [{"role": "owner"}]}, expect=201)
+    await world.post("/members/boss/disable")
+    token = await world.signed_in_as(Role.ADMINISTRATOR)
+    assert (await world.call("POST", "/members/boss/enable", token=token)).status == 403
+
+
+async def test_lists_are_narrowed_to_a_team_and_to_a_principal(world: World) -> None:
+    labs = (await world.post("/teams", {"name": "Labs"}, expect=201))["id"]
+    member = await world.post("/members", {"name": "lin", "team": labs, "roles": [{"role": "developer"}]}, expect=201)
+    account = await world.post("/service-accounts", {"name": "bot", "team": labs}, expect=201)
+    await world.post("/virtual-keys", {"name": "k", "team": labs, "service_account": "bot"}, expect=201)
+
+    async def listed(path: str) -> list[str]:
+        return [item["name"] for item in (await world.get(path))["items"]]
+
+    assert await listed("/members?team=Labs") == ["lin"]
+    assert await listed(f"/service-accounts?team={labs}") == ["bot"]
+    assert await listed(f"/virtual-keys?principal={account['id']}") == ["k"]
+    assert await listed(f"/virtual-keys?principal={member['id']}") == []
+    assert await world.get("/members/lin") == member
+    assert await world.get("/service-accounts/bot") == account
+    assert (await world.get("/teams/Labs"))["members"] == 1
+    lead = await world.signed_in_as(Role.ADMINISTRATOR, team_id=TeamId(labs))
+    for path in ("/members/administrator", "/service-accounts/first%20key"):
+        assert (await world.call("GET", path, token=lead)).status == 404
+    seen = await world.call("GET", f"/members?team={world.team_id}", token=lead)
+    assert seen.json()["items"] == []

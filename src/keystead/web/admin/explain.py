@@ -4,12 +4,13 @@ from functools import partial
 from typing import Annotated, Final
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.access import Permission
-from keystead.domain.errors import NotFoundError
+from keystead.domain.access import Permission, VirtualKey
+from keystead.domain.errors import InvalidRequestError, NotFoundError
 from keystead.domain.money import to_text
 from keystead.domain.traffic import Dialect, Endpoint
-from keystead.gateway.explain import Attempt, Explanation, Hypothesis
+from keystead.gateway.explain import Attempt, Explanation, Hypothesis, unmade_key
 from keystead.gateway.plan import Considered
 from keystead.gateway.said import Said
 from keystead.limits.room import full
@@ -23,9 +24,14 @@ Word = Annotated[str, msgspec.Meta(max_length=128, pattern=LINE)]
 
 
 class Explain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request that is not made."""
+    """A request that is not made. Exactly one of `virtual_key`, `team`, `member` and `service_account` says whose."""
 
-    virtual_key: Reference
+    virtual_key: Reference | None = None
+    team: Reference | None = None
+    """A key for a new program in that team, narrowed to nothing."""
+    member: Reference | None = None
+    """A key of theirs in their own team, narrowed to nothing."""
+    service_account: Reference | None = None
     model: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=LINE)]
     endpoint: Endpoint = Endpoint.CHAT
     dialect: Dialect | None = None
@@ -85,10 +91,7 @@ async def explain(call: Call[Nothing, Explain]) -> ExplanationShown:
     """Decide about a request that is not made."""
     asked = call.body
     async with call.rooms.database.read() as conn:
-        found = await call.rooms.issuer.virtual_key(conn, call.who.organization_id, asked.virtual_key)
-        key = call.rooms.virtual_key(found.id)
-        if key is None:
-            raise NotFoundError(f"There is no virtual key {asked.virtual_key!r}.")
+        key = await _key(call, conn)
         explanation = await call.rooms.explainer.explain(
             key,
             Hypothesis(
@@ -105,6 +108,31 @@ async def explain(call: Call[Nothing, Explain]) -> ExplanationShown:
             partial(full, conn),
         )
     return _shown(explanation, call.rooms.clock.now_us())
+
+
+async def _key(call: Call[Nothing, Explain], conn: AsyncConnection) -> VirtualKey:
+    """Return the key that would be used: one that there is, or one as it would be made."""
+    asked, directory, organization_id = call.body, call.rooms.directory, call.who.organization_id
+    if sum(name is not None for name in (asked.virtual_key, asked.team, asked.member, asked.service_account)) != 1:
+        raise InvalidRequestError(
+            "A request is made with exactly one key.",
+            param="virtual_key",
+            next_step="Give one of virtual_key, team, member and service_account.",
+        )
+    if asked.virtual_key is not None:
+        found = await call.rooms.issuer.virtual_key(conn, organization_id, asked.virtual_key)
+        key = call.rooms.virtual_key(found.id)
+        if key is None:
+            raise NotFoundError(f"There is no virtual key {asked.virtual_key!r}.")
+        return key
+    if asked.member is not None:
+        member = await directory.member(conn, organization_id, asked.member)
+        return unmade_key(organization_id, member.team_id, "member", member.id, member.disabled_at)
+    if asked.service_account is not None:
+        account = await directory.service_account(conn, organization_id, asked.service_account)
+        return unmade_key(organization_id, account.team_id, "service_account", account.id, account.disabled_at)
+    team = await directory.team(conn, organization_id, asked.team or "")
+    return unmade_key(organization_id, team.id, "service_account", "", None)
 
 
 def _shown(explanation: Explanation, now_us: int) -> ExplanationShown:

@@ -1,4 +1,4 @@
-"""Members: list, create with roles, give and take roles, disable."""
+"""Members: list, show, create with roles, give and take roles, disable, enable again."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Final
@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.access import Administrator, Permission
-from keystead.identity.authority import Assigned, teams_where
+from keystead.domain.errors import NotFoundError
+from keystead.identity.authority import Assigned, narrowed_to, teams_where
 from keystead.identity.views import Member
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
@@ -44,6 +45,13 @@ class CreateMember(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Whether they run the platform; only an operator can say so."""
 
 
+class MembersQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which members."""
+
+    team: Reference | None = None
+    """Of that team, without those below it."""
+
+
 class RoleShown(msgspec.Struct, frozen=True, kw_only=True):
     """A role that somebody has."""
 
@@ -68,19 +76,33 @@ class MemberShown(msgspec.Struct, frozen=True, kw_only=True):
     disabled_at: Instant | None
 
 
-async def list_all(call: Call[PageQuery, Nothing]) -> Page[MemberShown]:
+async def list_all(call: Call[MembersQuery, Nothing]) -> Page[MemberShown]:
     """Return a page of members, newest first."""
     async with call.rooms.database.read() as conn:
+        within = teams_where(call.who, Permission.ORGANIZATION_READ)
+        if call.query.team is not None:
+            team = await call.rooms.directory.team(conn, call.who.organization_id, call.query.team)
+            within = narrowed_to(within, team.id)
         found = await call.rooms.directory.members(
             conn,
             call.who.organization_id,
-            within=teams_where(call.who, Permission.ORGANIZATION_READ),
+            within=within,
             before=decode_cursor(call.query.cursor),
             limit=call.query.limit + 1,
         )
         items, next_cursor = paged(found, call.query.limit)
         shown = await _shown(call, conn, items)
     return Page(items=shown, next_cursor=next_cursor)
+
+
+async def show(call: Call[Nothing, Nothing]) -> MemberShown:
+    """Return one member."""
+    async with call.rooms.database.read() as conn:
+        member = await _named(call, conn)
+        if not call.who.may(Permission.ORGANIZATION_READ, member.team_id):
+            raise NotFoundError(f"There is no member {call.path['member']!r}.")
+        [shown] = await _shown(call, conn, [member])
+    return shown
 
 
 async def create(call: Call[Nothing, CreateMember]) -> MemberShown:
@@ -122,6 +144,15 @@ async def disable(call: Call[Nothing, Nothing]) -> MemberShown:
     async with act(call) as change:
         member = await call.rooms.members.disable(change.conn, call.who, await _named(call, change.conn))
         await change.record("member.disabled", object_kind="member", object_id=member.id, name=member.name)
+        [shown] = await _shown(call, change.conn, [member])
+    return shown
+
+
+async def enable(call: Call[Nothing, Nothing]) -> MemberShown:
+    """Let a disabled member come back. What they came in with stays ended: they need a new link, tokens and keys."""
+    async with act(call) as change:
+        member = await call.rooms.members.enable(change.conn, call.who, await _named(call, change.conn))
+        await change.record("member.enabled", object_kind="member", object_id=member.id, name=member.name)
         [shown] = await _shown(call, change.conn, [member])
     return shown
 
@@ -196,8 +227,19 @@ ROUTES: Final = (
         scope="team",
         handler=list_all,
         summary="Its members, newest first.",
-        query=PageQuery,
+        query=MembersQuery,
         answer=Page[MemberShown],
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/members/{member}",
+        permission=Permission.ORGANIZATION_READ,
+        scope="team",
+        handler=show,
+        summary="One member.",
+        answer=MemberShown,
+        errors=(404,),
     ),
     Route(
         method="POST",
@@ -242,5 +284,15 @@ ROUTES: Final = (
         summary="Disable a member: their tokens and keys stop at once.",
         answer=MemberShown,
         errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path="/members/{member}/enable",
+        permission=Permission.MEMBER_WRITE,
+        scope="team",
+        handler=enable,
+        summary="Let a disabled member come back; their old tokens, keys and password stay ended.",
+        answer=MemberShown,
+        errors=(404,),
     ),
 )

@@ -1,4 +1,4 @@
-"""Service accounts, the programs that act with virtual keys: list, create, disable."""
+"""Service accounts, the programs that act with virtual keys: list, show, create, disable."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.access import Permission
-from keystead.identity.authority import teams_where
+from keystead.domain.errors import NotFoundError
+from keystead.identity.authority import narrowed_to, teams_where
 from keystead.identity.views import ServiceAccount
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
@@ -31,6 +32,13 @@ class CreateServiceAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     team: Reference
 
 
+class ServiceAccountsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which service accounts."""
+
+    team: Reference | None = None
+    """Of that team, without those below it."""
+
+
 class ServiceAccountShown(msgspec.Struct, frozen=True, kw_only=True):
     """A program."""
 
@@ -43,19 +51,34 @@ class ServiceAccountShown(msgspec.Struct, frozen=True, kw_only=True):
     disabled_at: Instant | None
 
 
-async def list_all(call: Call[PageQuery, Nothing]) -> Page[ServiceAccountShown]:
+async def list_all(call: Call[ServiceAccountsQuery, Nothing]) -> Page[ServiceAccountShown]:
     """Return a page of service accounts, newest first."""
     async with call.rooms.database.read() as conn:
+        within = teams_where(call.who, Permission.KEY_READ)
+        if call.query.team is not None:
+            team = await call.rooms.directory.team(conn, call.who.organization_id, call.query.team)
+            within = narrowed_to(within, team.id)
         found = await call.rooms.directory.service_accounts(
             conn,
             call.who.organization_id,
-            within=teams_where(call.who, Permission.KEY_READ),
+            within=within,
             before=decode_cursor(call.query.cursor),
             limit=call.query.limit + 1,
         )
         items, next_cursor = paged(found, call.query.limit)
         shown = await _shown(call, conn, items)
     return Page(items=shown, next_cursor=next_cursor)
+
+
+async def show(call: Call[Nothing, Nothing]) -> ServiceAccountShown:
+    """Return one service account."""
+    async with call.rooms.database.read() as conn:
+        name = call.path["service_account"]
+        account = await call.rooms.directory.service_account(conn, call.who.organization_id, name)
+        if not call.who.may(Permission.KEY_READ, account.team_id):
+            raise NotFoundError(f"There is no service account {name!r}.")
+        [shown] = await _shown(call, conn, [account])
+    return shown
 
 
 async def create(call: Call[Nothing, CreateServiceAccount]) -> ServiceAccountShown:
@@ -106,8 +129,19 @@ ROUTES: Final = (
         scope="team",
         handler=list_all,
         summary="Service accounts, newest first.",
-        query=PageQuery,
+        query=ServiceAccountsQuery,
         answer=Page[ServiceAccountShown],
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/service-accounts/{service_account}",
+        permission=Permission.KEY_READ,
+        scope="team",
+        handler=show,
+        summary="One service account.",
+        answer=ServiceAccountShown,
+        errors=(404,),
     ),
     Route(
         method="POST",

@@ -90,6 +90,8 @@ class TeamShown(msgspec.Struct, frozen=True, kw_only=True):
     cost_centers: tuple[CostCenterShown, ...]
     """Where it went and will go, oldest first."""
     data_class: str
+    members: int
+    """How many belong to it, without those below it and without the disabled."""
     created_at: Instant
 
 
@@ -224,6 +226,7 @@ async def _shown(call: Call[Any, Any], conn: AsyncConnection, teams: Sequence[Te
     parents = await call.rooms.directory.team_names(
         conn, call.who.organization_id, [team.parent_id for team in teams if team.parent_id]
     )
+    sizes = await call.rooms.directory.team_sizes(conn, call.who.organization_id, [team.id for team in teams])
     now = call.rooms.clock.now_us()
     return tuple(
         TeamShown(
@@ -237,6 +240,7 @@ async def _shown(call: Call[Any, Any], conn: AsyncConnection, teams: Sequence[Te
                 for entry in team.cost_centers
             ),
             data_class=team.data_class,
+            members=sizes.get(team.id, 0),
             created_at=instant(team.created_at),
         )
         for team in teams

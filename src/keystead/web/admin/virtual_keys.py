@@ -65,6 +65,8 @@ class VirtualKeysQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
     """Which virtual keys."""
 
     team: Reference | None = None
+    principal: Reference | None = None
+    """The id of a member or a service account: those that are theirs."""
 
 
 class VirtualKeyShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +108,7 @@ async def list_all(call: Call[VirtualKeysQuery, Nothing]) -> Page[VirtualKeyShow
             conn,
             organization_id,
             team_id=team_id,
+            principal_id=query.principal,
             seen=_seen(call),
             before=decode_cursor(query.cursor),
             limit=query.limit + 1,

@@ -7,8 +7,9 @@ import msgspec
 
 from keystead.domain.access import Permission
 from keystead.domain.errors import InvalidRequestError
+from keystead.domain.ids import TeamId
 from keystead.identity.sessions import SignedIn
-from keystead.web.admin.endpoint import admitted, invalid
+from keystead.web.admin.endpoint import admitted, invalid, not_permitted
 from keystead.web.admin.rooms import AdminRooms
 from keystead.web.admin.route import Call, Route
 from keystead.web.admin.routes import ROUTES
@@ -32,6 +33,21 @@ class Desk:
         """Say whether the route of this handler admits the person: whether a link to it leads anywhere."""
         return _ROUTE_OF[handler].admits(self.who)
 
+    def may_in(self, handler: Handler, team_id: str | None) -> bool:
+        """Say whether the person may do in that team, or (None) in the whole organization, what the route does."""
+        permission = _ROUTE_OF[handler].permission
+        return permission is None or self.who.may(permission, None if team_id is None else TeamId(team_id))
+
+    def require(self, handler: Handler) -> None:
+        """Refuse, in the route's own words, whoever it does not admit.
+
+        Raises:
+            PolicyDenied: it does not admit the person.
+        """
+        route = _ROUTE_OF[handler]
+        if not route.admits(self.who):
+            raise not_permitted(route)
+
     def holds(self, permission: Permission) -> bool:
         """Say whether the person holds a permission somewhere."""
         return self.who.may_somewhere(permission)
@@ -44,6 +60,22 @@ class Desk:
         """
         given = {name: value for name, value in (query or {}).items() if value not in {None, ""}}
         return await self._call(handler, given, {}, path)
+
+    async def all(
+        self, handler: Handler, query: Mapping[str, Any] | None = None, *, most: int = 2_000
+    ) -> tuple[list[Any], bool]:
+        """Return what is on the pages of a list, and whether there is more than `most`.
+
+        Raises:
+            KeysteadError: as the route does.
+        """
+        items: list[Any] = []
+        cursor: str | None = ""
+        while cursor is not None and len(items) < most:
+            page = await self.ask(handler, {**(query or {}), "limit": "200", "cursor": cursor})
+            items.extend(page.items)
+            cursor = page.next_cursor
+        return items[:most], cursor is not None
 
     async def act(self, handler: Handler, body: Mapping[str, Any], **path: str) -> Any:
         """Do what the POST route of `handler` does.

@@ -4,7 +4,17 @@ from typing import Final
 
 import msgspec
 
-from keystead.web.admin import audit_events, credentials, requests, usage, virtual_keys
+from keystead.web.admin import (
+    audit_events,
+    consents,
+    credentials,
+    explain,
+    grants,
+    requests,
+    service_accounts,
+    usage,
+    virtual_keys,
+)
 from keystead.web.console.desk import Desk, Handler
 
 
@@ -20,6 +30,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 SECTIONS: Final = (
     Section(title="Overview", path="/console/", needs=usage.report),
     Section(title="Vault", path="/console/vault", needs=credentials.list_all),
+    Section(title="People", path="/console/people", needs=service_accounts.list_all),
+    Section(title="Permissions", path="/console/permissions", needs=grants.list_all),
+    Section(title="Why?", path="/console/explain", needs=explain.explain),
+    Section(title="Consents", path="/console/consents", needs=consents.list_all),
     Section(title="Virtual keys", path="/console/keys", needs=virtual_keys.list_all),
     Section(title="Requests", path="/console/requests", needs=requests.list_all),
     Section(title="Spend", path="/console/spend", needs=usage.report),

@@ -2,11 +2,33 @@
 
 from typing import Final
 
-from keystead.web.console.pages import account, audit, keys, overview, requests, spend, vault
+from keystead.web.console.pages import (
+    account,
+    audit,
+    consents,
+    explain,
+    grant_forms,
+    keys,
+    members,
+    overview,
+    people,
+    permissions,
+    programs,
+    requests,
+    spend,
+    vault,
+)
 
 PAGES: Final = (
     *overview.PAGES,
     *vault.PAGES,
+    *people.PAGES,
+    *members.PAGES,
+    *programs.PAGES,
+    *permissions.PAGES,
+    *grant_forms.PAGES,
+    *explain.PAGES,
+    *consents.PAGES,
     *keys.PAGES,
     *requests.PAGES,
     *spend.PAGES,

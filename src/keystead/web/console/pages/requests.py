@@ -4,7 +4,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from keystead.domain.traffic import CostState, ErrorClass, State
-from keystead.web.admin import request_explanation, requests
+from keystead.web.admin import explain, request_explanation, requests
 from keystead.web.console.visit import Answer, Page, Shown, Visit
 
 FILTERS: Final = ("state", "team", "virtual_key", "credential", "provider", "model", "error_class", "cost_state")
@@ -46,6 +46,7 @@ async def show(visit: Visit) -> Answer:
             "attempts": list(zip(found.attempts, bars, strict=True)),
             "found": found,
             "explained": explained,
+            "may_explain": visit.desk.may(explain.explain),
         },
     )
 

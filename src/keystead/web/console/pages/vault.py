@@ -4,8 +4,12 @@ from typing import Any, Final
 
 from keystead.domain.errors import KeysteadError
 from keystead.providers.table import PROVIDERS
-from keystead.web.admin import credential_versions, credentials
+from keystead.web.admin import credential_versions, credentials, grants
+from keystead.web.console.matrix import Column, is_about
+from keystead.web.console.pages.permissions import ending, grants_in_force
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
+
+_GRANTS_SHOWN: Final = 200
 
 
 async def list_all(visit: Visit) -> Answer:
@@ -80,7 +84,13 @@ async def _done(visit: Visit, handler: Any, body: dict[str, Any]) -> Answer:
 async def _shown(visit: Visit, problem: str = "", status: int = 200) -> Answer:
     one = await visit.desk.ask(credentials.show, credential=visit.path["credential"])
     provider = PROVIDERS.get(one.provider)
+    column = Column(id=one.id, name=one.name, provider=one.provider, platform=one.owner == "platform")
+    given = await grants_in_force(visit.desk) if visit.desk.may(grants.list_all) else []
     values = {
+        "sees_grants": visit.desk.may(grants.list_all),
+        "grants": [grant for grant in given if is_about(grant, column)][:_GRANTS_SHOWN],
+        "may_grant": visit.desk.may(grants.create),
+        "may_end": ending(visit.desk),
         "one": one,
         "provider": provider.title if provider else one.provider,
         "problem": problem,

@@ -50,6 +50,9 @@ document.addEventListener("click", (event) => {
   if (button?.dataset.sure && !confirm(button.dataset.sure)) event.preventDefault();
 });
 
+// Whoever puts other content into a part of the page says so.
+document.addEventListener("filled", (event) => localize(event.target));
+
 for (const element of document.querySelectorAll("[data-origin]")) element.textContent = location.origin;
 for (const box of document.querySelectorAll("[data-live]")) live(box);
 localize(document);
