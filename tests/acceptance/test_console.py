@@ -37,6 +37,8 @@ PAGES = (
     "keys/new",
     "requests",
     "spend",
+    "playground",
+    "connect",
     "audit",
     "account",
 )

@@ -11,6 +11,7 @@ from keystead.app.catalogue_keys import load_catalogue_keys
 from keystead.app.private_file import read_private, refusal
 from keystead.app.webhook_secrets import load_webhook_secrets
 from keystead.coordination import Counters
+from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.ids import InstanceId
 from keystead.domain.money import to_pico
@@ -63,6 +64,7 @@ from keystead.web.admin.places import for_simulations
 from keystead.web.admin.rooms import AdminRooms, Health
 from keystead.web.console.application import Console
 from keystead.web.console.door import Door, DoorRooms
+from keystead.web.console.trial import Trial
 from keystead.web.inference import Inference, Limits
 from keystead.web.models import ModelList
 from keystead.web.payments import Payments
@@ -148,11 +150,12 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
         discovery=discovery,
         health=health,
     )
+    inference = _inference(base, walk, holdings)
     return Outside(
         discovery=discovery,
-        inference=_inference(base, walk, holdings),
+        inference=inference,
         admin=AdminApplication(admin_rooms),
-        console=_console(base, admin_rooms),
+        console=_console(base, admin_rooms, inference),
         payments=_payments(base, ledger),
         afterwork=Afterwork(
             database=base.database,
@@ -188,19 +191,22 @@ def _walk(base: Foundation, dispatch: Dispatch, holdings: Holdings) -> Walk:
     )
 
 
-def _console(base: Foundation, admin_rooms: AdminRooms) -> Console:
-    return Console(
-        Door(
-            DoorRooms(
-                database=base.database,
-                sign_in=admin_rooms.sign_in,
-                sessions=Sessions(base.clock, admin_rooms.directory),
-                passwords=Passwords(),
-                clock=base.clock,
-                admin=admin_rooms,
-            )
+def _console(base: Foundation, admin_rooms: AdminRooms, inference: Inference) -> Console:
+    door = Door(
+        DoorRooms(
+            database=base.database,
+            sign_in=admin_rooms.sign_in,
+            sessions=Sessions(base.clock, admin_rooms.directory),
+            passwords=Passwords(),
+            clock=base.clock,
+            admin=admin_rooms,
         )
     )
+
+    def in_force(key_id: str) -> VirtualKey | None:
+        return base.snapshots.current.in_force(key_id, base.clock.now_us())
+
+    return Console(door, Trial(door, in_force=in_force, serve=inference.serve, clock=base.clock))
 
 
 def _payments(base: Foundation, ledger: Ledger) -> Payments:

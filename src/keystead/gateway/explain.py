@@ -5,6 +5,7 @@ held. Whether limits per minute would have room is not asked, and what an organi
 is not known beforehand.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -27,6 +28,7 @@ from keystead.gateway.rules import Caller, caller_of
 from keystead.gateway.said import Said, about_class, about_key, about_limits, about_recognizers, about_route
 from keystead.gateway.snapshot import Snapshot
 from keystead.gateway.trip import Case
+from keystead.gateway.usable import UsableModel, usable_models
 from keystead.gateway.walk import Walk
 from keystead.policy.access import Finding
 from keystead.policy.consents import find_consent
@@ -52,6 +54,20 @@ class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None
     address: str
     """Where it comes from; empty: from wherever it may."""
+
+
+_CHAT: Final = Hypothesis(
+    model="any",
+    endpoint=Endpoint.CHAT,
+    dialect=Dialect.OPENAI,
+    stream=True,
+    data_class="",
+    tags={},
+    body_bytes=0,
+    max_output_tokens=None,
+    address="",
+)
+"""What is most likely wanted of a model, whichever it is."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +177,17 @@ class Explainer:
             grants=_findings(decision.question),
             rules=tuple(decision.rules),
         )
+
+    async def models(self, key: VirtualKey) -> list[UsableModel]:
+        """Return the models that `key` may call to chat with, as far as can be said beforehand.
+
+        There may be more than a thousand, each to be decided about, so a thread does it.
+        """
+        caller = self._snapshot().caller(key)
+        data_class = caller.rules.classes.highest(caller.data_classes)
+        ask = self._ask(_CHAT)
+        question = question_of(caller, ask, data_class, ask.started_at)
+        return await asyncio.to_thread(usable_models, question)
 
     def _decision(self, caller: Caller, ask: Ask) -> _Decision:
         """Decide, in the order of a real request, until something refuses it."""

@@ -238,7 +238,8 @@ def _conditions(filters: RequestFilter) -> list[ColumnElement[bool]]:
         if value is not None:
             conditions.append(column == value)
     if filters.team_ids is not None:
-        conditions.append(table.team_id.in_(filters.team_ids))
+        own = and_(table.principal_kind == "member", table.principal_id == filters.or_of_member)
+        conditions.append(or_(table.team_id.in_(filters.team_ids), own))
     for column, named, value in (
         (table.team_id, teams, filters.team),
         (table.virtual_key_id, virtual_keys, filters.virtual_key),

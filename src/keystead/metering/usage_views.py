@@ -24,6 +24,8 @@ class RequestFilter(msgspec.Struct, frozen=True, kw_only=True):
     team: str | None = None
     team_ids: frozenset[str] | None = None
     """Of these teams only: those whose requests the reader may see."""
+    or_of_member: str | None = None
+    """And those that this member made, of whatever team."""
     virtual_key: str | None = None
     credential: str | None = None
     """Tried by any of the request's attempts; so are `provider` and `model`."""

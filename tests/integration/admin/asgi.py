@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from keystead.gateway.departure import EXTENSION, Departure
 from keystead.web.admin.application import AdminApplication
 
 
@@ -45,6 +46,7 @@ async def call(
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 5397),
         "state": {},
+        "extensions": {EXTENSION: Departure()},
     }
     incoming = [
         *({"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks),

@@ -1,7 +1,7 @@
 """The console over a started deployment, and a browser that keeps cookies and reads no scripts."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -9,12 +9,16 @@ from urllib.parse import urlencode
 import pytest
 from argon2 import PasswordHasher
 
+from keystead.domain.access import VirtualKey
 from keystead.identity.passwords import Passwords
 from keystead.identity.sessions import Sessions
 from keystead.storage.database import Database
 from keystead.storage.sqlite import open_sqlite
 from keystead.web.console.application import Console
 from keystead.web.console.door import Door, DoorRooms
+from keystead.web.console.trial import Trial
+from keystead.web.receive import Receive, Send, read_body
+from keystead.web.relay import send_whole
 from tests.fakes.clock import FakeClock
 from tests.integration.admin.asgi import Answer, call
 from tests.integration.admin.conftest import first  # noqa: F401 - the fixture
@@ -25,8 +29,34 @@ PASSWORD = "correct horse battery"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
+class Served:
+    """In the place of the data plane: notes what it is given, and answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[VirtualKey, dict[str, Any], dict[bytes, bytes], bytes]] = []
+        self.answer: Callable[[dict[str, Any], Send], Awaitable[None]] = whole
+
+    async def __call__(
+        self, scope: Any, headers: dict[bytes, bytes], receive: Receive, send: Send, *, known: VirtualKey
+    ) -> None:
+        body = await read_body(receive, headers, limit=1 << 20, timeout_s=1)
+        self.calls.append((known, scope, headers, body))
+        await self.answer(scope, send)
+
+    def in_force_of(self, world: World) -> Callable[[str], VirtualKey | None]:
+        return lambda key_id: world.snapshots.current.in_force(key_id, world.clock.now_us())
+
+
+async def whole(scope: dict[str, Any], send: Send) -> None:
+    """Answer in one piece."""
+    assert scope
+    await send_whole(send, 200, [(b"content-type", b"application/json")], b'{"choices": []}')
+
+
 class Browser:
     """Calls the console as a browser does that is on its pages."""
+
+    served: Served
 
     def __init__(self, world: World, console: Console) -> None:
         self.world = world
@@ -76,7 +106,15 @@ class Browser:
         await self.get("/console/account")
 
     def another(self) -> "Browser":
-        return Browser(self.world, self.console)
+        made = Browser(self.world, self.console)
+        made.served = self.served
+        return made
+
+    async def token(self) -> str:
+        """Return what a form of this session brings along."""
+        found = re.search(r'name="form_token" value="([0-9a-f]+)"', await self.get("/console/account"))
+        assert found is not None
+        return found[1]
 
 
 @pytest.fixture
@@ -98,7 +136,11 @@ async def browser(
             admin=rooms,
         )
     )
-    yield Browser(world, Console(door))
+    served = Served()
+    trial = Trial(door, in_force=served.in_force_of(world), serve=served, clock=clock, look_s=0.005)
+    made = Browser(world, Console(door, trial))
+    made.served = served
+    yield made
     await database.close()
 
 

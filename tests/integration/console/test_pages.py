@@ -134,8 +134,17 @@ async def test_a_developer_sees_their_own_and_nothing_else(inside: Browser) -> N
     developer = inside.another()
     await developer.come_in("dev", email="dev@example.com")
     assert (await developer.send("GET", "/console/")).headers["location"] == "/console/account"
-    for section in ("vault", "requests", "spend", "audit"):
+    for section in ("vault", "spend", "audit"):
         await developer.get(f"/console/{section}", expect=403)
+    await world.add_credential()
+    others = await settled(world)
+    assert others not in await developer.get("/console/requests")
+    await developer.get(f"/console/requests/{others}", expect=404)
+    form = {"name": "devs", "team": world.team_id, "owner": "me"}
+    await developer.submit("/console/keys/new", "/console/keys/new", form, expect=201)
+    mine = await settled(world, key_name="devs")
+    assert mine in await developer.get("/console/requests")
+    await developer.get(f"/console/requests/{mine}")
     assert "first key" not in await developer.get("/console/keys")
 
 

@@ -1,4 +1,7 @@
-"""Recorded requests: what was asked, which key did the work, what it used and cost. Never what was said."""
+"""Recorded requests: what was asked, which key did the work, what it used and cost. Never what was said.
+
+Who may not see a team's requests may see their own: those made with a key of theirs.
+"""
 
 from typing import Any, Final
 
@@ -56,7 +59,7 @@ class RequestDetailShown(msgspec.Struct, frozen=True, kw_only=True):
     request: RequestShown
     attempts: tuple[AttemptShown, ...]
     decision: Any
-    """Which rule chose the credential."""
+    """Which rule chose the credential; null to who sees the request as their own alone."""
     outline: Outline | None
     """What else was decided by: how large it was and what it asked for, and nothing of what it said."""
     client: str
@@ -72,6 +75,7 @@ async def list_all(call: Call[RequestsQuery, Nothing]) -> Page[RequestShown]:
         state=query.state,
         team=query.team,
         team_ids=teams_where(call.who, Permission.REQUEST_READ),
+        or_of_member=call.who.member_id,
         virtual_key=query.virtual_key,
         credential=query.credential,
         provider=query.provider,
@@ -97,7 +101,7 @@ async def show(call: Call[Nothing, Nothing]) -> RequestDetailShown:
     return RequestDetailShown(
         request=_request(found.request),
         attempts=tuple(_attempt(attempt) for attempt in found.attempts),
-        decision=found.decision,
+        decision=found.decision if _sees_all(call, found) else None,
         outline=found.outline,
         client=found.client,
         instance_id=found.instance_id,
@@ -108,12 +112,18 @@ async def seen_request(call: Call[Any, Any], conn: AsyncConnection) -> RequestDe
     """Return the request that the path names.
 
     Raises:
-        NotFoundError: there is none, or it is of a team whose requests the caller may not see.
+        NotFoundError: there is none, or it is neither the caller's own nor of a team whose requests they may see.
     """
     found = await show_request(conn, organization_id=call.who.organization_id, request_id=call.path["request"])
-    if not call.who.may(Permission.REQUEST_READ, TeamId(found.request.team_id)):
+    mine = (found.request.principal_kind, found.request.principal_id) == ("member", call.who.member_id)
+    if not mine and not _sees_all(call, found):
         raise NotFoundError("There is no such request.")
     return found
+
+
+def _sees_all(call: Call[Any, Any], found: RequestDetail) -> bool:
+    """Say whether the caller may see what concerns others too: the credentials that were passed over, and why."""
+    return call.who.may(Permission.REQUEST_READ, TeamId(found.request.team_id))
 
 
 def _request(row: RequestRow[int]) -> RequestShown:
@@ -130,6 +140,7 @@ ROUTES: Final = (
         path="/requests",
         permission=Permission.REQUEST_READ,
         scope="team",
+        own=Permission.KEY_OWN,
         handler=list_all,
         summary="Recorded requests, newest first.",
         query=RequestsQuery,
@@ -140,6 +151,7 @@ ROUTES: Final = (
         path="/requests/{request}",
         permission=Permission.REQUEST_READ,
         scope="team",
+        own=Permission.KEY_OWN,
         handler=show,
         summary="One request with its attempts, usage and the arithmetic of its cost.",
         answer=RequestDetailShown,

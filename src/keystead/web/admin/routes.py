@@ -41,6 +41,7 @@ from keystead.web.admin import (
     stored_objects,
     teams,
     usage,
+    virtual_key_models,
     virtual_keys,
 )
 
@@ -67,6 +68,7 @@ ROUTES: Final = (
     *budgets.ROUTES,
     *rate_limits.ROUTES,
     *virtual_keys.ROUTES,
+    *virtual_key_models.ROUTES,
     *connect.ROUTES,
     *configuration.ROUTES,
     *simulate.ROUTES,

@@ -67,6 +67,8 @@ class VirtualKeysQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
     team: Reference | None = None
     principal: Reference | None = None
     """The id of a member or a service account: those that are theirs."""
+    mine: bool = False
+    """The caller's own only: those with which they act themselves."""
 
 
 class VirtualKeyShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +111,7 @@ async def list_all(call: Call[VirtualKeysQuery, Nothing]) -> Page[VirtualKeyShow
             organization_id,
             team_id=team_id,
             principal_id=query.principal,
-            seen=_seen(call),
+            seen=_mine(call) if query.mine else _seen(call),
             before=decode_cursor(query.cursor),
             limit=query.limit + 1,
         )
@@ -163,14 +165,24 @@ async def revoke(call: Call[Nothing, Nothing]) -> VirtualKeyShown:
     """Revoke a virtual key for good."""
     rooms = call.rooms
     async with act(call) as change:
-        found = await rooms.issuer.virtual_key(change.conn, call.who.organization_id, call.path["virtual_key"])
-        seen = _seen(call)
-        if seen is not None and not seen.holds(found):
-            raise NotFoundError(f"There is no virtual key {call.path['virtual_key']!r}.")
+        found = await seen_key(call, change.conn)
         view = await rooms.issuer.revoke_virtual_key(change.conn, call.who, found)
         await change.record("virtual_key.revoked", object_kind="virtual_key", object_id=view.id, name=view.name)
         [shown] = await _shown(call, change.conn, [view])
     return shown
+
+
+async def seen_key(call: Call[Any, Any], conn: AsyncConnection) -> VirtualKeyView:
+    """Return the virtual key that the path names.
+
+    Raises:
+        NotFoundError: there is none, or the caller may not see it.
+    """
+    found = await call.rooms.issuer.virtual_key(conn, call.who.organization_id, call.path["virtual_key"])
+    seen = _seen(call)
+    if seen is not None and not seen.holds(found):
+        raise NotFoundError(f"There is no virtual key {call.path['virtual_key']!r}.")
+    return found
 
 
 def _seen(call: Call[Any, Any]) -> Seen | None:
@@ -179,6 +191,10 @@ def _seen(call: Call[Any, Any]) -> Seen | None:
     if read is None or written is None:
         return None
     return Seen(team_ids=read | written, member_id=call.who.member_id)
+
+
+def _mine(call: Call[Any, Any]) -> Seen:
+    return Seen(team_ids=frozenset(), member_id=call.who.member_id)
 
 
 async def _principal(call: Call[Nothing, CreateVirtualKey], conn: AsyncConnection, team_id: TeamId) -> Principal:

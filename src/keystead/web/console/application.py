@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -19,9 +20,11 @@ from keystead.web.console import safety, static
 from keystead.web.console.door import Door
 from keystead.web.console.navigation import sections
 from keystead.web.console.pages import PAGES
-from keystead.web.console.received import read_form
+from keystead.web.console.received import cookies_of, read_form
 from keystead.web.console.rendering import html
-from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
+from keystead.web.console.trial import PATH as TRIAL
+from keystead.web.console.trial import Trial
+from keystead.web.console.visit import Answer, Moved, Page, Shown, Told, Visit
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +34,10 @@ ROOT: Final = "/console"
 class Console:
     """The whole console."""
 
-    def __init__(self, door: Door) -> None:
-        """Serve the pages to whoever comes in by `door`."""
+    def __init__(self, door: Door, trial: Trial) -> None:
+        """Serve the pages to whoever comes in by `door`; `trial` answers what the playground asks of models."""
         self._door = door
+        self._trial = trial
         by_path: dict[str, list[Page]] = {}
         for page in PAGES:
             by_path.setdefault(page.path, []).append(page)
@@ -66,6 +70,9 @@ class Console:
             return _file(request, path)
         if path == ROOT:
             return RedirectResponse(f"{ROOT}/", 303)
+        if path == TRIAL:
+            await self._trial(scope, receive, send)
+            return None
         if request.method == "POST":
             safety.require_same_origin(request.headers)
         before = await self._door.answer(request)
@@ -93,6 +100,7 @@ class Console:
                 query=dict(request.query_params),
                 form=form,
                 now_us=self._door.now_us(),
+                origin=safety.origin_of(request.headers, cookies_of(request)),
             )
             answer = await page.handler(visit)
         except KeysteadError as error:
@@ -102,6 +110,8 @@ class Console:
     def _response(self, request: Request, answer: Answer, signed_in: SignedIn) -> Response:
         if isinstance(answer, Moved):
             return RedirectResponse(answer.to, 303)
+        if isinstance(answer, Told):
+            return Response(msgspec.json.encode(answer.value), media_type="application/json")
         desk = self._door.desk(signed_in)
         values: dict[str, Any] = {
             **answer.values,

@@ -37,6 +37,8 @@ SECTIONS: Final = (
     Section(title="Virtual keys", path="/console/keys", needs=virtual_keys.list_all),
     Section(title="Requests", path="/console/requests", needs=requests.list_all),
     Section(title="Spend", path="/console/spend", needs=usage.report),
+    Section(title="Playground", path="/console/playground", needs=virtual_keys.create),
+    Section(title="Connect", path="/console/connect", needs=virtual_keys.list_all),
     Section(title="Audit", path="/console/audit", needs=audit_events.list_all),
 )
 

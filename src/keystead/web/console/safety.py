@@ -53,6 +53,15 @@ def require_form_token(given: str, expected: str) -> None:
         raise StaleFormError
 
 
+def origin_of(headers: Mapping[str, str], cookies: Mapping[str, str]) -> str:
+    """Return where a signed-in browser finds the gateway, for texts that name it.
+
+    A session behind TLS is in a cookie that is kept nowhere else, whoever ended TLS.
+    """
+    scheme = "https" if SECURE_COOKIE in cookies else "http"
+    return f"{scheme}://{headers.get('host', '')}"
+
+
 def session_cookie(token: str, *, secure: bool, max_age_s: int) -> str:
     """Return the `Set-Cookie` that keeps a session; scripts cannot read it."""
     name = SECURE_COOKIE if secure else PLAIN_COOKIE

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -14,6 +15,9 @@ _TYPES: Final = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+
+
+_IMPORT: Final = re.compile(rb'from "\./([a-z_]+\.js)"')
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,18 +34,27 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 @cache
 def all_files() -> dict[str, File]:
     """Return every file by its name, read when first asked for."""
-    found = {}
-    for entry in files("keystead.web.console").joinpath("static").iterdir():
-        media_type = _TYPES.get(entry.name.rpartition(".")[2])
-        if media_type is not None:
-            content = entry.read_bytes()
-            found[entry.name] = File(
-                content=content,
-                packed=gzip.compress(content, 9, mtime=0),
-                media_type=media_type,
-                version=hashlib.sha256(content).hexdigest()[:12],
-            )
-    return found
+    names = [entry.name for entry in files("keystead.web.console").joinpath("static").iterdir()]
+    return {name: _read(name) for name in names if name.rpartition(".")[2] in _TYPES}
+
+
+@cache
+def _read(name: str) -> File:
+    content = files("keystead.web.console").joinpath("static", name).read_bytes()
+    if name.endswith(".js"):
+        content = _IMPORT.sub(_linked, content)
+    return File(
+        content=content,
+        packed=gzip.compress(content, 9, mtime=0),
+        media_type=_TYPES[name.rpartition(".")[2]],
+        version=hashlib.sha256(content).hexdigest()[:12],
+    )
+
+
+def _linked(found: re.Match[bytes]) -> bytes:
+    """Return an import with the address of what it imports: it changes with it, and so does who imports it."""
+    name = found[1].decode("ascii")
+    return b'from "%s%s/%s"' % (PREFIX.encode(), _read(name).version.encode(), found[1])
 
 
 def address(name: str) -> str:

@@ -18,6 +18,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     form: Mapping[str, str]
     """What was typed; empty on GET."""
     now_us: int
+    origin: str
+    """Where the reader's browser finds the gateway: `https://host`."""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +37,13 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     """A path of the console."""
 
 
-Answer = Shown | Moved
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer for a script of the page: JSON."""
+
+    value: Any
+
+
+Answer = Shown | Moved | Told
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Final
 from keystead.web.console.pages import (
     account,
     audit,
+    connect,
     consents,
     explain,
     grant_forms,
@@ -13,6 +14,7 @@ from keystead.web.console.pages import (
     overview,
     people,
     permissions,
+    playground,
     programs,
     requests,
     spend,
@@ -32,6 +34,8 @@ PAGES: Final = (
     *keys.PAGES,
     *requests.PAGES,
     *spend.PAGES,
+    *playground.PAGES,
+    *connect.PAGES,
     *audit.PAGES,
     *account.PAGES,
 )

@@ -2,8 +2,10 @@
 
 from typing import Any, Final
 
+from keystead.connect.render import PLACEHOLDER
 from keystead.domain.errors import KeysteadError
 from keystead.web.admin import teams, virtual_keys
+from keystead.web.console.pages.connect import clients_for, received
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 
 
@@ -34,7 +36,13 @@ async def create(visit: Visit) -> Answer:
         issued = await visit.desk.act(virtual_keys.create, body)
     except KeysteadError as error:
         return await _asked(visit, form, error)
-    return Shown(template="key_issued.html", values={"issued": issued}, status=201)
+    values = {
+        "issued": issued,
+        "clients": sorted(await clients_for(visit), key=lambda one: one.name != "curl"),
+        "placeholder": PLACEHOLDER,
+        **(await received(visit, issued.virtual_key.id)),
+    }
+    return Shown(template="key_issued.html", values=values, status=201)
 
 
 async def revoke(visit: Visit) -> Answer:

@@ -29,19 +29,21 @@ const ownPage = globalThis.trustedTypes?.createPolicy("own-page", { createHTML: 
 function live(box) {
   let timer = 0;
   const look = async () => {
-    const response = await fetch(location.href);
+    const response = await fetch(box.dataset.from ?? location.href);
     if (!response.ok || response.redirected) { clearInterval(timer); box.checked = false; return; }
     const text = await response.text();
     const fresh = new DOMParser().parseFromString(ownPage?.createHTML(text) ?? text, "text/html");
     const [now, then] = [document.querySelector(box.dataset.of), fresh.querySelector(box.dataset.of)];
     if (now === null || then === null) { location.reload(); return; }
     localize(then);
+    if (now.textContent === then.textContent) return;  // nothing new: nothing is read aloud again
     now.replaceWith(then);
   };
   box.addEventListener("change", () => {
     clearInterval(timer);
-    if (box.checked) { look(); timer = setInterval(look, Number(box.dataset.live) * 1000); }
+    if (box.checked) { if (!box.defaultChecked) look(); timer = setInterval(look, Number(box.dataset.live) * 1000); }
   });
+  if (box.checked) box.dispatchEvent(new Event("change"));
 }
 
 document.addEventListener("click", (event) => {
