@@ -7,7 +7,8 @@ import msgspec
 
 from keystead.domain.chat import Loss
 from keystead.domain.traffic import Dialect, Endpoint
-from keystead.gateway.translate import CHATS, Wire, wire_to
+from keystead.gateway.translate import CHATS, wire_to
+from keystead.gateway.translation import Wire
 from keystead.providers.profiles import PROFILES
 from keystead.providers.row import Provider
 from keystead.providers.table import PROVIDERS

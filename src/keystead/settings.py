@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str
     credit_value: Decimal
     topup_webhook_secret_file: str
+    passthrough_file: str
     alert_webhook_url: str
     alert_webhook_secret_file: str
     catalogue_keys_file: str
@@ -261,6 +262,13 @@ SETTINGS: Final = (
         parse=str,
         help="File (mode 600) with the secret that payment notices are signed with, or two during a change, one a line; "
         "empty for no webhook.",
+    ),
+    Setting(
+        name="passthrough_file",
+        default="",
+        parse=str,
+        help="YAML file of further paths that may be called at providers: `openai: [GET /v1/fine_tuning/jobs/{id}]`. "
+        "Empty: none.",
     ),
     Setting(
         name="alert_webhook_url",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from keystead.domain.traffic import Dialect, Endpoint
-from keystead.gateway.translate import Wire
+from keystead.gateway.translation import Wire
 
 CALLERS: Final[Mapping[str, Wire]] = {
     "openai chat": (Dialect.OPENAI, Endpoint.CHAT),

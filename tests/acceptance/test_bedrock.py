@@ -1,5 +1,6 @@
 """Bedrock with an access key: each request signed as AWS checks it, recorded and priced; and what may go wrong."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from urllib.parse import unquote
@@ -35,8 +36,12 @@ class Room(msgspec.Struct, frozen=True):
     fake: FakeProvider
 
     async def record(self) -> dict[str, str]:
-        [record] = (await self.gateway.admin("GET", "/requests?limit=1"))["items"]
-        return dict(record)
+        """Return the newest record, once it is settled: a caller who raises inside a stream is faster."""
+        async with asyncio.timeout(10):
+            while True:
+                [record] = (await self.gateway.admin("GET", "/requests?limit=1"))["items"]
+                if record["state"] != "intent":
+                    return dict(record)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

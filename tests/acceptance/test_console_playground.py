@@ -203,7 +203,7 @@ async def test_an_image_is_attached_bounded_and_sent(page: Page, tmp_path: Path)
     assert "act.svg" in await page.locator("#said").inner_text()
     async with page.expect_request("**/playground/run") as sent:
         await ask(page, "What is it?", "sandbox/echo")
-    body = (await sent.value).post_data_json
+    body = (await sent.value).post_data_json or {}
     assert [part["type"] for part in body["messages"][0]["content"]] == ["text", "image_url"]
     assert body["messages"][0]["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
     await page.get_by_text("Key used").wait_for()

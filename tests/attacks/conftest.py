@@ -23,6 +23,7 @@ OPENAI_KEY = "sk-proj-attack-OPENAI-7f3b1c9d5e2a4860"
 ANTHROPIC_KEY = "sk-ant-api03-attack-ANTHROPIC-7f3b1c9d5e2a"
 GOOGLE_KEY = "AIzaSyattackGOOGLE7f3b1c9d5e2a4860b1c9d"
 AZURE_KEY = "attack0azure0d5e2a4860b1c9d7f3b9"
+COHERE_KEY = "attack0cohere0d5e2a4860b1c9d7f3b90"
 AZURE_VERSION = "2025-04-01-preview"
 CREDENTIALS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("openai", OPENAI_KEY, {}),
@@ -30,6 +31,7 @@ CREDENTIALS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("google", GOOGLE_KEY, {}),
     # With this setting, the model's name is a part of the path.
     ("azure", AZURE_KEY, {"settings": {"api_version": AZURE_VERSION}}),
+    ("cohere", COHERE_KEY, {}),
 )
 
 HASTE = {

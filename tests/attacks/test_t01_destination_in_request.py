@@ -139,14 +139,14 @@ async def test_no_other_route_or_method_takes_a_destination(each_stage: Stage, m
         else:
             asked = keyed_request(method, target, gateway.virtual_key, carried, headers)
             statuses = (await talk(gateway.url, asked)).statuses
-        assert set(statuses) <= {400, 404, 405}, (path, statuses)
+        assert set(statuses) <= {400, 404, 405, 426}, (path, statuses)
     assert len(fake.calls) == before
 
 
 @pytest.mark.parametrize(
-    "path", [*(path for path in CALLS if "/models/" not in path), "/v1/realtime", "/v1/responses", "/"]
+    "path", [*(path for path in CALLS if "/models/" not in path), "/v1/realtime/", "/v1/responses", "/"]
 )
-async def test_a_websocket_is_never_opened(stage: Stage, path: str) -> None:
+async def test_a_websocket_is_opened_for_nothing_but_a_session(stage: Stage, path: str) -> None:
     headers = [
         ("Connection", "Upgrade"),
         ("Upgrade", "websocket"),
@@ -158,3 +158,21 @@ async def test_a_websocket_is_never_opened(stage: Stage, path: str) -> None:
     came = await talk(stage.gateway.url, keyed_request("GET", path, stage.gateway.virtual_key, None, headers))
     assert came.statuses[0] in {404, 405, 426}
     assert len(stage.fake.calls) == before
+
+
+async def test_a_sessions_destination_is_the_credentials_whatever_is_asked(stage: Stage) -> None:
+    evil = stage.internal.origin
+    headers = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        *((name, evil) for name in HEADERS),
+    ]
+    query = "&".join(f"{field}={quote(evil, safe='')}" for field in FIELDS if field != "model")
+    before = len(stage.fake.calls)
+    target = f"/v1/realtime?model=my-openai/gpt-realtime&{query}"
+    await talk(stage.gateway.url, keyed_request("GET", target, stage.gateway.virtual_key, None, headers))
+    [call] = stage.fake.calls[before:]
+    assert (call.path, call.query) == ("/v1/realtime", "model=gpt-realtime")
+    assert not {name for name, _ in call.headers} & set(HEADERS)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CHAT = {"model": "my-openai/gpt-5", "messages": []}
 TEXT = {"model": "my-openai/gpt-5", "input": "a"}
+RANK = {"model": "my-cohere/rerank-v4.0-pro", "query": "a", "documents": ["a", "b"]}
 MESSAGE = {"model": "my-anthropic/claude", "messages": []}
 GENERATE: dict[str, Any] = {"contents": []}
 CONVERSE: dict[str, Any] = {"messages": []}
@@ -28,6 +29,8 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/responses/compact", TEXT),
     ("POST", "/v1/responses/input_tokens", TEXT),
     ("POST", "/v1/embeddings", TEXT),
+    ("POST", "/v1/rerank", RANK),
+    ("POST", "/v2/rerank", RANK),
     ("POST", "/v1/moderations", TEXT),
     ("POST", "/v1/images/generations", TEXT),
     ("POST", "/v1/images/edits", TEXT),

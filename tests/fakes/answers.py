@@ -60,7 +60,7 @@ def _made(call: _Ask) -> Answer:
         return _message_stream(call) if stream else _json(_message(call))
     if ":streamGenerateContent" in path:
         return _generate_stream(call)
-    if "/responses" in path:
+    if "/responses" in path and not path.endswith("/input_tokens"):
         return _response_stream(call) if stream else _json(_response(call, "completed"))
     return _json(_small(call, path))
 
@@ -69,6 +69,8 @@ def _small(call: _Ask, path: str) -> Any:  # noqa: PLR0911 - one line per endpoi
     model = call.model or "fake-1"
     if path.endswith("/count_tokens"):
         return {"input_tokens": INPUT_TOKENS}
+    if path.endswith("/responses/input_tokens"):
+        return {"object": "response.input_tokens", "input_tokens": INPUT_TOKENS}
     if ":countTokens" in path:
         return {"totalTokens": INPUT_TOKENS}
     if ":generateContent" in path:

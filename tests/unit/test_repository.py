@@ -28,6 +28,7 @@ REVEALERS: Final = {
     "providers/entra_access.py": "proves an application to Microsoft Entra ID",
     "providers/google_access.py": "signs with a service account's key",
     "providers/authorization.py": "the provider's auth header",
+    "vault/signatures.py": "signs a document with a private key that somebody names on the command line",
     "vault/credentials.py": "seals what was brought, and its fingerprint and mask",
     "web/admin/admin_tokens.py": "shows an issued token, once",
     "web/admin/credential_probes.py": "recognises an admin key before it is kept",

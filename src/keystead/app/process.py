@@ -21,6 +21,7 @@ from keystead.gateway.tasks import Tasks
 from keystead.gateway.watch import LOOK_S
 from keystead.limits.rates import RENEW_S, Rates
 from keystead.providers.egress import EgressGuard
+from keystead.providers.sockets import AiohttpSockets
 from keystead.providers.transport import AiohttpTransport
 from keystead.settings import Settings
 from keystead.storage.counters import forget_counters
@@ -37,6 +38,7 @@ from keystead.web.errors import error_body, error_headers
 from keystead.web.operations import PATHS, Operations, Readiness
 from keystead.web.payments import PATH as PAYMENTS_PATH
 from keystead.web.presented import error_dialect
+from keystead.web.realtime import as_handshake
 from keystead.web.receive import Receive, Send
 from keystead.web.relay import send_whole
 
@@ -73,6 +75,9 @@ class Process:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        if scope["type"] == "websocket":
+            await receive()  # the handshake: it is answered like a request, until it is accepted
+            send = as_handshake(send)
         try:
             headers = read_head(scope, self._hosts)
         except KeysteadError as error:
@@ -80,7 +85,9 @@ class Process:
             return
         # As it came on the wire: an encoded `/%61dmin/` is another path to every proxy's rules in front of this.
         path = scope["raw_path"].decode("ascii")
-        if path.startswith("/admin/") or path == "/openapi.json":
+        if scope["type"] == "websocket":
+            await self._realtime.serve(scope, headers, receive, send)
+        elif path.startswith("/admin/") or path == "/openapi.json":
             await self._admin(scope, receive, send)
         elif path == CONSOLE or path.startswith(f"{CONSOLE}/"):
             await self._console(scope, receive, send)
@@ -131,6 +138,7 @@ class Process:
         self._draining = True
         await self._tasks.stop()
         await self._network.close()
+        await self._sockets.close()
         await self._rates.close()
         try:
             # Removed last: while it stands, nobody recovers what this process may still write.
@@ -147,6 +155,13 @@ class Process:
         self._rates = Rates(clock=clock, strict=shared_counters(settings, clock), processes=lambda: self._processes)
         guard = EgressGuard(settings.egress_allow)
         self._network = AiohttpTransport(settings=settings, guard=guard)
+        self._sockets = AiohttpSockets(
+            guard=guard,
+            ca_file=settings.ca_file,
+            connect_timeout_s=settings.connect_timeout_s,
+            answer_timeout_s=settings.first_byte_timeout_s,
+            most_bytes=settings.max_body_bytes,
+        )
         base = Foundation(
             settings=settings,
             clock=clock,
@@ -158,12 +173,14 @@ class Process:
             rates=self._rates,
             instance_id=self._instance_id,
             network=self._network,
+            sockets=self._sockets,
             guard=guard,
         )
         outside = wire(base, health=self._health)
         self._alerting = Alerting(base, is_my_turn=self._is_eldest)
         self._inference, self._admin, self._payments = outside.inference, outside.admin, outside.payments
         self._afterwork = outside.afterwork
+        self._realtime = outside.realtime
         self._console = outside.console
         self._discovery = outside.discovery
         self._operations = Operations(
@@ -239,7 +256,7 @@ class Process:
         self._measure()
 
     def _measure(self) -> None:
-        self._metrics.in_flight.set(self._inference.in_flight)
+        self._metrics.in_flight.set(self._inference.in_flight + self._realtime.in_flight)
         self._metrics.journal_backlog.set(self._database.journal.backlog())
         age_us = self._clock.now_us() - self._snapshots.current.compiled_at
         self._metrics.snapshot_age.set(age_us / 1_000_000)

@@ -16,12 +16,13 @@ import uvicorn
 
 from keystead import __version__
 from keystead.app.first_start import FirstStart, prepare
+from keystead.app.passthrough_file import load_passthrough
 from keystead.app.process import Process, shared_metrics_folder
 from keystead.domain.clock import SystemClock
 from keystead.domain.errors import InvalidRequestError
 from keystead.settings import SETTINGS, Settings, load
 from keystead.telemetry import configure_logging
-from keystead.web.edge import EdgeProtocol
+from keystead.web.edge import EdgeProtocol, SessionProtocol
 
 _BACKLOG = 2048
 
@@ -35,6 +36,7 @@ def serve(settings: Settings) -> None:
     configure_logging(settings.log_level)
     _raise_file_limit()
     _check_address(settings)
+    load_passthrough(settings.passthrough_file)  # so that a slip in it is told before anything is made
     first = asyncio.run(prepare(settings, SystemClock()))
     # uvicorn ends by raising the signal it was stopped with: a clean end is not a traceback.
     with contextlib.suppress(KeyboardInterrupt):
@@ -103,7 +105,9 @@ def _options(settings: Settings) -> dict[str, Any]:
         "port": settings.port,
         "loop": "uvloop",
         "http": EdgeProtocol,
-        "ws": "none",
+        "ws": SessionProtocol,
+        "ws_max_size": settings.max_body_bytes,
+        "ws_per_message_deflate": False,  # what unpacks to more than it was is a bomb
         "lifespan": "on",
         "log_config": None,
         "access_log": False,

@@ -8,6 +8,7 @@ import msgspec
 from keystead.alerts.store import Alerts
 from keystead.app.access import cloud_ways
 from keystead.app.catalogue_keys import load_catalogue_keys
+from keystead.app.passthrough_file import load_passthrough
 from keystead.app.private_file import read_private, refusal
 from keystead.app.webhook_secrets import load_webhook_secrets
 from keystead.coordination import Counters
@@ -46,6 +47,7 @@ from keystead.providers.authorization import Authorizer, Authorizers
 from keystead.providers.egress import EgressGuard
 from keystead.providers.row import Scheme
 from keystead.providers.sandbox import SandboxTransport
+from keystead.providers.sockets import AiohttpSockets
 from keystead.providers.table import PROVIDERS
 from keystead.providers.tokens import Tokens, TokenSource
 from keystead.providers.transport import AiohttpTransport, Transport
@@ -65,9 +67,12 @@ from keystead.web.admin.rooms import AdminRooms, Health
 from keystead.web.console.application import Console
 from keystead.web.console.door import Door, DoorRooms
 from keystead.web.console.trial import Trial
+from keystead.web.entrance import Entrance
 from keystead.web.inference import Inference, Limits
 from keystead.web.models import ModelList
 from keystead.web.payments import Payments
+from keystead.web.realtime import Limits as SessionLimits
+from keystead.web.realtime import Realtime
 from keystead.web.relay import Relay
 
 
@@ -84,6 +89,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates
     instance_id: InstanceId
     network: AiohttpTransport
+    sockets: AiohttpSockets
     guard: EgressGuard
 
 
@@ -91,6 +97,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     """What answers from the outside, and what works beside it."""
 
     inference: Inference
+    realtime: Realtime
     admin: AdminApplication
     console: Console
     payments: Payments
@@ -128,10 +135,13 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
     tokens = Tokens(base.clock)
     base.snapshots.swapped.append(lambda snapshot: tokens.retain(snapshot.credentials))
     authorizers = Authorizers(_ways(base, tokens), forget=tokens.forget)
-    dispatch = Dispatch(lease_door=lease_door, authorizers=authorizers, transport_for=transport_for)
+    dispatch = Dispatch(
+        lease_door=lease_door, authorizers=authorizers, transport_for=transport_for, sockets=base.sockets
+    )
     walk = _walk(base, dispatch, holdings)
     explainer = Explainer(snapshot=lambda: base.snapshots.current, walk=walk, clock=base.clock)
     ledger = Ledger(base.clock)
+    inference, realtime = _data_plane(base, walk, holdings)
     discovery = Discovery(
         database=base.database,
         snapshot=lambda: base.snapshots.current,
@@ -150,10 +160,10 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
         discovery=discovery,
         health=health,
     )
-    inference = _inference(base, walk, holdings)
     return Outside(
-        discovery=discovery,
         inference=inference,
+        realtime=realtime,
+        discovery=discovery,
         admin=AdminApplication(admin_rooms),
         console=_console(base, admin_rooms, inference),
         payments=_payments(base, ledger),
@@ -235,8 +245,10 @@ def _password(content: bytes) -> str:
     return password
 
 
-def _inference(base: Foundation, walk: Walk, holdings: Holdings) -> Inference:
+def _data_plane(base: Foundation, walk: Walk, holdings: Holdings) -> tuple[Inference, Realtime]:
     settings = base.settings
+    entrance = Entrance(snapshots=base.snapshots, clock=base.clock)
+    relay = Relay(total_timeout_s=settings.total_timeout_s)
     pipeline = Pipeline(
         snapshot=lambda: base.snapshots.current,
         database=base.database,
@@ -247,11 +259,12 @@ def _inference(base: Foundation, walk: Walk, holdings: Holdings) -> Inference:
         instance_id=base.instance_id,
         metrics=base.metrics,
     )
-    return Inference(
+    inference = Inference(
         pipeline=pipeline,
-        snapshots=base.snapshots,
-        relay=Relay(total_timeout_s=settings.total_timeout_s),
+        entrance=entrance,
+        relay=relay,
         models=ModelList(pipeline=pipeline, clock=base.clock),
+        passthrough=load_passthrough(settings.passthrough_file),
         metrics=base.metrics,
         clock=base.clock,
         limits=Limits(
@@ -261,6 +274,17 @@ def _inference(base: Foundation, walk: Walk, holdings: Holdings) -> Inference:
             max_in_flight=settings.max_in_flight,
         ),
     )
+    realtime = Realtime(
+        pipeline=pipeline,
+        entrance=entrance,
+        relay=relay,
+        metrics=base.metrics,
+        clock=base.clock,
+        limits=SessionLimits(
+            longest_s=settings.total_timeout_s, idle_s=settings.idle_timeout_s, most_sessions=settings.max_in_flight
+        ),
+    )
+    return inference, realtime
 
 
 def _ways(base: Foundation, tokens: TokenSource) -> dict[Scheme, Authorizer]:

@@ -16,7 +16,7 @@ from keystead.catalogue.offers import Change, Offer, OfferedModel, put_on_top
 from keystead.domain.credential import Credential
 from keystead.domain.ids import CredentialId, OrganizationId
 from keystead.domain.models import ListedModel
-from keystead.storage.schema import offered_models as _offered
+from keystead.storage.catalogue import offered_models as _offered
 
 _MODELS: Final = msgspec.json.Decoder(tuple[OfferedModel, ...])
 _LEASE_US: Final = 300_000_000

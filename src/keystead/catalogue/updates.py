@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.storage.schema import catalogue_updates as _updates
+from keystead.storage.catalogue import catalogue_updates as _updates
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):

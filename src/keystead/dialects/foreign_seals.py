@@ -164,6 +164,9 @@ _CONVERSATIONS: Final[Mapping[tuple[Dialect, Endpoint], tuple[str, Callable[[Any
     (Dialect.OPENAI, Endpoint.CHAT): ("messages", _chat_message),
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): ("messages", _message),
     (Dialect.GEMINI, Endpoint.GENERATE): ("contents", _content),
+    (Dialect.OPENAI, Endpoint.COUNT_TOKENS): ("input", _item),
+    (Dialect.ANTHROPIC, Endpoint.COUNT_TOKENS): ("messages", _message),
+    (Dialect.GEMINI, Endpoint.COUNT_TOKENS): ("contents", _content),
     (Dialect.BEDROCK, Endpoint.CONVERSE): ("messages", _converse_message),
 }
 """The member that holds a conversation, and what becomes of each entry of it."""

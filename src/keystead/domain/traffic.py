@@ -27,11 +27,14 @@ class Endpoint(StrEnum):
     GENERATE = "generate"  # Gemini generateContent and streamGenerateContent
     CONVERSE = "converse"  # Bedrock Converse and ConverseStream
     EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
     MODERATIONS = "moderations"
     IMAGES = "images"
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
     COUNT_TOKENS = "count_tokens"
+    REALTIME = "realtime"  # OpenAI's realtime sessions over a WebSocket
+    PASSTHROUGH = "passthrough"  # any other path of a provider that the operator lists
     RESPONSE_STATE = "response_state"  # retrieve, cancel, delete or list items of a stored response
     MODELS = "models"
     FILES = "files"

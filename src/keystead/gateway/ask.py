@@ -78,6 +78,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A form that is too large to be `body`."""
     workload: Workload | None = None
     """What its lines are to do, once they have been read: of a batch, or of a file for one."""
+    template: str = ""
+    """For a pass-through whose body names its model: the path's template, which must be allowed like a model."""
     asked: Asked | None = None
     """What the body asks for, once somebody has looked: that takes a scan of all of it (see `wanted`)."""
     raised_to: tuple[str, ...] | None = None
@@ -90,6 +92,16 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         """The caller's User-Agent, bounded, printable."""
         text = self.headers.get(b"user-agent", b"").decode("latin-1")[:120]
         return text if text.isprintable() else ""
+
+    @property
+    def spoken_characters(self) -> int:
+        """How long the text is that shall be spoken; 0 if none shall."""
+        if self.endpoint is not Endpoint.SPEECH or self.json is None or "input" not in self.json.members:
+            return 0
+        try:
+            return len(msgspec.json.decode(self.json.members["input"], type=str))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return 0  # the provider will refuse it
 
     @property
     def own_only(self) -> bool:

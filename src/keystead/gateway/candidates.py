@@ -9,7 +9,7 @@ from keystead.domain.access import VirtualKey
 from keystead.domain.credential import Credential
 from keystead.domain.errors import NotFoundError
 from keystead.domain.ids import CredentialId
-from keystead.domain.traffic import Dialect, Endpoint
+from keystead.domain.traffic import Dialect, Endpoint, Owner
 from keystead.gateway.rules import Caller
 from keystead.gateway.translate import wire_to
 from keystead.providers.table import PROVIDERS
@@ -85,3 +85,13 @@ def as_rules_name(model: str, credential: Credential) -> str:
 def model_on(asked: str, candidate: Candidate) -> str:
     """Return what the candidate's provider calls the model that is asked for."""
     return split_name(asked, [candidate])[1]
+
+
+def passing_through(model: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return those that a pass-through names, of the organization's own.
+
+    A path of one provider means nothing at another, and behind the platform's account stand all its customers' objects.
+    """
+    name = model.partition("/")[0]
+    own = [c for c in candidates if c.credential.owner is not Owner.PLATFORM]
+    return [c for c in own if name in {c.credential.name, c.credential.provider}]

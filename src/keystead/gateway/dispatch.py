@@ -12,6 +12,7 @@ from keystead.gateway.outgoing import outgoing
 from keystead.providers import request
 from keystead.providers.authorization import Authorizers
 from keystead.providers.failures import FIRST_BYTE_TIMEOUT
+from keystead.providers.sockets import Sockets
 from keystead.providers.table import PROVIDERS
 from keystead.providers.transport import Transport, UpstreamResponse
 from keystead.vault.lease import LeaseDoor
@@ -23,12 +24,18 @@ class Dispatch:
     """Sends attempts to their providers."""
 
     def __init__(
-        self, *, lease_door: LeaseDoor, authorizers: Authorizers, transport_for: Callable[[str], Transport]
+        self,
+        *,
+        lease_door: LeaseDoor,
+        authorizers: Authorizers,
+        transport_for: Callable[[str], Transport],
+        sockets: Sockets,
     ) -> None:
-        """Wire the door to plaintext and the transports (`transport_for` takes a provider's name)."""
+        """Wire the door to plaintext and the ways to providers (`transport_for` takes a provider's name)."""
         self._lease_door = lease_door
         self._authorizers = authorizers
         self._transport_for = transport_for
+        self._sockets = sockets
 
     async def launch(self, flight: Flight) -> None:
         """Ask the provider and hand the response's head to the flight.
@@ -57,9 +64,11 @@ class Dispatch:
             )
             secret = await self._lease_door.lease(step.credential, step.version)
             authorized = await self._authorizers.authorize(step.provider, upstream, step.credential, secret)
-            response = await _in_time(
-                self._transport_for(step.provider.name).open(upstream, authorized), step.first_byte_timeout_s
-            )
+            if endpoint is Endpoint.REALTIME:
+                opening = self._sockets.connect(upstream, authorized)
+            else:
+                opening = self._transport_for(step.provider.name).open(upstream, authorized)
+            response = await _in_time(opening, step.first_byte_timeout_s)
         except asyncio.CancelledError:
             await flight.cancel()
             if flight.client_left and flight.gave_up_waiting():

@@ -7,10 +7,8 @@ suspension, so that a cancelled task still leaves its record.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Final
 
 import msgspec
-import structlog
 
 from keystead.dialects.sse import UsageChunkFilter
 from keystead.domain.clock import Clock
@@ -24,22 +22,16 @@ from keystead.gateway.faults import fault_of
 from keystead.gateway.holdings import Holdings
 from keystead.gateway.means import BEYOND_HELD, Means, posts
 from keystead.gateway.plan import Step
+from keystead.gateway.refusal_body import refusal_body
 from keystead.gateway.settle import CLIENT_CLOSED_REQUEST, settle
-from keystead.gateway.translate import Translation, is_stream
+from keystead.gateway.translate import is_stream
+from keystead.gateway.translation import Translation
 from keystead.metering.meter import Meter, meter_for
-from keystead.metering.pricing import cost_of
+from keystead.metering.read_realtime import ended_responses
 from keystead.providers.classify import Refusal, classify
 from keystead.providers.transport import UpstreamResponse
 from keystead.storage.database import Journal
 from keystead.telemetry import Metrics
-
-log = structlog.get_logger(__name__)
-
-MAX_ERROR_BODY: Final = 256 * 1024
-"""Bytes of a provider's error body that are read; real ones have a few kilobytes."""
-
-REFUSAL_S: Final = 5.0
-"""How long a refusal's body is waited for. Its status is known, and the next attempt waits behind it."""
 
 
 class Flight:
@@ -104,8 +96,6 @@ class Flight:
         self._departed_us = ask.started_us if attempt.number == 1 else clock.monotonic_us()
         departure.watch(self.leave)
 
-    # -- the answer ---------------------------------------------------------------------------------------------
-
     def answered(self, response: UpstreamResponse, *, withhold_usage: bool) -> None:
         """Take the provider's response head."""
         self.response = response
@@ -117,6 +107,7 @@ class Flight:
                 stream=self.ask.stream,
                 content_type=response.content_type,
                 request_model=self.step.model,
+                spoken_characters=self.ask.spoken_characters,
             )
             if withhold_usage and response.content_type.startswith("text/event-stream"):
                 self._filter = UsageChunkFilter()
@@ -129,11 +120,7 @@ class Flight:
     async def read_refusal(self) -> Refusal:
         """Read and classify a provider's refusal (status ≥ 400): nothing is billed."""
         response = self._response()
-        try:
-            async with asyncio.timeout(REFUSAL_S):
-                body = await response.body(MAX_ERROR_BODY)
-        except (ProviderError, TimeoutError):  # what it said is lost; that it refuses is not
-            body = b""
+        body = await refusal_body(response)
         self._received = len(body)
         self.refusal_body = body
         refusal = classify(
@@ -200,6 +187,21 @@ class Flight:
         body, self.goes_on = await self._holdings.keep(self.ask, self.request, self.attempt, body)
         return body
 
+    def hear(self, message: bytes) -> None:
+        """Count one whole message of a session."""
+        self._received += len(message)
+        if self._meter is not None:
+            self._meter.feed(message)
+
+    def affords(self, responses: int) -> bool:
+        """Say whether what is held for a session covers so many responses, at their dearest, beside those that ended."""
+        most = self._means.ceiling(self.step, self.ask).pico if self.attempt.holds else None
+        if most is None or self._meter is None:
+            return True
+        so_far = ended_responses(self._meter.finish(complete=False))
+        spent = 0 if so_far is None else self._means.cost(self.step, self.attempt, so_far).pico
+        return spent is not None and spent + responses * (most // self.ask.wanted.rounds) <= most
+
     def _change(self) -> Callable[[bytes], bytes] | None:
         """Return what is done to each piece of an answer as it passes; None: nothing."""
         if self.translation is not None and self.is_events:
@@ -225,8 +227,6 @@ class Flight:
         """Count bytes handed to the client."""
         self._sent += count
 
-    # -- the client leaves --------------------------------------------------------------------------------------
-
     def leave(self) -> None:
         """The client is gone: read on for the usage, within bounds, or stop the cost, as the credential says."""
         if self.client_left or self.ended:
@@ -250,23 +250,12 @@ class Flight:
         assert self._waiting is not None, "a flight is made inside a task"
         return self._aborted and self._waiting.uncancel() == 0
 
-    # -- the end ------------------------------------------------------------------------------------------------
-
     def measure(self, *, complete: bool) -> Cost:
         """Read the usage off the meter and price it, when no more bytes come; a second call changes nothing."""
         if self._meter is None or self._reading is not NOTHING or self.goes_on or self.ask.only_looks:
             return self._cost
         self._reading = self._meter.finish(complete=complete)
-        self._cost = cost_of(
-            self._means.price_book,
-            organization_id=self.step.credential.organization_id,  # whose contract it is, not whose request
-            provider=self.step.provider.name,
-            endpoint=self.step.wire[1],
-            model_sent=self.step.model,
-            region=self.attempt.region,
-            at=self.attempt.started_at,
-            reading=self._reading,
-        )
+        self._cost = self._means.cost(self.step, self.attempt, self._reading)
         if self._means.is_beyond(self.step, self._cost, self.attempt.holds):
             anomalies = (*self._reading.anomalies, BEYOND_HELD)
             self._reading = msgspec.structs.replace(self._reading, anomalies=anomalies)
@@ -286,6 +275,17 @@ class Flight:
             await self.end(State.FAILED_BILLED, status_code=status, error_class=self.error_class)
             return
         await self.end(State.SETTLED, status_code=status)
+
+    async def hang_up(self, error: KeysteadError | None = None) -> None:
+        """End a session that came to its end, or that a limit or a rule has ended."""
+        self.measure(complete=error is None)
+        partial = error is not None or self._reading.source is UsageSource.PROVIDER_PARTIAL
+        await self.end(
+            State.CANCELLED_PARTIAL if partial else State.SETTLED,
+            status_code=self._response().status,
+            error_code=error.code if error else "",
+            fault=error.fault if error else None,
+        )
 
     async def fail(self, error: KeysteadError, *, ends_request: bool = True) -> None:
         """End an attempt that broke: before anything was sent, or after, when it may be billed."""
@@ -371,13 +371,8 @@ class Flight:
 
     async def _goes_on_after_stream(self) -> bool:
         """Say whether a background response goes on although its stream has ended, and see that it is awaited."""
-        reading = self._reading
-        if not self.ask.in_background or reading.response_id is None or reading.finished or reading.error is not None:
-            return False
-        try:
-            self.goes_on = await self._holdings.keep_stream(self.ask, self.request, self.attempt, reading.response_id)
-        except KeysteadError:
-            log.exception("background_not_awaited", request=self.request.id)  # it ends as what is known of it
+        if self.ask.in_background:
+            self.goes_on = await self._holdings.keep_stream(self.ask, self.request, self.attempt, self._reading)
         return self.goes_on
 
     @property

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.dialects import stored_objects as words
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
-from keystead.domain.errors import ConflictError
+from keystead.domain.errors import ConflictError, KeysteadError
 from keystead.domain.ids import new_id
 from keystead.domain.records import AttemptIntent, RequestIntent
 from keystead.domain.stored import WORKS, ObjectKind, Reference, StoredObject
+from keystead.domain.usage import Reading
 from keystead.gateway.ask import Ask
 from keystead.metering import stored as responses
 from keystead.storage import stored_objects as books
@@ -99,10 +100,15 @@ class Holdings:
             return shown, False
         return shown, await self._bind(ask, request, attempt, told, shown)
 
-    async def keep_stream(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, response_id: str) -> bool:
-        """Bind a response whose stream ended before its work; say whether the work is now awaited."""
-        told = words.Told(upstream_id=response_id)
-        return await self._bind(ask, request, attempt, told, b"")
+    async def keep_stream(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, reading: Reading) -> bool:
+        """Bind a response whose stream ended before its work, if it did; say whether the work is now awaited."""
+        if reading.response_id is None or reading.finished or reading.error is not None:
+            return False
+        try:
+            return await self._bind(ask, request, attempt, words.Told(upstream_id=reading.response_id), b"")
+        except KeysteadError:
+            log.exception("background_not_awaited", request=request.id)  # it ends as what is known of it
+            return False
 
     async def _read(self, key: VirtualKey, reference: Reference) -> StoredObject:
         async with OrganizationView(self._database, key.organization_id).read() as conn:

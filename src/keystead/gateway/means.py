@@ -10,7 +10,8 @@ from keystead.domain.clock import Clock
 from keystead.domain.grants import Consent
 from keystead.domain.means import CREDITS, Hold
 from keystead.domain.money import USD
-from keystead.domain.records import Cost
+from keystead.domain.records import AttemptIntent, Cost
+from keystead.domain.usage import Reading
 from keystead.gateway.ask import Weighed
 from keystead.gateway.plan import Step
 from keystead.gateway.rules import Caller
@@ -18,6 +19,7 @@ from keystead.ledger.credits import charge
 from keystead.limits.holds import consent_holds, credit_hold, holds_for, posts_for
 from keystead.metering.ceiling import Ceiling, ceiling_of
 from keystead.metering.price_book import PriceBook
+from keystead.metering.pricing import cost_of
 
 BEYOND_HELD: Final = "cost_beyond_held"
 """The anomaly of an answer that cost more than the most that was thought possible: the provider counts wrongly, or the
@@ -52,6 +54,19 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
             at=ask.started_at,
             body_bytes=ask.body_bytes,
             asked=ask.wanted,
+        )
+
+    def cost(self, step: Step, attempt: AttemptIntent, reading: Reading) -> Cost:
+        """Return what an attempt cost by what was read of it, at the prices of the time at which it began."""
+        return cost_of(
+            self.price_book,
+            organization_id=step.credential.organization_id,  # whose contract it is, not whose request
+            provider=step.provider.name,
+            endpoint=step.wire[1],
+            model_sent=step.model,
+            region=attempt.region,
+            at=attempt.started_at,
+            reading=reading,
         )
 
     def price_of(self, step: Step, ask: Weighed) -> int | None:

@@ -6,14 +6,16 @@ import msgspec
 
 from keystead.dialects.body import JsonBody, read_json, rewrite, with_members
 from keystead.dialects.foreign_seals import without_foreign_seals
+from keystead.dialects.inner_model import with_inner_model
 from keystead.dialects.multipart import replace_field
-from keystead.domain.traffic import MODEL_IN_PATH, Dialect, Endpoint
+from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.plan import Step
-from keystead.gateway.translate import Translation
+from keystead.gateway.translation import Translation
 from keystead.providers import vertex
 
 _STREAMED_CHATS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
+_REPEAT_THE_MODEL: Final = frozenset({Endpoint.COUNT_TOKENS, Endpoint.EMBEDDINGS})
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,8 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
         body = _hosted(read_json(translation.body), step) if _is_hosted(step) else translation.body
         return Outgoing(tail=translation.tail, query=translation.query, body=body)
     query = ask.query.decode("latin-1")
+    if ask.endpoint is Endpoint.PASSTHROUGH:
+        return Outgoing(tail=ask.tail, query=query, body=ask.body)
     if ask.json is None:
         return Outgoing(tail=ask.tail, query=query, body=_with_model(ask, step))
     inject = (
@@ -46,9 +50,11 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
         and not ask.json.wants_usage
         and step.provider.quirks.stream_usage_option
     )
-    # Where the model stands in the path, a `model` member (Gemini's embeddings) is the caller's own.
-    model = step.model if ask.json.model is not None and ask.dialect not in MODEL_IN_PATH else None
     own = without_foreign_seals(ask.json, ask.dialect, ask.endpoint)
+    model = step.model if ask.json.model is not None else None
+    if ask.dialect is Dialect.GEMINI:  # its model stands in the path; what these two repeat of it must say the same
+        model = None
+        own = with_inner_model(own, step.model) if ask.endpoint in _REPEAT_THE_MODEL else own
     body = rewrite(own, model=model, include_usage=inject)
     if _is_hosted(step):
         body = _hosted(read_json(body), step)
@@ -56,12 +62,14 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
 
 
 def _is_hosted(step: Step) -> bool:
-    """Vertex AI asks for more than the dialect says, but in Gemini's, which is its own."""
-    return step.provider.quirks.publisher_paths and step.wire[0] is not Dialect.GEMINI
+    """Vertex AI asks for something else than the dialect says, but for chats in Gemini's, which is its own."""
+    return step.provider.quirks.publisher_paths and step.wire != (Dialect.GEMINI, Endpoint.GENERATE)
 
 
 def _hosted(body: JsonBody, step: Step) -> bytes:
     """Return the body as Vertex AI takes it: see `providers.vertex`."""
+    if step.wire[0] is Dialect.GEMINI:
+        return vertex.counting(body)
     return with_members(body, vertex.members(*step.wire, model=step.model)).raw
 
 

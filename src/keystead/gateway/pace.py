@@ -19,6 +19,7 @@ _WRITES: Final = frozenset(
         Endpoint.RESPONSES,
         Endpoint.MESSAGES,
         Endpoint.GENERATE,
+        Endpoint.REALTIME,  # which cannot say at its beginning how long its answers may be
         Endpoint.CONVERSE,
     }
 )

@@ -5,20 +5,23 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from keystead.dialects.body import read_json
+from keystead.dialects.named_models import named_models
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.credential import Credential
-from keystead.domain.errors import AuthenticationError, KeysteadError, NotFoundError, NotRecordedError, PolicyDenied
+from keystead.domain.errors import AuthenticationError, KeysteadError, NotRecordedError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.ids import InstanceId
 from keystead.domain.means import refused_by
 from keystead.domain.records import FREE, RequestIntent, Settlement
 from keystead.domain.traffic import Endpoint, Fault, State
 from keystead.gateway.ask import Ask
+from keystead.gateway.beside import check_beside
 from keystead.gateway.candidates import candidates_of
 from keystead.gateway.departure import Departure
 from keystead.gateway.flight import Flight
@@ -32,15 +35,20 @@ from keystead.gateway.inspect import (
     tags_of,
 )
 from keystead.gateway.keeping import Keeping
+from keystead.gateway.narrowed import check_alternatives, check_endpoint
 from keystead.gateway.pace import Pace
-from keystead.gateway.plan import Plan, Question, check_alternatives, check_endpoint, judge, plan_for
+from keystead.gateway.plan import Plan, Question, judge, plan_for
+from keystead.gateway.refused import class_so_far, hidden_model, refusal_decision
 from keystead.gateway.rules import Caller
 from keystead.gateway.settle import settle
 from keystead.gateway.snapshot import Snapshot
-from keystead.gateway.trip import Case, Trip
+from keystead.gateway.translate_call import Estimate, estimate_for
+from keystead.gateway.trip import Case, Trip, as_decided
 from keystead.gateway.usable import UsableModel, usable_models
 from keystead.gateway.walk import Walk
 from keystead.policy.facts import Facts
+from keystead.providers.row import Provider
+from keystead.providers.table import PROVIDERS
 from keystead.routing.resolve import Candidate
 from keystead.storage.database import Database
 from keystead.telemetry import Metrics
@@ -48,11 +56,12 @@ from keystead.telemetry import Metrics
 MOST_AT_ONCE: Final = 128 << 10
 """Bytes of a body that is looked into while every other request waits: some 2 ms. A larger one has a thread."""
 
+_SOUND: Final = msgspec.Raw(b'"input_audio_buffer.append"')
+"""The type of a session's messages that hold a piece of sound and nothing else."""
+
 _LOOKERS: Final = 2
 """Threads for that. The event loop competes with them for the interpreter, so they are few; with two, one body that takes
 long does not hold up all others."""
-
-_ABOUT_MODELS: Final = frozenset({"model_not_allowed", "not_granted", "data_class_refused"})
 
 
 class Pipeline:
@@ -83,8 +92,10 @@ class Pipeline:
         self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="looker")
 
     @asynccontextmanager
-    async def open(self, key: VirtualKey, ask: Ask, departure: Departure) -> AsyncIterator[Flight]:
+    async def open(self, key: VirtualKey, ask: Ask, departure: Departure) -> AsyncIterator[Flight | Estimate]:
         """Decide, hold, record the intent, ask the provider; lend the flight with the response's head.
+
+        Where a token count is asked for and the model's provider has no counter, nobody is asked: the recorded estimate.
 
         Raises:
             KeysteadError: refused or failed; it is recorded.
@@ -94,9 +105,10 @@ class Pipeline:
         try:
             case = await self._decide(key, ask)
             seen, plan = case.ask, case.plan  # recorded, whatever becomes of it
+            estimate = self._estimate(case) if seen.endpoint is Endpoint.COUNT_TOKENS else None
             admission = await self._pace.admit(case.caller, plan, seen)
         except KeysteadError as error:
-            hidden = _hidden(error, ask)
+            hidden = hidden_model(error, ask)
             await self.refuse(key, seen, hidden or error, plan)
             if hidden is not None:
                 raise hidden from error
@@ -109,6 +121,10 @@ class Pipeline:
         )
         tokens = 0
         try:
+            if estimate is not None:
+                await self._estimated(key, estimate, plan)
+                yield estimate
+                return
             try:
                 flight = await self._walk.begin(trip)
             except NotRecordedError:
@@ -132,15 +148,18 @@ class Pipeline:
         caller = snapshot.caller(key)
         caller.check_network(ask.address)
         check_fallback(ask)
-        if ask.body_bytes <= MOST_AT_ONCE:
-            seen = look_into(caller, ask)
-        else:
-            seen = await asyncio.get_running_loop().run_in_executor(self._lookers, look_into, caller, ask)
+        seen = await self._looked_into(caller, ask)
+        if ask.body_bytes > MOST_AT_ONCE:
             snapshot = self._snapshot()
             caller = snapshot.caller(self._in_force(snapshot, key))  # meanwhile it may have ended, or lost its grants
             caller.check_network(ask.address)
         seen, plan = await self._plan(snapshot, caller, seen, data_class_of(caller, seen))
         return Case(caller=caller, ask=seen, plan=plan, means=snapshot.means)
+
+    async def _looked_into(self, caller: Caller, ask: Ask) -> Ask:
+        if ask.body_bytes <= MOST_AT_ONCE:
+            return look_into(caller, ask)
+        return await asyncio.get_running_loop().run_in_executor(self._lookers, look_into, caller, ask)
 
     async def _decide_again(self, key: VirtualKey, ask: Ask) -> Case:
         """Decide for another attempt: the key may have ended since, and a grant, a credential or a consent with it."""
@@ -163,8 +182,8 @@ class Pipeline:
             key,
             ask,
             State.REJECTED,
-            decision=_refused(error, plan),
-            data_class=plan.data_class if plan else _class_so_far(self._snapshot().caller(key), ask),
+            decision=refusal_decision(error, plan),
+            data_class=plan.data_class if plan else class_so_far(self._snapshot().caller(key), ask),
             status=error.status,
             code=error.code,
             fault=error.fault,
@@ -181,6 +200,18 @@ class Pipeline:
         caller.check_network(ask.address)
         check_endpoint(key, ask.endpoint)
         return await listed(self._database, key, ask)
+
+    def _estimate(self, case: Case) -> Estimate | None:
+        """Count what is asked for, if the first to be asked has no counter."""
+        first = next(iter(self._walk.in_order(case)))
+        return estimate_for(case.ask, first) if first.estimates else None
+
+    async def _estimated(self, key: VirtualKey, estimate: Estimate, plan: Plan) -> None:
+        """Record a count that the gateway estimated: no provider saw it."""
+        decision = msgspec.json.encode(msgspec.json.decode(plan.decision) | {"estimated": True}).decode()
+        await self._without_attempt(
+            key, estimate.ask, State.SETTLED, decision=decision, data_class=plan.data_class, status=200
+        )
 
     async def answered_here(self, key: VirtualKey, ask: Ask) -> None:
         """Record a request that the gateway answered itself, such as its own list of models."""
@@ -213,6 +244,49 @@ class Pipeline:
         )
         self._metrics.answered(ask.dialect.value, ask.endpoint.value, state.value, settlement.duration_us)
         await settle(self._journal, settlement)
+
+    async def check_session(self, key: VirtualKey, flight: Flight) -> None:
+        """See that a session may still go on, by the rules of now.
+
+        Raises:
+            KeysteadError: its key, grant, consent, credential or class has ended.
+        """
+        case = await self._decide_again(key, flight.ask)
+        consent_id, now_us = flight.attempt.consent_id, self._clock.now_us()
+        consents = {each.id for each in case.caller.rules.consents if each.expires_at > now_us}
+        if as_decided(flight.step, case.plan) is None or (consent_id and consent_id not in consents):
+            raise PolicyDenied("The session's credential may not be used any more.", code="session_revoked")
+
+    async def check_message(self, key: VirtualKey, flight: Flight, text: str) -> str:
+        """Return a session's message as it may leave. Audio is not looked into.
+
+        Raises:
+            InvalidRequestError: it is no JSON object.
+            PolicyDenied: it names another model that may not be used, such as one that transcribes; a recogniser blocks it, or raises it to a class that was not decided about.
+        """
+        read = read_json(text.encode())
+        if read.members.get("type") == _SOUND:
+            return text
+        caller = self._snapshot().caller(key)
+        if models := named_models(read.raw) - {flight.step.model}:
+            data_class = data_class_of(caller, flight.ask)
+            check_beside(question_of(caller, flight.ask, data_class, self._clock.now_us()), flight.step, models)
+        if caller.rules.recognizers is None:
+            return text
+        seen = await self._looked_into(caller, msgspec.structs.replace(flight.ask, body=read.raw, json=read))
+        if data_class_of(caller, seen).name != flight.request.data_class:
+            raise PolicyDenied(
+                "What the message holds is more sensitive than the session.",
+                code="session_class",
+                next_step="Begin a session of that data class: send its name in x-keystead-data-class.",
+            )
+        return seen.body.decode()
+
+    def provider_called(self, key: VirtualKey, name: str) -> Provider | None:
+        """Return the provider of that name, or the one of the credential of that name that `key` could use."""
+        credentials = self._snapshot().caller(key).rules.credentials
+        provider = next((each.provider for each in credentials if each.name == name), name)
+        return PROVIDERS.get(provider)
 
     def usable(self, key: VirtualKey, ask: Ask) -> Sequence[Credential]:
         """Return the credentials that could serve `ask`, for the gateway's own list of models."""
@@ -252,10 +326,11 @@ class Pipeline:
             ask, plan = await self._keeping.plan(question, ask, snapshot.means)
         else:
             plan = snapshot.plan(question, plan_for)
-        if names_alternatives(ask):
-            for group in plan.groups:
-                for step in group:
-                    check_alternatives(caller.key, step)
+        for step in (step for group in plan.groups for step in group):
+            if names_alternatives(ask):
+                check_alternatives(caller.key, step.credential)
+            if ask.template:
+                check_beside(question, step, [ask.template])
         return ask, plan
 
     def _request(self, caller: Caller, ask: Ask, decision: str, data_class: str) -> RequestIntent:
@@ -279,45 +354,6 @@ class Pipeline:
             cost_center=caller.cost_center(ask.started_at),
             outline=msgspec.json.encode(outline_of(caller, ask)).decode(),
         )
-
-
-def _class_so_far(caller: Caller, ask: Ask) -> str:
-    """Return the data class of a request that nothing was planned for.
-
-    Empty where it named none that exists, or where recognisers might have raised it.
-    """
-    if caller.rules.recognizers is not None and ask.raised_to is None:
-        return ""
-    try:
-        return data_class_of(caller, ask).name
-    except KeysteadError:
-        return ""
-
-
-def _hidden(error: KeysteadError, ask: Ask) -> KeysteadError | None:
-    """Return what is told, in place of a refusal, about a model that is asked after and not asked for something.
-
-    What others may use is to such a caller as if it never was. `explain` says why to who may know.
-    """
-    if ask.endpoint is not Endpoint.MODELS or not ask.model or error.code not in _ABOUT_MODELS:
-        return None
-    return NotFoundError(
-        f"There is no model {ask.model!r} here.",
-        code="model_not_found",
-        param="model",
-        next_step="GET /v1/models lists what this key may use.",
-    )
-
-
-def _refused(error: KeysteadError, plan: Plan | None) -> str:
-    """Return the decision to be recorded for a refusal: what was planned, and why nothing came of it.
-
-    The words are kept where they are about rules and models. Others may repeat what the caller sent.
-    """
-    decision: dict[str, Any] = msgspec.json.decode(plan.decision) if plan else {}
-    if isinstance(error, PolicyDenied) or error.param == "model":
-        decision["reason"] = error.message
-    return msgspec.json.encode(decision).decode()
 
 
 def question_of(caller: Caller, ask: Ask, data_class: DataClass, now_us: int) -> Question:

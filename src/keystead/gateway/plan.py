@@ -8,16 +8,17 @@ from typing import Any, Final
 
 import msgspec
 
-from keystead.domain.access import VirtualKey
 from keystead.domain.credential import Credential, SealedVersion
 from keystead.domain.errors import NotFoundError, PolicyDenied
 from keystead.domain.grants import DataClass
 from keystead.domain.routes import ModelRoute, RouteAttempt
 from keystead.domain.traffic import Dialect, Endpoint, Owner
-from keystead.gateway.candidates import as_rules_name, candidates_of, model_on, refuse_unusable_name
+from keystead.gateway.candidates import as_rules_name, candidates_of, model_on, passing_through, refuse_unusable_name
 from keystead.gateway.family import choose, is_family, named_in, no_member
+from keystead.gateway.narrowed import check_endpoint
 from keystead.gateway.rules import Caller
-from keystead.gateway.translate import Wire, wire_to
+from keystead.gateway.translate import wire_to
+from keystead.gateway.translation import Wire
 from keystead.metering.ceiling import Ceiling
 from keystead.policy.facts import Facts
 from keystead.providers.row import Provider
@@ -50,6 +51,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     def lane(self) -> str:
         """What breakers and retries are counted for: a new version of the key starts with a clean sheet."""
         return f"{self.credential.id}@{self.version.version}"
+
+    @property
+    def estimates(self) -> bool:
+        """Say whether the provider has no counter for what is asked, so that nobody but the gateway counts."""
+        return self.wire[1] is Endpoint.COUNT_TOKENS and self.wire not in self.provider.endpoints
 
     @property
     def is_platform(self) -> bool:
@@ -107,8 +113,9 @@ def plan_for(question: Question) -> Plan:
     rules = caller.rules
     check_endpoint(caller.key, question.endpoint)
     candidates = candidates_of(caller, dialect=question.dialect, endpoint=question.endpoint)
-    route = rules.routes.get(question.model)
-    if route is not None:
+    if question.endpoint is Endpoint.PASSTHROUGH:
+        candidates = passing_through(question.model, candidates)
+    elif (route := rules.routes.get(question.model)) is not None:
         return _routed(question, route, candidates)
     refuse_unusable_name(question.model, rules.credentials, candidates)
     if is_family(question.model, candidates):
@@ -122,21 +129,6 @@ def plan_for(question: Question) -> Plan:
         reserve=_reserve(question, step, candidates),
         considered=tuple(considered for considered, _ in judged),
     )
-
-
-def check_alternatives(key: VirtualKey, step: Step) -> None:
-    """Refuse a request with a list of other models to fall back on where not every model is allowed.
-
-    Raises:
-        PolicyDenied: the key or the credential is narrowed to models, and the body names more than the one checked.
-    """
-    if key.models is not None or step.credential.models is not None:
-        raise PolicyDenied(
-            "This virtual key may not let the provider choose among `models`.",
-            code="model_not_allowed",
-            param="models",
-            next_step="Name the one model in `model`, and leave `models` out.",
-        )
 
 
 def planned(
@@ -176,16 +168,6 @@ def planned(
         data_class=question.data_class.name,
         decision=msgspec.json.encode(decision).decode(),
     )
-
-
-def check_endpoint(key: VirtualKey, endpoint: Endpoint) -> None:
-    """Refuse a key that is narrowed from the endpoint.
-
-    Raises:
-        PolicyDenied: `endpoint_not_allowed`.
-    """
-    if key.endpoints is not None and endpoint not in key.endpoints:
-        raise PolicyDenied(f"This virtual key may not use {endpoint.value}.", code="endpoint_not_allowed")
 
 
 def judge(question: Question, candidate: Candidate, model: str) -> tuple[Considered, Step | None]:

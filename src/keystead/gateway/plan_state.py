@@ -11,12 +11,12 @@ from keystead.domain.money import USD
 from keystead.domain.stored import Workload
 from keystead.domain.traffic import Endpoint, Owner
 from keystead.gateway.candidates import candidates_for, model_on, refuse_unusable_name
+from keystead.gateway.narrowed import check_endpoint
 from keystead.gateway.plan import (
     Considered,
     Plan,
     Question,
     Step,
-    check_endpoint,
     denied,
     judge,
     planned,

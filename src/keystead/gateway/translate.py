@@ -6,12 +6,13 @@ refused by name if it changes the answer, unless the route allows to drop it; wh
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
 from keystead.dialects.anthropic_messages import ANTHROPIC_MESSAGES
 from keystead.dialects.bedrock_converse import BEDROCK_CONVERSE
+from keystead.dialects.counting import TAILS
+from keystead.dialects.embeddings import EMBEDDERS
 from keystead.dialects.eventstream import CONTENT_TYPE, FrameSplitter
 from keystead.dialects.gemini_generate import GEMINI_GENERATE
 from keystead.dialects.openai_chat import OPENAI_CHAT
@@ -20,15 +21,13 @@ from keystead.dialects.sse import SseSplitter
 from keystead.dialects.translating import Splitter, StreamReader, StreamWriter, Translator, UnreadableError, Written
 from keystead.domain.chat import ChatRequest, Event, Failed, Finished, Loss, Started
 from keystead.domain.errors import InvalidRequestError, ProviderError
-from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
+from keystead.domain.traffic import Dialect, Endpoint
 from keystead.domain.usage import Usage
 from keystead.gateway.ask import Ask
 from keystead.gateway.own_tools import OwnTools
+from keystead.gateway.translation import Wire, garbled, told
 from keystead.providers.profiles import PROFILES
 from keystead.providers.row import Provider
-
-Wire = tuple[Dialect, Endpoint]
-"""A dialect, and which of its endpoints."""
 
 CHATS: Final[Mapping[Wire, Translator]] = {
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): ANTHROPIC_MESSAGES,
@@ -39,10 +38,11 @@ CHATS: Final[Mapping[Wire, Translator]] = {
 }
 """What can be translated into each other, in the order in which a provider that speaks several is spoken to."""
 
+COUNTERS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.COUNT_TOKENS) for dialect in TAILS)
+EMBEDDINGS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.EMBEDDINGS) for dialect in EMBEDDERS)
+
 _LONGEST_EVENT: Final = 8 * 1024 * 1024
 _FIELDS_TOLD: Final = 20
-_PLAIN: Final = "[]{}()<>=:;/+*@$&!?'\" "
-"""What stands in a header as it is, beside letters and digits: neither a comma nor `%`."""
 _SSE: Final = "text/event-stream"
 _TAILS: Final = {
     Endpoint.MESSAGES: "/messages",
@@ -64,15 +64,23 @@ def splitter_of(dialect: Dialect) -> Splitter:
 
 
 def wire_to(provider: Provider, asked: Wire) -> Wire | None:
-    """Return what is spoken to `provider` for a caller who speaks `asked`; None: it cannot be reached from there."""
+    """Return what is spoken to `provider` for a caller who speaks `asked`; None: it cannot be reached from there.
+
+    Tokens can be counted of whatever chats: where the provider has no counter the answer is `asked` itself, which the
+    provider does not serve, and the count is an estimate.
+    """
     if asked in provider.endpoints:
         return asked
-    if asked not in CHATS:
-        return None
-    return next((wire for wire in CHATS if wire in provider.endpoints), None)
+    if asked[1] is Endpoint.PASSTHROUGH:
+        return asked if asked[0] in provider.dialects else None
+    kin = next((wires for wires in (CHATS, COUNTERS, EMBEDDINGS) if asked in wires), ())
+    found = next((wire for wire in kin if wire in provider.endpoints), None)
+    if found is None and asked in COUNTERS and not provider.endpoints.isdisjoint(CHATS):
+        return asked
+    return found
 
 
-class Translation:
+class ChatTranslation:
     """A request put into another dialect, and what its answer is put back with."""
 
     def __init__(self, ask: Ask, wire: Wire, request: ChatRequest, written: Written) -> None:
@@ -94,10 +102,8 @@ class Translation:
 
     @property
     def dropped_header(self) -> bytes:
-        """What the provider is not told, for a header: names come from the caller's body and may hold anything."""
-        names = [quote(name, safe=_PLAIN) for name in self.dropped[:_FIELDS_TOLD]]
-        more = len(self.dropped) - len(names)
-        return ", ".join([*names, f"and {more} more"] if more else names).encode("ascii")
+        """What the provider is not told, for a header."""
+        return told(self.dropped)
 
     def check(self, content_type: str) -> None:
         """See that the provider answers in the way that it was asked to.
@@ -106,7 +112,7 @@ class Translation:
             ProviderError: it sends a stream instead of an answer, or the other way round.
         """
         if is_stream(content_type) is not self._ask.stream:
-            raise _garbled("The provider's answer is of another kind than was asked for.", "unexpected_answer")
+            raise garbled("The provider's answer is of another kind than was asked for.", "unexpected_answer")
 
     @property
     def tail(self) -> str:
@@ -138,7 +144,7 @@ class Translation:
         try:
             answer = self._provider.read_answer(body)
         except UnreadableError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         answer = self._tools.whole(msgspec.structs.replace(answer, **self._own_name))
         return self._caller.write_answer(answer, usage=usage, created_s=self._created_s)
 
@@ -151,7 +157,7 @@ class Translation:
         try:
             return self._written(self._splitter.feed(chunk))
         except UnreadableError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def end(self, usage: Usage | None) -> bytes:
         """Return the end of the caller's stream, once the provider's came to its end.
@@ -163,12 +169,12 @@ class Translation:
         try:
             out = self._written([tail] if tail.strip() else [])
         except UnreadableError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         out += self._heard(self._events.end())
         if self._failed:
             return out
         if not self._finished:
-            raise _garbled("The provider's answer ended in the middle.", "truncated_answer")
+            raise garbled("The provider's answer ended in the middle.", "truncated_answer")
         return out + self._out.end(usage)
 
     @property
@@ -203,14 +209,14 @@ class Translation:
 
     def _heard(self, events: Sequence[Event]) -> bytes:
         named = (msgspec.structs.replace(e, **self._own_name) if isinstance(e, Started) else e for e in events)
-        told = [each for event in named for each in self._tools.events(event)]
-        for event in told:
+        heard = [each for event in named for each in self._tools.events(event)]
+        for event in heard:
             self._finished = self._finished or isinstance(event, Finished)
             self._failed = self._failed or isinstance(event, Failed)
-        return b"".join([self._out.feed(event) for event in told])
+        return b"".join([self._out.feed(event) for event in heard])
 
 
-def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str, drop: bool = False) -> Translation:
+def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str, drop: bool = False) -> ChatTranslation:
     """Put a request into the dialect that is spoken to `provider`.
 
     Args:
@@ -228,11 +234,12 @@ def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str, drop: bo
     written = CHATS[wire].write_request(request, PROFILES[provider.profile or provider.name])
     grave = [loss for loss in (*request.losses, *written.losses) if loss.grave]
     if grave and not drop:
-        raise _not_said(grave, provider)
-    return Translation(ask, wire, request, written)
+        raise not_said(grave, provider)
+    return ChatTranslation(ask, wire, request, written)
 
 
-def _not_said(grave: Sequence[Loss], provider: Provider) -> InvalidRequestError:
+def not_said(grave: Sequence[Loss], provider: Provider) -> InvalidRequestError:
+    """Return the error for what a provider has no word for and what would change the answer."""
     names = ", ".join(f"`{loss.field}`" for loss in grave[:_FIELDS_TOLD])
     return InvalidRequestError(
         f"{provider.title} has no word for {names}.",
@@ -242,14 +249,11 @@ def _not_said(grave: Sequence[Loss], provider: Provider) -> InvalidRequestError:
     )
 
 
-def _unreadable(error: UnreadableError) -> ProviderError:
-    return _garbled(f"The provider's answer cannot be read: {error}.", "unreadable_answer")
+def unreadable(error: UnreadableError) -> ProviderError:
+    """Return the error for an answer that is not what its dialect says."""
+    return garbled(f"The provider's answer cannot be read: {error}.", "unreadable_answer")
 
 
 def too_large_to_translate() -> ProviderError:
     """Return the error for a plain answer that is too large to be held and translated."""
-    return _garbled("The provider's answer is too large to be translated.", "answer_too_large")
-
-
-def _garbled(message: str, code: str) -> ProviderError:
-    return ProviderError(message, error_class=ErrorClass.PROTOCOL, sent=True, code=code)
+    return garbled("The provider's answer is too large to be translated.", "answer_too_large")

@@ -23,7 +23,7 @@ from keystead.gateway.holdings import Holdings
 from keystead.gateway.order import in_order
 from keystead.gateway.plan import Step
 from keystead.gateway.settle import CLIENT_CLOSED_REQUEST, settle
-from keystead.gateway.translate import Translation, translated
+from keystead.gateway.translate_call import translation_for
 from keystead.gateway.trip import Case, Trip, Turn, as_decided
 from keystead.routing.breaker import Breakers, BreakerState
 from keystead.routing.figures import Figures
@@ -182,7 +182,9 @@ class Walk:
         step = turn.step
         trip.own_seen = trip.own_seen or not step.is_platform
         try:
-            translation = translation_for(trip.case, step)
+            route = trip.case.plan.route
+            drop = route is not None and route.unsupported == "drop"
+            translation = translation_for(trip.case.ask, step, drop=drop)
             holds = trip.case.means.holds(trip.case.caller, step, trip.case.ask, turn.consent)
             attempt = AttemptIntent(
                 number=trip.number + 1,
@@ -337,15 +339,3 @@ class Walk:
             cost=FREE,
         )
         await settle(self._journal, settlement)
-
-
-def translation_for(case: Case, step: Step) -> Translation | None:
-    """Return the request put into the dialect of the step's provider; None if that is the caller's own.
-
-    Raises:
-        InvalidRequestError: it is not valid, or says what cannot be said there and the route does not allow to drop.
-    """
-    if step.wire == (case.ask.dialect, case.ask.endpoint):
-        return None
-    drop = case.plan.route is not None and case.plan.route.unsupported == "drop"
-    return translated(case.ask, step.provider, step.wire, model=step.model, drop=drop)

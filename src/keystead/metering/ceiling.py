@@ -38,6 +38,8 @@ AUDIO_TOKENS_PER_SECOND: Final = 32
 """Google counts 32 (ai.google.dev/gemini-api/docs/tokens), OpenAI 10."""
 PAGES: Final = 1_000
 """Pages of a document, where pages are billed."""
+RERANK_BYTES_PER_UNIT: Final = 300
+"""Cohere bills a search unit per hundred documents, and a document takes at least three bytes of a list."""
 HIDDEN_TOKENS: Final = 256
 """Tokens that a provider adds around the caller's text: roles, separators, its own preamble."""
 HIDDEN_TOOL_TOKENS: Final = 4_096
@@ -119,7 +121,9 @@ def ceiling_of(
     read, read_basis = _input_most(endpoint, body_bytes, asked, dearest.context)
     written, written_basis = _output_most(endpoint, asked, dearest.context, most_output(provider, model))
     prices = dearest.prices_for(read)
-    units = _units_most(prices, provider, model, body_bytes, asked)
+    if endpoint is Endpoint.PASSTHROUGH or (endpoint is Endpoint.REALTIME and "audio_seconds" in prices):
+        prices = {}  # nobody knows what it does, or how long it goes on
+    units = _units_most(prices, endpoint, provider, model, body_bytes=body_bytes, asked=asked)
     return Ceiling(
         pico=_total(endpoint, prices, read, written, units, text_only=not asked.media and asked.rounds == 1),
         currency=dearest.currency,
@@ -141,7 +145,7 @@ def _input_most(endpoint: Endpoint, body_bytes: int, asked: Asked, context: int 
 
 
 def _output_most(endpoint: Endpoint, asked: Asked, context: int | None, most: int | None) -> tuple[int, str]:
-    if endpoint is Endpoint.EMBEDDINGS:
+    if endpoint in {Endpoint.EMBEDDINGS, Endpoint.RERANK}:
         return 0, "endpoint"
     if endpoint is Endpoint.IMAGES:
         return asked.n * IMAGE_TOKENS, "number of images"
@@ -158,7 +162,7 @@ def _output_most(endpoint: Endpoint, asked: Asked, context: int | None, most: in
 
 
 def _units_most(
-    prices: Mapping[str, Decimal], provider: str, model: str, body_bytes: int, asked: Asked
+    prices: Mapping[str, Decimal], endpoint: Endpoint, provider: str, model: str, *, body_bytes: int, asked: Asked
 ) -> dict[str, int]:
     """Return the most of each other unit that has a price."""
     searches = asked.rounds if asked.rounds > 1 else int(provider in _ALWAYS_SEARCHES or "search" in model.lower())
@@ -170,6 +174,8 @@ def _units_most(
         "pages": PAGES if asked.media else 0,
         "annotated_pages": PAGES if asked.media else 0,
     } | dict.fromkeys(_PER_TOOL_CALL, searches)
+    if endpoint is Endpoint.RERANK:
+        most["search_units"] = body_bytes // RERANK_BYTES_PER_UNIT + 1
     return {unit: most.get(unit, 1) for unit in prices.keys() - _COUNTED}
 
 

@@ -24,6 +24,8 @@ from keystead.metering.read_cache import CacheAnswer
 from keystead.metering.read_chat import ChatAnswer
 from keystead.metering.read_gemini import GenerateAnswer
 from keystead.metering.read_media import MediaAnswer
+from keystead.metering.read_realtime import RealtimeMeter
+from keystead.metering.read_rerank import RerankAnswer
 from keystead.metering.read_responses import ResponsesAnswer
 
 BODY_TOO_LARGE: Final = "body_too_large"
@@ -68,6 +70,7 @@ def meter_for(
     stream: bool,
     content_type: str,
     request_model: str,
+    spoken_characters: int = 0,
 ) -> Meter:
     """Return the meter for one answer of `provider`.
 
@@ -78,11 +81,15 @@ def meter_for(
         stream: Whether a stream was asked for.
         content_type: The answer's content type, with or without parameters; empty if it has none.
         request_model: The model that was sent, for rules that depend on it where the answer names none.
+        spoken_characters: Of the text to be spoken: what speech is billed by where its answer is nothing but sound.
     """
     kind = content_type.partition(";")[0].strip().lower()
+    if endpoint is Endpoint.REALTIME:
+        return RealtimeMeter()
     make = _ANSWERS.get((dialect, endpoint))
     if make is None or kind.startswith(_BINARY):
-        return _Unread()
+        is_sound = endpoint is Endpoint.SPEECH and kind.startswith(_BINARY)
+        return _Spoken(spoken_characters) if is_sound and spoken_characters else _Unread()
     answer = make(provider)
     answer.model_asked = request_model
     if kind == "text/event-stream" or (stream and not kind):
@@ -103,6 +110,21 @@ class _Unread:
     def finish(self, *, complete: bool) -> Reading:
         """Return that nothing is known."""
         return Reading(usage=Usage(), source=UsageSource.NONE, finished=complete)
+
+
+class _Spoken:
+    """Sound: what it was made of is known from the request alone."""
+
+    def __init__(self, characters: int) -> None:
+        self._characters = characters
+
+    def feed(self, chunk: bytes) -> None:
+        """Pass over it."""
+
+    def finish(self, *, complete: bool) -> Reading:
+        """Return the characters, as our own count."""
+        usage = Usage(units={"characters": str(self._characters)})
+        return Reading(usage=usage, source=UsageSource.ESTIMATED, finished=complete)
 
 
 class _Events:
@@ -212,12 +234,16 @@ _ANSWERS: Final[dict[tuple[Dialect, Endpoint], Callable[[str], Answer]]] = {
     (Dialect.OPENAI, Endpoint.CHAT): ChatAnswer,
     (Dialect.OPENAI, Endpoint.COMPLETIONS): ChatAnswer,
     (Dialect.OPENAI, Endpoint.EMBEDDINGS): ChatAnswer,
+    (Dialect.OPENAI, Endpoint.RERANK): RerankAnswer,
     (Dialect.OPENAI, Endpoint.MODERATIONS): partial(ChatAnswer, billed=False),
     (Dialect.OPENAI, Endpoint.RESPONSES): ResponsesAnswer,
     (Dialect.OPENAI, Endpoint.RESPONSE_STATE): partial(ResponsesAnswer, stored=True),
     (Dialect.OPENAI, Endpoint.IMAGES): partial(MediaAnswer, endpoint=Endpoint.IMAGES),
     (Dialect.OPENAI, Endpoint.SPEECH): partial(MediaAnswer, endpoint=Endpoint.SPEECH),
     (Dialect.OPENAI, Endpoint.TRANSCRIPTION): partial(MediaAnswer, endpoint=Endpoint.TRANSCRIPTION),
+    (Dialect.OPENAI, Endpoint.PASSTHROUGH): partial(ChatAnswer, billed=False),
+    (Dialect.ANTHROPIC, Endpoint.PASSTHROUGH): partial(MessagesAnswer, billed=False),
+    (Dialect.GEMINI, Endpoint.PASSTHROUGH): partial(GenerateAnswer, billed=False),
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): MessagesAnswer,
     (Dialect.GEMINI, Endpoint.GENERATE): GenerateAnswer,
     (Dialect.GEMINI, Endpoint.EMBEDDINGS): GenerateAnswer,

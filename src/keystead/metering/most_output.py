@@ -47,6 +47,18 @@ RULES: Final = (
     ),
     OutputRule(
         providers=_OPENAI,
+        models=(
+            "gpt-realtime",
+            "gpt-realtime-2025-*",
+            "gpt-realtime-mini*",
+            "gpt-4o-realtime*",
+            "gpt-4o-mini-realtime*",
+        ),
+        tokens=4_096,
+        source="https://developers.openai.com/api/docs/models/gpt-realtime",
+    ),
+    OutputRule(
+        providers=_OPENAI,
         models=("gpt-4o*", "chatgpt-4o*"),
         tokens=16_384,
         source="https://developers.openai.com/api/docs/models/gpt-4o",

@@ -215,13 +215,19 @@ class _Rule:
 
         Without `names` no model is concerned, and none is asked about.
         """
-        if self._endpoints is not None and endpoint not in self._endpoints:
+        if not self._covers(endpoint):
             return "endpoint"
         if names is not None and self._models is not None and not self._models.hold(names):
             return "model"
         if self.expires_at is not None and self.expires_at <= facts.time_us:
             return "expired"
         return self._undecided(facts) if self.condition else ""
+
+    def _covers(self, endpoint: Endpoint) -> bool:
+        """An allow of every endpoint is one of those that the gateway knows: what is passed through must be named."""
+        if self._endpoints is None:
+            return endpoint is not Endpoint.PASSTHROUGH or self.effect == "deny"
+        return endpoint in self._endpoints
 
     def _undecided(self, facts: Facts) -> Miss:
         if self._condition is None:

@@ -50,6 +50,7 @@ _TAILS: Final[dict[tuple[Dialect, Endpoint], frozenset[str]]] = {
     (Dialect.OPENAI, Endpoint.COUNT_TOKENS): frozenset({"/responses/input_tokens"}),
     (Dialect.OPENAI, Endpoint.COMPLETIONS): frozenset({"/completions"}),
     (Dialect.OPENAI, Endpoint.EMBEDDINGS): frozenset({"/embeddings"}),
+    (Dialect.OPENAI, Endpoint.RERANK): frozenset({"/rerank"}),
     (Dialect.OPENAI, Endpoint.MODERATIONS): frozenset({"/moderations"}),
     (Dialect.OPENAI, Endpoint.IMAGES): frozenset({"/images/generations", "/images/edits", "/images/variations"}),
     (Dialect.OPENAI, Endpoint.SPEECH): frozenset({"/audio/speech"}),
@@ -90,6 +91,9 @@ _MODEL_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+~/-]{0,255}")
 _OBJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _RESPONSE_STATE: Final = re.compile(r"/responses/([^/]+)(|/cancel|/input_items)")
 _QUERY_VALUE: Final = re.compile(r"[A-Za-z0-9_.~:,/+=%-]{0,512}")
+_QUERY_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{1,64}")
+_KEY_QUERIES: Final = frozenset({"key", "api_key", "api-key", "apikey", "access_token", "token"})
+_PASSED: Final = re.compile(r"(?:/[A-Za-z0-9_.:@-]{1,256})+")
 _API_VERSION: Final = re.compile(r"[A-Za-z0-9.-]{1,40}")
 
 _QUERY: Final[dict[Dialect, frozenset[str]]] = {
@@ -157,14 +161,16 @@ def build(
         InvalidRequestError: the provider does not serve this, or a part of the path, query or headers is not
             acceptable.
     """
-    target = _path(provider, credential, (dialect, endpoint), tail=path_tail, model=model)
-    if provider.quirks.publisher_paths:
-        verb = path_tail.rpartition(":")[2] if dialect is Dialect.GEMINI else "stream" if stream else ""
-        target = vertex.path(credential.settings, dialect, endpoint, verb=verb, model=model)
-    if query and _has_query(provider, dialect):
-        kept = _query(dialect, query)
-        if kept:
-            target = f"{target}&{kept}" if "?" in target else f"{target}?{kept}"
+    if endpoint is Endpoint.PASSTHROUGH:
+        target, kept = _passed(path_tail), _passed_query(query)
+    else:
+        target = _path(provider, credential, (dialect, endpoint), path_tail, model)
+        if provider.quirks.publisher_paths:
+            verb = path_tail.rpartition(":")[2] if dialect is Dialect.GEMINI else "stream" if stream else ""
+            target = vertex.path(credential.settings, dialect, endpoint, verb=verb, model=model)
+        kept = _query(dialect, query) if _has_query(provider, dialect) else ""
+    if kept:
+        target = f"{target}&{kept}" if "?" in target else f"{target}?{kept}"
     headers = _headers(provider, dialect, _kept_apart(credential, client_headers), has_body=bool(body))
     if upload is not None:
         headers = (*headers, ("Content-Length", str(upload.size)))
@@ -208,9 +214,7 @@ def check_path_part(text: str, *, param: str) -> str:
     return text
 
 
-def _path(
-    provider: Provider, credential: Credential, served: tuple[Dialect, Endpoint], *, tail: str, model: str
-) -> str:
+def _path(provider: Provider, credential: Credential, served: tuple[Dialect, Endpoint], tail: str, model: str) -> str:
     dialect, endpoint = served
     if served not in provider.endpoints:
         raise InvalidRequestError(
@@ -218,13 +222,15 @@ def _path(
             code="endpoint_not_served",
             next_step="Use a model of a provider that serves this endpoint.",
         )
+    if endpoint is Endpoint.REALTIME:
+        return _realtime(provider, credential, _model_id(model))
     if tail not in _TAILS.get(served, ()):
         tail = _tail_with_part(dialect, endpoint, tail=tail, model=model)
     if dialect is Dialect.OPENAI and provider.quirks.deployment_paths and "api_version" in credential.settings:
         if endpoint in _DEPLOYED:
             tail = f"/deployments/{check_path_part(model, param='model')}{tail}"
         return f"/openai{tail}{_api_version(credential)}"
-    return provider.dialects[dialect] + tail
+    return provider.prefixes.get(endpoint, provider.dialects[dialect]) + tail
 
 
 def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: str) -> str:
@@ -233,9 +239,7 @@ def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: s
         return tail
     if endpoint is Endpoint.MODELS and tail.startswith("/models/"):
         name = model.removeprefix("models/") if dialect is Dialect.GEMINI else model
-        return (
-            f"/models/{_check_model_id(name).replace('/', '%2F')}"  # as the official SDKs write it: one part, not two
-        )
+        return f"/models/{_model_id(name)}"
     if dialect is Dialect.GEMINI:
         verb = tail.rpartition(":")[2]
         if verb in _GEMINI_VERBS.get(endpoint, ()):
@@ -243,7 +247,7 @@ def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: s
     elif dialect is Dialect.BEDROCK:
         verb = tail.rpartition("/")[2]
         if verb in _BEDROCK_VERBS.get(endpoint, ()):
-            return f"/model/{quote(_check_model_id(model), safe='')}/{verb}"  # ids have colons, ARNs slashes
+            return f"/model/{quote(_model_id(model), safe='%')}/{verb}"  # ids have colons, ARNs slashes
     elif endpoint is Endpoint.RESPONSE_STATE and (match := _RESPONSE_STATE.fullmatch(tail)):
         if _OBJECT_ID.fullmatch(match[1]) is None:
             raise _refused("The response id cannot be used in a URL path.", "response_id")
@@ -251,10 +255,42 @@ def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: s
     raise InvalidRequestError("There is no such path.", code="unknown_path", status=404)
 
 
-def _check_model_id(name: str) -> str:
+def _passed(path: str) -> str:
+    """Return a path that a template has let through, looked at once more."""
+    if _PASSED.fullmatch(path) is None or ".." in path:
+        raise InvalidRequestError("There is no such path.", code="unknown_path", status=404)
+    return path
+
+
+def _passed_query(query: str) -> str:
+    """Return the caller's query without what may be a key."""
+    kept = []
+    for pair in query.split("&") if query else ():
+        name, _, value = pair.partition("=")
+        if name.lower() not in _KEY_QUERIES:
+            if _QUERY_NAME.fullmatch(name) is None or _QUERY_VALUE.fullmatch(value) is None:
+                raise _refused("A query parameter is not valid.", "query")
+            kept.append(pair)
+    return "&".join(kept)
+
+
+def _realtime(provider: Provider, credential: Credential, model: str) -> str:
+    """Return the path of a session: the model stands in its query."""
+    model = model.replace("+", "%2B")
+    if provider.quirks.deployment_paths and "api_version" in credential.settings:
+        return f"/openai/realtime{_api_version(credential)}&deployment={model}"
+    return f"{provider.dialects[Dialect.OPENAI]}/realtime?model={model}"
+
+
+def _model_id(name: str) -> str:
+    """Return a model's name as one part of a path or a value of a query.
+
+    Raises:
+        InvalidRequestError: it cannot be one.
+    """
     if _MODEL_ID.fullmatch(name) is None or ".." in name or "//" in name:
         raise _refused("The model cannot be used in a URL path.", "model")
-    return name
+    return name.replace("/", "%2F")  # as the official SDKs write it: one part, not two
 
 
 def _api_version(credential: Credential) -> str:

@@ -116,6 +116,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Dialects that carry the key in another header than `auth`."""
     scheme: Scheme = Scheme.KEY
     quirks: Quirks = Quirks()
+    prefixes: dict[Endpoint, str] = {}
+    """Endpoints that lie under another prefix than their dialect's."""
     native_models: tuple[str, ...] = ()
     """Shell-style patterns of the model families it makes: what a bare model name resolves to."""
 

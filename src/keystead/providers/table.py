@@ -21,6 +21,8 @@ from keystead.providers.stateful import STATEFUL
 OPENAI, ANTHROPIC, GEMINI = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI
 
 
+_STORED: Final = (Endpoint.RESPONSES, Endpoint.RESPONSE_STATE)
+_MEDIA: Final = (Endpoint.IMAGES, Endpoint.SPEECH, Endpoint.TRANSCRIPTION)
 _X_API_KEY: Final = Auth(header="x-api-key")
 
 _ROWS: Final = (
@@ -32,15 +34,13 @@ _ROWS: Final = (
         endpoints=_served(
             OPENAI,
             Endpoint.CHAT,
-            Endpoint.RESPONSES,
-            Endpoint.RESPONSE_STATE,
+            *_STORED,
             Endpoint.COUNT_TOKENS,
             Endpoint.COMPLETIONS,
             Endpoint.EMBEDDINGS,
             Endpoint.MODERATIONS,
-            Endpoint.IMAGES,
-            Endpoint.SPEECH,
-            Endpoint.TRANSCRIPTION,
+            *_MEDIA,
+            Endpoint.REALTIME,
             Endpoint.MODELS,
         ),
         # A restricted key may lack the right to list models and still do inference: 403 is not a wrong key.
@@ -78,13 +78,11 @@ _ROWS: Final = (
         endpoints=_served(
             OPENAI,
             Endpoint.CHAT,
-            Endpoint.RESPONSES,
-            Endpoint.RESPONSE_STATE,
+            *_STORED,
             Endpoint.COMPLETIONS,
             Endpoint.EMBEDDINGS,
-            Endpoint.IMAGES,
-            Endpoint.SPEECH,
-            Endpoint.TRANSCRIPTION,
+            *_MEDIA,
+            Endpoint.REALTIME,
             Endpoint.MODELS,
         )
         | _served(ANTHROPIC, Endpoint.MESSAGES),
@@ -199,14 +197,7 @@ _ROWS: Final = (
         origin="https://api.together.ai",
         dialects={OPENAI: "/v1"},
         endpoints=_served(
-            OPENAI,
-            Endpoint.CHAT,
-            Endpoint.COMPLETIONS,
-            Endpoint.EMBEDDINGS,
-            Endpoint.IMAGES,
-            Endpoint.SPEECH,
-            Endpoint.TRANSCRIPTION,
-            Endpoint.MODELS,
+            OPENAI, Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RERANK, *_MEDIA, Endpoint.MODELS
         ),
         probe=Probe(path="/v1/models"),
         quirks=Quirks(region_hosts={"us-api.together.ai": "us", "ca-api.together.ai": "ca"}),
@@ -216,15 +207,7 @@ _ROWS: Final = (
         title="Fireworks AI",
         origin="https://api.fireworks.ai",
         dialects={OPENAI: "/inference/v1", ANTHROPIC: "/inference/v1"},
-        endpoints=_served(
-            OPENAI,
-            Endpoint.CHAT,
-            Endpoint.COMPLETIONS,
-            Endpoint.RESPONSES,
-            Endpoint.RESPONSE_STATE,
-            Endpoint.EMBEDDINGS,
-            Endpoint.MODELS,
-        )
+        endpoints=_served(OPENAI, Endpoint.CHAT, Endpoint.COMPLETIONS, *_STORED, Endpoint.EMBEDDINGS, Endpoint.MODELS)
         | _served(ANTHROPIC, Endpoint.MESSAGES),
         probe=Probe(path="/inference/v1/models"),
         quirks=Quirks(request_headers=frozenset({"x-session-affinity"})),  # as x-grok-conv-id
@@ -236,7 +219,13 @@ _ROWS: Final = (
         origin="https://openrouter.ai",
         dialects={OPENAI: "/api/v1", ANTHROPIC: "/api/v1"},
         endpoints=_served(
-            OPENAI, Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.EMBEDDINGS, Endpoint.MODELS
+            OPENAI,
+            Endpoint.CHAT,
+            Endpoint.COMPLETIONS,
+            Endpoint.RESPONSES,
+            Endpoint.EMBEDDINGS,
+            Endpoint.RERANK,
+            Endpoint.MODELS,
         )
         | _served(ANTHROPIC, Endpoint.MESSAGES),
         # Its model list is public and proves nothing.
@@ -272,9 +261,10 @@ _ROWS: Final = (
         title="Cohere",
         origin="https://api.cohere.ai",
         dialects={OPENAI: "/compatibility/v1"},
-        endpoints=_served(OPENAI, Endpoint.CHAT, Endpoint.EMBEDDINGS),
+        prefixes={Endpoint.RERANK: "/v2"},
+        endpoints=_served(OPENAI, Endpoint.CHAT, Endpoint.EMBEDDINGS, Endpoint.RERANK),
         probe=Probe(path="/v1/models?page_size=1"),
-        native_models=("command-*", "c4ai-*", "embed-*"),
+        native_models=("command-*", "c4ai-*", "embed-*", "rerank-*"),
     ),
     Provider(
         name="vllm",
@@ -284,10 +274,10 @@ _ROWS: Final = (
         endpoints=_served(
             OPENAI,
             Endpoint.CHAT,
-            Endpoint.RESPONSES,
-            Endpoint.RESPONSE_STATE,
+            *_STORED,
             Endpoint.COMPLETIONS,
             Endpoint.EMBEDDINGS,
+            Endpoint.RERANK,
             Endpoint.TRANSCRIPTION,
             Endpoint.MODELS,
         )
@@ -311,7 +301,13 @@ _ROWS: Final = (
         origin="http://127.0.0.1:8080",
         dialects={OPENAI: "/v1", ANTHROPIC: "/v1"},
         endpoints=_served(
-            OPENAI, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.MODELS
+            OPENAI,
+            Endpoint.CHAT,
+            Endpoint.RESPONSES,
+            Endpoint.COMPLETIONS,
+            Endpoint.EMBEDDINGS,
+            Endpoint.RERANK,
+            Endpoint.MODELS,
         )
         | _served(ANTHROPIC, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS),
         # /v1/models answers without a key there; /props does not.

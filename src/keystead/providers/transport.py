@@ -115,7 +115,7 @@ class AiohttpTransport:
     async def open(self, request: UpstreamRequest, authorized: Authorized) -> UpstreamResponse:
         """Send `request` with its proof and return when the answer's headers are here."""
         url = self._url(request.origin, request.target)
-        _check_proof(authorized)
+        check_proof(authorized)
         destination_host.set(url.raw_host or "")
         try:
             response = await self._session.request(
@@ -144,7 +144,7 @@ class AiohttpTransport:
         """Return the parsed URL, checked once per origin; parsing costs more than sending a small header."""
         targets = self._urls.get(origin)
         if targets is None:
-            self._check_origin(origin)
+            check_origin(self._guard, origin)
             if len(self._urls) >= _MAX_ORIGINS:
                 self._urls.clear()
             targets = self._urls[origin] = {}
@@ -155,15 +155,21 @@ class AiohttpTransport:
             url = targets[target] = URL(origin + target, encoded=True)
         return url
 
-    def _check_origin(self, origin: str) -> None:
-        try:
-            normal = self._guard.check_origin(origin)
-        except PolicyDenied:
-            raise failures.EGRESS_DENIED.error() from None
-        except InvalidRequestError:
-            raise failures.ORIGIN_REFUSED.error() from None
-        if normal != origin:
-            raise failures.ORIGIN_REFUSED.error()
+
+def check_origin(guard: EgressGuard, origin: str) -> None:
+    """See that a key may be carried to `origin`.
+
+    Raises:
+        ProviderError: it may not, or it is not in its normal form.
+    """
+    try:
+        normal = guard.check_origin(origin)
+    except PolicyDenied:
+        raise failures.EGRESS_DENIED.error() from None
+    except InvalidRequestError:
+        raise failures.ORIGIN_REFUSED.error() from None
+    if normal != origin:
+        raise failures.ORIGIN_REFUSED.error()
 
 
 class _AiohttpResponse:
@@ -263,7 +269,12 @@ async def _piece_by_piece(upload: Upload) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _check_proof(authorized: Authorized) -> None:
+def check_proof(authorized: Authorized) -> None:
+    """See that what proves the caller can stand in headers.
+
+    Raises:
+        ProviderError: it cannot.
+    """
     # A key with a line break would be two headers. The vault refuses such keys; this is the last door.
     for _name, value in authorized.headers:
         if not (value.isascii() and value.isprintable()):

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from keystead.dialects.body import JsonBody, read_json, with_members
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint
 
@@ -24,6 +25,10 @@ _LOCATION: Final = re.compile(LOCATION)
 _CLAUDE_DATE: Final = re.compile(r"^(claude-.+)-(20[0-9]{6})$")
 _MODEL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,255}")
 
+_WHOLE_REQUEST: Final = ("generateContentRequest", "generate_content_request")
+_COUNTED: Final = frozenset(
+    {"contents", "generationConfig", "generation_config", "systemInstruction", "system_instruction", "tools"}
+)
 _ANTHROPIC_VERSION: Final = msgspec.Raw(b'"vertex-2023-10-16"')
 
 _GOOGLE: Final = "google"
@@ -111,6 +116,19 @@ def members(dialect: Dialect, endpoint: Endpoint, *, model: str) -> dict[str, ms
     # Its OpenAI-compatible endpoint has the maker's name in every model's: `google/gemini-…`.
     name = model if "/" in model or _publisher(model) != _GOOGLE else f"{_GOOGLE}/{model}"
     return {"model": _encoded(name)}
+
+
+def counting(body: JsonBody) -> bytes:
+    """Return a body of Gemini's counter as Vertex AI takes it: the request's members themselves, without a model.
+
+    The Gemini API wraps a whole request into `generateContentRequest`, which Vertex AI does not know; nor does it know
+    there what does not count. (cloud.google.com/vertex-ai/docs/reference/rest, publishers.models.countTokens.)
+    """
+    wrapped = next((body.members[name] for name in _WHOLE_REQUEST if name in body.members), None)
+    if wrapped is None:
+        return with_members(body, {"model": None}).raw if "model" in body.members else body.raw
+    members = read_json(bytes(wrapped)).members
+    return msgspec.json.encode({name: value for name, value in members.items() if name in _COUNTED})
 
 
 def betas(header: str) -> str:

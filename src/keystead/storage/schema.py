@@ -151,34 +151,6 @@ credential_versions = Table(
     Index("ix_credential_versions_fingerprint", "organization_id", "fingerprint"),
 )
 
-offered_models = Table(
-    "offered_models",
-    metadata,
-    identifier("credential_id"),
-    reference("organization_id"),
-    Column("version", Integer, nullable=False),  # of the key with which the list was last asked for
-    instant("due_at"),  # when it is to be asked for again
-    instant("checked_at", nullable=True),
-    instant("changed_at", nullable=True),
-    text("error"),
-    text("models"),  # JSON list
-)
-"""The models that a credential's provider says it serves."""
-
-catalogue_updates = Table(
-    "catalogue_updates",
-    metadata,
-    identifier(),
-    instant("applied_at"),
-    reference("applied_by"),
-    identifier("key_id", primary_key=False),
-    Column("sha256", String(64), nullable=False),
-    text("prices_version"),
-    text("models_version"),
-    text("document"),  # what was signed
-)
-"""Signed updates of the catalogue and the price list, of the whole installation."""
-
 price_overrides = Table(
     "price_overrides",
     metadata,

@@ -27,14 +27,14 @@ _PEM: Final = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY----
 _MOST_SIGNATURES: Final = 8
 
 
-class Signature(msgspec.Struct, frozen=True, kw_only=True):
+class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One signature: of which key, and itself in base64."""
 
     keyid: str
     sig: str
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A signed document as it is written down."""
 
     payload_type: str

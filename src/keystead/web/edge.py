@@ -7,13 +7,16 @@ finished head.
 """
 
 import asyncio
+import logging
 from collections.abc import MutableMapping
 from typing import Any, ClassVar, Final, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from keystead.domain.errors import CallerError
 from keystead.gateway.departure import EXTENSION, Departure
+from keystead.web.paths import REALTIME_PATHS
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers. Claude Code's longest head has 3 KB; nginx allows 32 KB in all."""
@@ -37,6 +40,12 @@ _SINGLE: Final = frozenset(
     }
 )
 """Headers whose meaning would be a matter of taste if they came twice."""
+
+
+_defects: Final = logging.getLogger("keystead.web.sessions")
+_defects.setLevel(logging.ERROR)
+_nothing: Final = logging.getLogger("keystead.web.sessions.wire")
+_nothing.setLevel(logging.CRITICAL)
 
 
 class HeadRefusedError(CallerError):
@@ -148,7 +157,7 @@ class EdgeProtocol(HttpToolsProtocol):
             # fragment is no part of a request target; who reads past it and who does not would see two paths.
             self._stop(400)
         super().on_headers_complete()
-        if self.parser.should_upgrade():
+        if self.parser.should_upgrade() and not self._should_upgrade():
             self.cycle.keep_alive = False  # the parser leaves HTTP behind this head: nothing may follow it
 
     def on_message_complete(self) -> None:
@@ -156,6 +165,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_body = False
         self._stop_timer()
         super().on_message_complete()
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return  # another protocol takes the connection over
         if not self._answering():
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -180,6 +191,10 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().send_400_response(msg)
+
+    def _should_upgrade_to_ws(self) -> bool:
+        """Leave HTTP for sessions only: what asks for a WebSocket anywhere else is answered as a request."""
+        return self.url.partition(b"?")[0] in REALTIME_PATHS
 
     def _answering(self) -> bool:
         cycle: Any = self.cycle  # None until the first head is whole, whatever uvicorn's annotation says
@@ -235,6 +250,26 @@ class EdgeProtocol(HttpToolsProtocol):
         if not self._answering():
             self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
+
+
+class SessionProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol of a WebSocket, without what it logs and with an end.
+
+    As it comes it logs paths with their queries, in which a key may stand, and at level `debug` headers and messages;
+    and a caller who does not read keeps a closed connection for as long as it likes.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the protocol of one session."""
+        super().__init__(*args, **kwargs)
+        self.logger = _defects
+        self.conn.logger = _nothing
+        self.conn.debug = False
+
+    async def run_asgi(self) -> None:
+        """Serve the session, and let go of the connection soon after its end."""
+        await super().run_asgi()
+        self.loop.call_later(EdgeProtocol.header_timeout_s, self.transport.abort)
 
 
 def read_head(scope: MutableMapping[str, Any], hosts: frozenset[bytes]) -> dict[bytes, bytes]:

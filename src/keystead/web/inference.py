@@ -9,20 +9,23 @@ import structlog
 
 from keystead.dialects.body import check_model, id_member, read_json
 from keystead.dialects.multipart import read_fields
+from keystead.dialects.named_models import named_models
 from keystead.dialects.references import references_in
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
-from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError, NotFoundError
+from keystead.domain.errors import InvalidRequestError, KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
 from keystead.domain.traffic import MODEL_IN_PATH, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import EXTENSION, ClientLeftError, Departure
+from keystead.gateway.flight import Flight
 from keystead.gateway.pipeline import Pipeline
-from keystead.gateway.snapshots import Snapshots
+from keystead.gateway.translate_call import Estimate
+from keystead.providers.passthrough import Passthrough
 from keystead.telemetry import Metrics
 from keystead.web import paths
+from keystead.web.entrance import Entrance
 from keystead.web.errors import error_body, error_headers
-from keystead.web.failures import Failures
 from keystead.web.models import ModelList
 from keystead.web.presented import error_dialect, models_dialect, presented_key
 from keystead.web.receive import Receive, Send, read_body
@@ -31,7 +34,9 @@ from keystead.web.spool import receive_form
 
 log = structlog.get_logger(__name__)
 
-_NEEDS_MODEL: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.MESSAGES, Endpoint.EMBEDDINGS})
+_NEEDS_MODEL: Final = frozenset(
+    {Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.MESSAGES, Endpoint.EMBEDDINGS, Endpoint.RERANK}
+)
 _MOST_FILES: Final = 32
 """Files that are received at once by a worker: they take disk, not memory, and each may be large."""
 _CONTINUING: Final = frozenset({Endpoint.RESPONSES, Endpoint.COUNT_TOKENS})
@@ -70,22 +75,23 @@ class Inference:
         self,
         *,
         pipeline: Pipeline,
-        snapshots: Snapshots,
+        entrance: Entrance,
         relay: Relay,
         models: ModelList,
+        passthrough: Passthrough,
         metrics: Metrics,
         clock: Clock,
         limits: Limits,
     ) -> None:
         """Wire the trip."""
         self._pipeline = pipeline
-        self._snapshots = snapshots
+        self._entrance = entrance
         self._relay = relay
         self._models = models
+        self._passthrough = passthrough
         self._metrics = metrics
         self._clock = clock
         self._limits = limits
-        self._failures = Failures(clock)
         self._in_flight = 0
         self._files = 0
 
@@ -136,10 +142,12 @@ class Inference:
             self._in_flight -= 1
 
     async def _trip(self, arrival: Arrival, receive: Receive, send: Send, known: VirtualKey | None) -> None:
-        operation = _operation(arrival)
+        passed = paths.split_passed(arrival.path)
+        operation = None if passed else _operation(arrival)
         if self._in_flight > self._limits.max_in_flight:
             raise overloaded()
         key, query = self._authenticate(arrival) if known is None else (known, arrival.query)
+        operation = operation or self._passing(key, arrival, passed)
         bare = Ask(
             request_id=arrival.request_id,
             started_at=arrival.at,
@@ -170,8 +178,14 @@ class Inference:
         if own is not None:
             await self._answer_here(key, ask, own, send)
             return
-        async with self._pipeline.open(key, ask, arrival.departure) as flight:
-            await self._relay.answer(flight, send)
+        async with self._pipeline.open(key, ask, arrival.departure) as opened:
+            await self._pass_on(opened, send)
+
+    async def _pass_on(self, opened: Flight | Estimate, send: Send) -> None:
+        if isinstance(opened, Estimate):
+            await _send_estimate(opened, send)
+        else:
+            await self._relay.answer(opened, send)
 
     async def _keep_file(self, key: VirtualKey, bare: Ask, departure: Departure, receive: Receive, send: Send) -> None:
         limits = self._limits
@@ -189,22 +203,33 @@ class Inference:
             self._files -= 1
         with closing(spool):
             ask = msgspec.structs.replace(bare, upload=spool)
-            async with self._pipeline.open(key, ask, departure) as flight:
-                await self._relay.answer(flight, send)
+            async with self._pipeline.open(key, ask, departure) as opened:
+                await self._pass_on(opened, send)
 
     def _authenticate(self, arrival: Arrival) -> tuple[VirtualKey, bytes]:
         shown, query = presented_key(arrival.headers, arrival.query)
-        try:
-            return self._snapshots.virtual_key(shown), query
-        except AuthenticationError as error:
-            if self._failures.count(arrival.address, shown):
-                raise AuthenticationError(
-                    "Too many requests with a key that is not valid.",
-                    code="too_many_failures",
-                    status=429,
-                    headers={"retry-after": "60"},
-                ) from error
-            raise
+        return self._entrance.virtual_key(shown, arrival.address), query
+
+    def _passing(self, key: VirtualKey, arrival: Arrival, passed: tuple[str, str] | None) -> paths.Operation:
+        """Return what is asked of a provider beyond what the gateway knows.
+
+        Raises:
+            NotFoundError: the operator does not list it.
+        """
+        name, path = passed or ("", "")
+        provider = self._pipeline.provider_called(key, name)
+        found = self._passthrough.match(provider, arrival.method, path) if provider is not None else None
+        if found is None:
+            raise _unknown_path(arrival)
+        return paths.Operation(
+            dialect=found.dialect,
+            endpoint=Endpoint.PASSTHROUGH,
+            tail=path,
+            model=f"{name}/{found.model or found.template}",
+            body="passed",
+            named=name,
+            template="" if found.model else found.template,
+        )
 
     async def _read_ask(self, bare: Ask, operation: paths.Operation, receive: Receive) -> Ask:
         if operation.body == "none":
@@ -237,6 +262,16 @@ class Inference:
         await send_whole(send, error.status, headers, error_body(error, dialect, arrival.request_id))
 
 
+async def _send_estimate(estimate: Estimate, send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"x-keystead-request-id", estimate.ask.request_id.encode("ascii")),
+        (b"x-keystead-estimate", b"input_tokens"),
+        (b"x-keystead-cost-state", b"free"),
+    ]
+    await send_whole(send, 200, headers, estimate.body)
+
+
 def _operation(arrival: Arrival) -> paths.Operation:
     root, path = paths.split_root(arrival.path)
     operation = paths.match(arrival.method, path, models_dialect=root or models_dialect(arrival.headers))
@@ -245,7 +280,13 @@ def _operation(arrival: Arrival) -> paths.Operation:
     if path == "/v1/responses" and b"upgrade" in arrival.headers:
         # Codex offers a WebSocket first; 426 sends it to HTTP at once, any other answer after seven tries.
         raise InvalidRequestError("Responses over WebSocket are not served; use HTTP.", code="no_websocket", status=426)
-    raise NotFoundError(
+    if path.encode() in paths.REALTIME_PATHS:
+        raise InvalidRequestError("Realtime sessions are WebSockets.", code="websocket_only", status=426)
+    raise _unknown_path(arrival)
+
+
+def _unknown_path(arrival: Arrival) -> NotFoundError:
+    return NotFoundError(
         f"There is no {arrival.method} {arrival.path[:200]} here.",
         code="unknown_path",
         next_step="The served paths are listed in the reference; base URLs end in /v1 for OpenAI SDKs only.",
@@ -258,6 +299,8 @@ def _with_body(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
     Raises:
         InvalidRequestError: malformed, or the model is missing.
     """
+    if operation.body == "passed":
+        return _with_passed(bare, operation, body)
     if operation.body == "multipart" and bare.headers.get(b"content-type", b"").startswith(b"multipart/"):
         fields = read_fields(body, bare.headers[b"content-type"], ("model", "stream"))
         model = fields.get("model", "")
@@ -286,3 +329,35 @@ def _with_body(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
         object_id=object_id,
         references=references,
     )
+
+
+def _with_passed(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
+    """Add the body of a pass-through, and take the model from it where the path names none.
+
+    Raises:
+        InvalidRequestError: malformed, of no kind that can be looked into, or with another model than the path's.
+    """
+    if not body:
+        return bare
+    kind = bare.headers.get(b"content-type", b"application/json")
+    read, models = None, frozenset[str]()
+    if kind.startswith(b"multipart/"):
+        if named := read_fields(body, kind, ("model",)).get("model"):
+            models = frozenset({named})
+    elif kind.partition(b";")[0].strip() == b"application/json":
+        read = read_json(body)
+        models = named_models(body)
+        bare = msgspec.structs.replace(bare, headers={**bare.headers, b"content-type": b"application/json"})
+    else:
+        raise InvalidRequestError("The body must be JSON or a form.", code="unsupported_body", status=415)
+    if len(models) > 1:
+        raise InvalidRequestError(
+            "The body names several models, and one can be allowed at a time.", code="several_models", param="model"
+        )
+    bare = msgspec.structs.replace(bare, body=body, json=read)
+    if not models:
+        return bare
+    model = f"{operation.named}/{next(iter(models))}"
+    if not operation.template and bare.model != model:
+        raise InvalidRequestError("The body names another model than the path.", param="model")
+    return msgspec.structs.replace(bare, model=check_model(model), template=operation.template)

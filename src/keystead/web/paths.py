@@ -32,11 +32,15 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     """The path itself asks for a stream (Gemini, Bedrock)."""
     body: str = "json"
-    """`json`, `multipart`, `upload` or `none`."""
+    """`json`, `multipart`, `upload`, `none`, or `passed` for any of them."""
     kind: ObjectKind = ObjectKind.RESPONSE
     """Of the stored object."""
     action: Action = ""
     """What is done to stored objects other than responses."""
+    named: str = ""
+    """For a pass-through: the credential or provider that the path names."""
+    template: str = ""
+    """For a pass-through: the path's template."""
 
 
 def _op(dialect: Dialect, endpoint: Endpoint, tail: str, body: str = "json") -> Operation:
@@ -50,6 +54,8 @@ _FIXED: Final = {
     ("POST", "/v1/responses/compact"): _op(Dialect.OPENAI, Endpoint.RESPONSES, "/responses/compact"),
     ("POST", "/v1/responses/input_tokens"): _op(Dialect.OPENAI, Endpoint.COUNT_TOKENS, "/responses/input_tokens"),
     ("POST", "/v1/embeddings"): _op(Dialect.OPENAI, Endpoint.EMBEDDINGS, "/embeddings"),
+    ("POST", "/v1/rerank"): _op(Dialect.OPENAI, Endpoint.RERANK, "/rerank"),
+    ("POST", "/v2/rerank"): _op(Dialect.OPENAI, Endpoint.RERANK, "/rerank"),
     ("POST", "/v1/moderations"): _op(Dialect.OPENAI, Endpoint.MODERATIONS, "/moderations"),
     ("POST", "/v1/images/generations"): _op(Dialect.OPENAI, Endpoint.IMAGES, "/images/generations"),
     ("POST", "/v1/images/edits"): _op(Dialect.OPENAI, Endpoint.IMAGES, "/images/edits", "multipart"),
@@ -71,6 +77,7 @@ _GEMINI_VERBS: Final = {
     "batchEmbedContents": (Endpoint.EMBEDDINGS, False),
 }
 
+_PASSED: Final = re.compile(r"/passthrough/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(/.+)")
 _GEMINI_CALL: Final = re.compile(rf"/v1(?:beta)?/models/({_GEMINI_MODEL}):({'|'.join(_GEMINI_VERBS)})")
 # AWS's SDKs encode the colons and slashes of ids and ARNs; nothing else in them needs it.
 _BEDROCK_CALL: Final = re.compile(r"/model/((?:[A-Za-z0-9._:/-]|%3[Aa]|%2[Ff]){1,512})/(converse|converse-stream)")
@@ -79,6 +86,9 @@ _MODEL: Final = re.compile(r"/v1(beta)?/models(?:/((?:[A-Za-z0-9._@:/-]|%2[Ff]){
 """OpenAI's and Anthropic's SDKs write the slash of `openrouter/auto` as `%2F`: one part of the path, as it is sent on."""
 _SLASH: Final = re.compile("%2[Ff]")
 _RESPONSE_METHODS: Final = {("GET", None), ("DELETE", None), ("POST", "/cancel"), ("GET", "/input_items")}
+
+REALTIME_PATHS: Final = frozenset({b"/v1/realtime", b"/openai/v1/realtime"})
+"""The only paths of WebSockets."""
 
 ROOTS: Final = {
     "/openai": Dialect.OPENAI,
@@ -152,6 +162,12 @@ def _stored(method: str, raw_path: str, headers_dialect: Dialect) -> Operation |
         kind=template.kind,
         action=template.action,
     )
+
+
+def split_passed(raw_path: str) -> tuple[str, str] | None:
+    """Split `/passthrough/openai/v1/batches` into the name and the provider's path; None for any other path."""
+    found = _PASSED.fullmatch(raw_path)
+    return None if found is None else (found[1], found[2])
 
 
 def split_root(raw_path: str) -> tuple[Dialect | None, str]:

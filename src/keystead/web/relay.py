@@ -72,7 +72,7 @@ class Relay:
 
     async def _refusal(self, flight: Flight, send: Send) -> None:
         assert flight.response is not None, "it has refused"
-        headers = _headers(flight)
+        headers = answer_headers(flight)
         status, body = flight.response.status, flight.refusal_body
         if flight.translation is not None and flight.refusal is not None:
             headers = [header for header in headers if header[0] != _JSON[0]] + [_JSON]
@@ -104,11 +104,11 @@ class Relay:
             body = await flight.keep(flight.whole(parts[0] if len(parts) == 1 else b"".join(parts)))
         except (ProviderError, ConflictError, GatewayError) as error:
             await flight.fail(error)
-            await send_error(send, error, flight, _headers(flight, upstream=False))
+            await send_error(send, error, flight, answer_headers(flight, upstream=False))
             return
         await flight.finish()
         assert flight.response is not None, "it has answered"
-        headers = _headers(flight)
+        headers = answer_headers(flight)
         if flight.cost.pico is not None and not flight.goes_on:
             headers.append((b"x-keystead-cost", f"{to_text(flight.cost.pico)} {flight.cost.currency}".encode()))
         state = "pending" if flight.goes_on else flight.cost.state.value
@@ -125,7 +125,7 @@ class Relay:
 
     async def _pass_on(self, flight: Flight, send: Send, first: list[bytes], chunks: AsyncIterator[bytes]) -> None:
         assert flight.response is not None, "it has answered"
-        await send({"type": "http.response.start", "status": flight.response.status, "headers": _headers(flight)})
+        await send({"type": "http.response.start", "status": flight.response.status, "headers": answer_headers(flight)})
         for chunk in first:
             await _send_chunk(send, flight, chunk)
         last = _EVENT_ENDS[0]
@@ -174,7 +174,7 @@ async def send_error(send: Send, error: KeysteadError, flight: Flight, headers: 
     await send_whole(send, error.status, [_JSON, *headers, *error_headers(error)], body)
 
 
-def _headers(flight: Flight, *, upstream: bool = True) -> Headers:
+def answer_headers(flight: Flight, *, upstream: bool = True) -> Headers:
     """Return the allow-listed headers of the provider and our own, which say which key did the work."""
     step, attempt = flight.step, flight.attempt
     headers: Headers = [

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from sqlalchemy import Table, insert, select
@@ -36,6 +36,7 @@ from keystead.policy.store import Consents, Grants
 from keystead.providers.authorization import Authorized, Authorizers
 from keystead.providers.egress import EgressGuard
 from keystead.providers.request import UpstreamRequest
+from keystead.providers.sockets import Sockets
 from keystead.providers.table import PROVIDERS
 from keystead.providers.transport import UpstreamResponse
 from keystead.routing.breaker import Breakers
@@ -332,6 +333,7 @@ def _explainer(world: World) -> Explainer:
         lease_door=LeaseDoor(world.keyring),
         authorizers=Authorizers({}),
         transport_for=lambda _provider: world.transport,
+        sockets=cast("Sockets", world.transport),  # nobody asks for a session here
     )
     holdings = Holdings(
         database=world.database, clock=world.clock, revision=lambda: world.snapshots.current.revision, poll_s=1

@@ -14,7 +14,8 @@ import pytest
 from keystead.dialects.translating import Profile
 from keystead.domain.chat import ChatRequest, Thinking, ToolCall, ToolResult
 from keystead.domain.traffic import Dialect, Endpoint
-from keystead.gateway.translate import CHATS, Wire
+from keystead.gateway.translate import CHATS
+from keystead.gateway.translation import Wire
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "translation"
 RESPONSES, GENERATE = (Dialect.OPENAI, Endpoint.RESPONSES), (Dialect.GEMINI, Endpoint.GENERATE)

@@ -100,9 +100,16 @@ def test_the_models_name_is_what_the_provider_calls_it() -> None:
     assert json.loads(out.body) == {"model": "gpt-5", "messages": [{"role": "user"}]}
 
 
-def test_a_gemini_bodys_own_model_member_is_the_callers() -> None:
+def test_a_gemini_body_that_repeats_the_model_says_what_its_path_says() -> None:
     asked = ask({"model": "models/e", "content": {}}, dialect=Dialect.GEMINI, endpoint=Endpoint.EMBEDDINGS)
-    assert outgoing(asked, step("google", "gemini-embedding-001"), None).body is asked.body
+    sent = outgoing(asked, step("google", "gemini-embedding-001"), None)
+    assert json.loads(sent.body) == {"model": "models/gemini-embedding-001", "content": {}}
+    assert outgoing(asked, step("google", "e"), None).body is asked.body
+
+
+def test_any_other_gemini_body_keeps_its_model_member() -> None:
+    asked = ask({"model": "models/e", "contents": []}, dialect=Dialect.GEMINI, endpoint=Endpoint.GENERATE)
+    assert outgoing(asked, step("google", "gemini-3-pro"), None).body is asked.body
 
 
 def test_a_form_has_its_model_field_replaced() -> None:

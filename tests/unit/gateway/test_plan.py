@@ -81,6 +81,7 @@ def plan(
     route: ModelRoute | None = None,
     consents: tuple[Consent, ...] = (),
     data_class: str = "public",
+    endpoint: Endpoint = Endpoint.CHAT,
     **key: Any,
 ) -> Plan:
     rules = Rules(
@@ -114,7 +115,7 @@ def plan(
     assert found is not None
     facts = Facts(
         model=model,
-        endpoint=Endpoint.CHAT,
+        endpoint=endpoint,
         dialect=Dialect.OPENAI,
         stream=False,
         tags={},
@@ -127,7 +128,7 @@ def plan(
         Question(
             caller=caller_of(VirtualKey(**values | key), rules),
             dialect=Dialect.OPENAI,
-            endpoint=Endpoint.CHAT,
+            endpoint=endpoint,
             model=model,
             data_class=found,
             facts=facts,
@@ -263,3 +264,49 @@ def test_a_key_narrowed_to_a_routes_name_may_use_what_is_behind_it_and_nothing_e
 
 def test_a_key_narrowed_to_endpoints_is_held_to_them() -> None:
     assert refused("gpt-5", [OWN], endpoints=(Endpoint.EMBEDDINGS,)).code == "endpoint_not_allowed"
+
+
+PASSING = grant(endpoints=(Endpoint.PASSTHROUGH,))
+
+
+def passing(model: str, *credentials: Credential, **more: Any) -> Plan:
+    return plan(model, list(credentials), endpoint=Endpoint.PASSTHROUGH, **{"grants": [PASSING]} | more)
+
+
+def test_what_is_passed_through_goes_to_the_one_that_is_named_and_as_it_came() -> None:
+    found = passing("own/v1/files", OWN, OTHER)
+    assert names(found) == [["own"]]
+    assert found.groups[0][0].wire == (Dialect.OPENAI, Endpoint.PASSTHROUGH)
+    assert found.groups[0][0].model == "v1/files"
+
+
+def test_a_path_of_one_provider_is_not_taken_for_a_model_of_another() -> None:
+    mistral = credential("mine", provider="mistral")
+    with pytest.raises(KeysteadError) as caught:
+        passing("openai/v1/files", mistral)
+    assert caught.value.code == "no_credential"
+
+
+def test_nothing_passes_through_on_the_platforms_account() -> None:
+    everything = grant(endpoints=(Endpoint.PASSTHROUGH,), credential_ids=(POOL.id,))
+    with pytest.raises(KeysteadError) as caught:
+        passing("pool/v1/files", POOL, grants=[everything])
+    assert caught.value.code == "model_not_found"
+
+
+def test_a_route_does_not_lead_what_is_passed_through_elsewhere() -> None:
+    away = ModelRoute(
+        id="rt_1",
+        organization_id=ORGANIZATION,
+        name="own/v1/files",
+        strategy="ordered",
+        sticky=False,
+        attempts=(RouteAttempt(model="m", credential_id=OTHER.id),),
+    )
+    assert names(passing("own/v1/files", OWN, OTHER, route=away)) == [["own"]]
+
+
+@pytest.mark.parametrize(("provider", "estimates"), [("anthropic", False), ("google", False), ("groq", True)])
+def test_who_has_no_counter_is_known_before_anybody_is_asked(provider: str, *, estimates: bool) -> None:
+    found = plan("mine/m", [credential("mine", provider=provider)], endpoint=Endpoint.COUNT_TOKENS)
+    assert found.groups[0][0].estimates is estimates

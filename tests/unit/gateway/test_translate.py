@@ -8,7 +8,7 @@ import pytest
 
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint
-from keystead.gateway.translate import Translation, translated
+from keystead.gateway.translate import ChatTranslation, translated
 from keystead.providers.table import PROVIDERS
 from tests.acceptance.valid import valid_body
 from tests.unit.gateway.test_outgoing import ask
@@ -17,7 +17,7 @@ CHAT = (Dialect.OPENAI, Endpoint.CHAT)
 CALL = {"id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
-def translation(request_id: str, *, stream: bool = False) -> Translation:
+def translation(request_id: str, *, stream: bool = False) -> ChatTranslation:
     """Return what answers Claude Code from a server whose ids repeat."""
     body = {"model": "big", "max_tokens": 9, "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
     asked = ask(body, dialect=Dialect.ANTHROPIC, endpoint=Endpoint.MESSAGES)

@@ -19,10 +19,11 @@ from keystead.domain.records import AttemptIntent, RequestIntent, Settlement
 from keystead.domain.routes import ModelRoute, RouteAttempt
 from keystead.domain.secret import Secret
 from keystead.domain.traffic import CostState, Dialect, Endpoint, ErrorClass, State
-from keystead.gateway import flight
+from keystead.gateway import refusal_body
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import Departure
 from keystead.gateway.dispatch import Dispatch
+from keystead.gateway.flight import Flight
 from keystead.gateway.holdings import Holdings
 from keystead.gateway.means import Means
 from keystead.gateway.plan import Plan, Step
@@ -38,6 +39,7 @@ from keystead.policy.classes import DataClasses
 from keystead.providers.authorization import Authorized, Authorizers
 from keystead.providers.failures import FIRST_BYTE_TIMEOUT
 from keystead.providers.request import UpstreamRequest
+from keystead.providers.sockets import Sockets
 from keystead.providers.table import PROVIDERS
 from keystead.providers.transport import Transport
 from keystead.routing.breaker import KEY_REFUSALS_IN_A_ROW, Breakers
@@ -200,7 +202,7 @@ class Stage:
         self.clock = clock
         self._provider = provider
 
-    async def walk(self, decide_again: Callable[[], Awaitable[Case]] | None = None) -> flight.Flight:
+    async def walk(self, decide_again: Callable[[], Awaitable[Case]] | None = None) -> Flight:
         async def as_before() -> Case:
             return self.case
 
@@ -217,6 +219,7 @@ class Stage:
                 lease_door=cast("LeaseDoor", Door()),
                 authorizers=Authorizers({}),
                 transport_for=lambda _: cast("Transport", self._provider),
+                sockets=cast("Sockets", self._provider),
             ),
             breakers=self.breakers,
             retry_budget=RetryBudget(),
@@ -269,7 +272,7 @@ async def test_a_process_that_stops_while_it_reads_a_refusal_leaves_a_whole_reco
 
 
 async def test_a_refusal_whose_words_do_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flight, "REFUSAL_S", 0.01)
+    monkeypatch.setattr(refusal_body, "REFUSAL_S", 0.01)
     stage = Stage(Provider(Response(*HUNG), Response(200, b"{}")), OWN, OTHER)
     assert (await stage.walk()).step.credential is OTHER
     assert [end.error_class for end in stage.journal.ends] == ["permission_denied"]

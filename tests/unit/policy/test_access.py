@@ -73,6 +73,17 @@ def test_an_allow_of_all_credentials_means_own_ones_and_the_sandbox_but_never_th
     assert decide(grant(credential_ids=("cred_1",)), on=platform).allowed
 
 
+def test_an_allow_of_all_endpoints_does_not_mean_what_is_passed_through_but_a_deny_does() -> None:
+    def passes(*grants: Grant) -> bool:
+        asked = (SUBJECT, credential(), "v1/files", Endpoint.PASSTHROUGH, facts())
+        return AccessRules(grants).decide(*asked).allowed
+
+    named = grant(2, endpoints=(Endpoint.PASSTHROUGH,))
+    assert not passes(grant())
+    assert passes(grant(), named)
+    assert not passes(named, grant(3, effect="deny"))
+
+
 def test_a_deny_of_all_credentials_means_the_platforms_as_well() -> None:
     platform = credential(owner=Owner.PLATFORM, organization_id="org_operator")
     deny = grant(2, effect="deny", models=("gpt-5",))

@@ -411,6 +411,41 @@ def test_an_azure_probe_uses_the_older_surface_if_the_credential_does() -> None:
         build_probe(PROVIDERS["azure"], credential("azure", api_version="1&x=2"))
 
 
+def test_a_session_names_its_model_in_the_query() -> None:
+    what: dict[str, Any] = {
+        "dialect": Dialect.OPENAI,
+        "endpoint": Endpoint.REALTIME,
+        "path_tail": "/realtime",
+        "method": "GET",
+    }
+    assert built("openai", model="gpt-realtime", **what).url == "https://api.openai.com/v1/realtime?model=gpt-realtime"
+    assert built("openai", model="a/b+c", **what).target == "/v1/realtime?model=a%2Fb%2Bc"
+    old = built("azure", settings={"api_version": "2024-10-01-preview"}, model="mine", **what)
+    assert old.target == "/openai/realtime?api-version=2024-10-01-preview&deployment=mine"
+    for model in ("a&b=c", "a b", "a#b", "..", "a%26"):
+        with pytest.raises(InvalidRequestError):
+            built("openai", model=model, **what)
+
+
+def test_what_is_passed_through_keeps_its_path_and_loses_every_key() -> None:
+    what: dict[str, Any] = {"dialect": Dialect.OPENAI, "endpoint": Endpoint.PASSTHROUGH, "method": "GET"}
+    query = "limit=2&Key=x&api_key=x&access_token=x&purpose=batch"
+    built_one = built("openai", path_tail="/v1/files/file-1", query=query, **what)
+    assert built_one.target == "/v1/files/file-1?limit=2&purpose=batch"
+    for path in ("/v1/../x", "/v1//x", "/v1/x%2e", "https://elsewhere.example", "/v1/x?y", "//elsewhere.example/x"):
+        with pytest.raises(InvalidRequestError):
+            built("openai", path_tail=path, **what)
+    for query in ("a=b c", "a=b#c", "a b=c", "a=\r\n"):
+        with pytest.raises(InvalidRequestError):
+            built("openai", path_tail="/v1/files", query=query, **what)
+
+
+def test_a_reranker_is_asked_under_its_own_prefix() -> None:
+    what: dict[str, Any] = {"dialect": Dialect.OPENAI, "endpoint": Endpoint.RERANK, "path_tail": "/rerank"}
+    assert built("cohere", **what).url == "https://api.cohere.ai/v2/rerank"
+    assert built("together", **what).url == "https://api.together.ai/v1/rerank"
+
+
 @pytest.mark.parametrize(
     ("model", "path"),
     [

@@ -13,7 +13,8 @@ from keystead.domain.traffic import Dialect, Endpoint, OnDisconnect, Owner
 from keystead.gateway.ask import Ask
 from keystead.gateway.outgoing import Outgoing, outgoing
 from keystead.gateway.plan import Step
-from keystead.gateway.translate import translated, wire_to
+from keystead.gateway.translate import wire_to
+from keystead.gateway.translate_call import translation_for
 from keystead.providers.given import check_change, check_settings
 from keystead.providers.request import UpstreamRequest, build
 from keystead.providers.table import PROVIDERS
@@ -27,6 +28,7 @@ CHAT = (Dialect.OPENAI, Endpoint.CHAT)
 MESSAGES = (Dialect.ANTHROPIC, Endpoint.MESSAGES)
 GENERATE = (Dialect.GEMINI, Endpoint.GENERATE)
 COUNT = (Dialect.ANTHROPIC, Endpoint.COUNT_TOKENS)
+GEMINI_COUNT = (Dialect.GEMINI, Endpoint.COUNT_TOKENS)
 SAID = [{"role": "user", "content": "Hello"}]
 CLAUDE = {"model": "v/claude-sonnet-4-5", "max_tokens": 9, "messages": SAID}
 
@@ -86,8 +88,7 @@ def leaving(body: dict[str, Any], asked: tuple[Dialect, Endpoint], model: str) -
     wire = wire_to(row, asked)
     assert wire is not None
     step = Step(credential=credential(PLACE), version=VERSION, provider=row, model=model, wire=wire, grant_id=None)
-    translation = None if wire == asked else translated(ask, row, wire, model=model)
-    out = outgoing(ask, step, translation)
+    out = outgoing(ask, step, translation_for(ask, step, drop=False))
     return out, json.loads(out.body)
 
 
@@ -102,7 +103,7 @@ def leaving(body: dict[str, Any], asked: tuple[Dialect, Endpoint], model: str) -
             "/publishers/google/models/gemini-3.5-flash:streamGenerateContent?alt=sse",
         ),
         (
-            (Dialect.GEMINI, Endpoint.COUNT_TOKENS),
+            GEMINI_COUNT,
             "gemini-3.5-flash",
             {"path_tail": "/models/{model}:countTokens"},
             "/publishers/google/models/gemini-3.5-flash:countTokens",
@@ -158,8 +159,10 @@ def test_without_a_project_and_a_location_nothing_is_sent(settings: dict[str, st
         (GENERATE, "mistral-medium-3", CHAT),
         (MESSAGES, "meta/llama-4-maas", CHAT),
         ((Dialect.OPENAI, Endpoint.RESPONSES), "claude-opus-5", MESSAGES),
-        ((Dialect.GEMINI, Endpoint.COUNT_TOKENS), "claude-opus-5", None),
-        (COUNT, "gemini-3.5-flash", None),
+        (GEMINI_COUNT, "claude-opus-5", COUNT),
+        (COUNT, "gemini-3.5-flash", GEMINI_COUNT),
+        (COUNT, "mistral-medium-3", COUNT),  # which it does not count: an estimate
+        ((Dialect.OPENAI, Endpoint.EMBEDDINGS), "gemini-embedding-001", None),
     ],
 )
 def test_each_model_is_spoken_to_in_its_makers_dialect(
@@ -185,6 +188,27 @@ def test_claude_gets_the_version_in_the_body_and_the_model_in_the_path() -> None
 def test_counting_for_claude_names_the_model_in_the_body() -> None:
     _, read = leaving(CLAUDE, COUNT, "claude-sonnet-4-5-20250929")
     assert read == {**CLAUDE, "model": "claude-sonnet-4-5@20250929", "anthropic_version": "vertex-2023-10-16"}
+
+
+@pytest.mark.parametrize("name", ["generateContentRequest", "generate_content_request"])
+def test_counting_for_gemini_unwraps_the_request_and_leaves_what_does_not_count(name: str) -> None:
+    inner = {"contents": [{"parts": [{"text": "Hello"}]}], "tools": [], "systemInstruction": {"parts": []}}
+    body = {name: {"model": "models/gemini-3.5-flash", **inner, "safetySettings": [], "toolConfig": {}}}
+    assert leaving(body, GEMINI_COUNT, "gemini-3.5-flash")[1] == inner
+
+
+def test_a_plain_count_for_gemini_passes_without_the_name_that_vertex_ai_writes_otherwise() -> None:
+    body = {"contents": [{"parts": [{"text": "Hello"}]}]}
+    out, _ = leaving(body, GEMINI_COUNT, "gemini-3.5-flash")
+    assert out.body == json.dumps(body, separators=(",", ":")).encode()
+    assert leaving({**body, "model": "models/x"}, GEMINI_COUNT, "gemini-3.5-flash")[1] == body
+
+
+def test_a_count_that_another_dialect_asks_for_reaches_gemini_in_its_words() -> None:
+    out, read = leaving(CLAUDE, COUNT, "gemini-3.5-flash")
+    assert out.tail == "/models/{model}:countTokens"
+    assert read.keys() <= {"contents", "systemInstruction", "tools", "generationConfig"}
+    assert read["contents"]
 
 
 def test_a_translated_request_to_claude_is_one_of_vertex_ai_as_well() -> None:

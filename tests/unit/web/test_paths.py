@@ -25,6 +25,8 @@ def endpoint(method: str, path: str, dialect: Dialect = Dialect.OPENAI) -> tuple
         ("POST", "/model/us.amazon.nova-lite-v1:0/converse-stream", (Dialect.BEDROCK, Endpoint.CONVERSE)),
         ("POST", "/v1beta/models/sandbox/echo:countTokens", (Dialect.GEMINI, Endpoint.COUNT_TOKENS)),
         ("POST", "/v1beta/models/e:batchEmbedContents", (Dialect.GEMINI, Endpoint.EMBEDDINGS)),
+        ("POST", "/v1/rerank", (Dialect.OPENAI, Endpoint.RERANK)),
+        ("POST", "/v2/rerank", (Dialect.OPENAI, Endpoint.RERANK)),
         ("GET", "/v1beta/models", (Dialect.GEMINI, Endpoint.MODELS)),
         ("GET", "/v1/models", (Dialect.OPENAI, Endpoint.MODELS)),
         ("GET", "/v1/models/gpt-5", (Dialect.OPENAI, Endpoint.MODELS)),

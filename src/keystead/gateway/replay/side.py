@@ -10,8 +10,9 @@ import msgspec
 from keystead.domain.access import VirtualKey
 from keystead.domain.errors import KeysteadError
 from keystead.gateway.means import Means
+from keystead.gateway.narrowed import check_alternatives
 from keystead.gateway.order import in_order
-from keystead.gateway.plan import Plan, Question, Step, check_alternatives, plan_for
+from keystead.gateway.plan import Plan, Question, Step, plan_for
 from keystead.gateway.plan_state import plan_follow_up
 from keystead.gateway.rules import Caller, Rules, caller_of
 from keystead.metering.outline import Outline
@@ -79,7 +80,7 @@ class Side:
                 plan = plan_for(question)
             if outline.alternatives:
                 for step in steps_of(plan):
-                    check_alternatives(caller.key, step)
+                    check_alternatives(caller.key, step.credential)
         except KeysteadError as error:
             return Refusal(code=error.code, reason=error.message)
         return plan

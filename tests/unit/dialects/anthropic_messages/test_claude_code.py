@@ -9,7 +9,8 @@ from keystead.dialects.anthropic_messages import ANTHROPIC_MESSAGES
 from keystead.dialects.translating import Profile
 from keystead.domain.chat import Finish, Finished, Maker, Sealed, Started, ToolArgumentsDelta, ToolCallStarted
 from keystead.domain.traffic import Dialect, Endpoint
-from keystead.gateway.translate import CHATS, Wire
+from keystead.gateway.translate import CHATS
+from keystead.gateway.translation import Wire
 from tests.unit.dialects.anthropic_messages import goldens
 from tests.unit.dialects.anthropic_messages.test_streams import assembled, write
 

@@ -1,0 +1,116 @@
+"""OpenAI's `/embeddings`, and what answers in its way. Pure."""
+
+import base64
+import struct
+from typing import Any, Final
+
+import msgspec
+
+from keystead.dialects.taking import Taking, decoded, wrong
+from keystead.dialects.translating import UnreadableError, Written
+from keystead.domain.embedding import EmbeddingAnswer, EmbeddingRequest
+from keystead.domain.errors import InvalidRequestError
+from keystead.domain.usage import Usage
+
+_FORMATS: Final = {"": False, "float": False, "base64": True}
+_FLOATS: Final = msgspec.json.Decoder(list[float])
+
+
+class _Vector(msgspec.Struct):
+    embedding: msgspec.Raw
+    index: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Vector]
+
+
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+
+
+def read_request(body: bytes, model: str) -> EmbeddingRequest:
+    """Read a caller's body.
+
+    Raises:
+        InvalidRequestError: it is no such request, or its input is token numbers, which no other tokenizer knows.
+    """
+    whole = Taking(decoded(body), "")
+    given = whole.take("input")
+    form = whole.text("encoding_format")
+    if form not in _FORMATS:
+        raise wrong("encoding_format", "float or base64")
+    inputs = tuple(given) if isinstance(given, list) else (given,)
+    _check_inputs(inputs)
+    dimensions = whole.integer("dimensions")
+    whole.take("model")
+    losses = (*whole.hints("user"), *whole.left())
+    return EmbeddingRequest(model=model, inputs=inputs, dimensions=dimensions, base64=_FORMATS[form], losses=losses)
+
+
+def _check_inputs(inputs: tuple[Any, ...]) -> None:
+    if inputs and all(isinstance(each, int | list) and not isinstance(each, bool) for each in inputs):
+        raise InvalidRequestError(
+            "`input` holds token numbers, which mean nothing to another provider's tokenizer.",
+            code="not_translatable",
+            param="input",
+            next_step="Send the text itself (LangChain: check_embedding_ctx_length=False).",
+        )
+    if not inputs or not all(isinstance(each, str) for each in inputs):
+        raise wrong("input", "a text or a list of texts")
+
+
+def tail(request: EmbeddingRequest) -> str:  # noqa: ARG001 - one path for one text and for many
+    """Return the path."""
+    return "/embeddings"
+
+
+def write_request(request: EmbeddingRequest) -> Written:
+    """Write a body for a provider."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "input": request.inputs[0] if len(request.inputs) == 1 else list(request.inputs),
+        "encoding_format": "float",
+    }
+    if request.dimensions is not None:
+        body["dimensions"] = request.dimensions
+    return Written(body=msgspec.json.encode(body))
+
+
+def read_answer(body: bytes) -> EmbeddingAnswer:
+    """Read a provider's whole answer.
+
+    Raises:
+        UnreadableError: it is none.
+    """
+    try:
+        answer = _ANSWER.decode(body)
+        ordered = sorted(enumerate(answer.data), key=lambda pair: pair[0] if pair[1].index is None else pair[1].index)
+        return EmbeddingAnswer(vectors=tuple(_as_list(vector.embedding) for _, vector in ordered))
+    except (ValueError, RecursionError, struct.error) as error:
+        raise UnreadableError("embeddings") from error
+
+
+def _as_list(vector: msgspec.Raw) -> msgspec.Raw:
+    """Return a vector as a list, also where a provider sends base64 whatever it is asked for."""
+    if bytes(vector)[:1] != b'"':
+        _FLOATS.decode(vector)
+        return vector
+    packed = base64.b64decode(msgspec.json.decode(vector, type=str), validate=True)
+    return msgspec.Raw(msgspec.json.encode(struct.unpack(f"<{len(packed) // 4}f", packed)))
+
+
+def write_answer(request: EmbeddingRequest, answer: EmbeddingAnswer, model: str, usage: Usage | None) -> bytes:
+    """Write a whole answer. Usage that is not known is left out: a zero would be taken for a figure."""
+    data = [
+        {"object": "embedding", "index": index, "embedding": _packed(vector) if request.base64 else vector}
+        for index, vector in enumerate(answer.vectors)
+    ]
+    body: dict[str, Any] = {"object": "list", "data": data, "model": model}
+    if usage is not None:
+        body["usage"] = {"prompt_tokens": usage.input_total, "total_tokens": usage.input_total}
+    return msgspec.json.encode(body)
+
+
+def _packed(vector: msgspec.Raw) -> str:
+    numbers = _FLOATS.decode(vector)
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
