@@ -152,15 +152,15 @@ async def test_a_model_that_the_provider_does_not_know_is_the_providers_own_erro
     ("dialect", "path", "credential"),
     [
         ("openai", "/v1/embeddings", "my-anthropic"),
-        ("anthropic", "/v1/messages/count_tokens", "my-openai"),
-        ("gemini", "/v1beta/models/m-1:embedContent", "my-openai"),
+        ("openai", "/v1/rerank", "my-anthropic"),
+        ("gemini", "/v1beta/models/m-1:embedContent", "my-anthropic"),
     ],
 )
 async def test_a_key_without_a_credential_for_this_api_says_so(
     world: World, dialect: str, path: str, credential: str
 ) -> None:
     [team, *_] = (await world.gateway.admin("GET", "/teams"))["items"]
-    wanted = {"name": f"only-{credential}-{dialect}", "team": team["id"], "credentials": [credential]}
+    wanted = {"name": f"only-{credential}-{path.rpartition('/')[2]}", "team": team["id"], "credentials": [credential]}
     key = (await world.gateway.admin("POST", "/virtual-keys", wanted))["key"]
     before = len(world.fake.calls)
     reply = await world.gateway.call("POST", path, {"model": "m-1", "input": "a", "messages": []}, key=key)
