@@ -92,6 +92,21 @@ async def test_what_somebody_waits_for_is_not_removed(database: Database) -> Non
         assert await books.get(conn, organization_id=ORG, identifier="obj_1") is None
 
 
+async def test_what_has_expired_is_forgotten_unless_somebody_waits_for_it(database: Database) -> None:
+    await add(
+        database,
+        msgspec.structs.replace(FILE, id="obj_1", upstream_id="file-1", expires_at=99),
+        msgspec.structs.replace(FILE, id="obj_2", upstream_id="file-2", expires_at=100),
+        msgspec.structs.replace(FILE, id="obj_3", upstream_id="file-3"),
+        batch(4, expires_at=99),
+    )
+    async with database.write() as conn:
+        assert await books.forget_expired(conn, before=100) == 1
+    async with database.read() as conn:
+        left = await books.page(conn, organization_id=ORG, limit=9)
+    assert [each.id for each in left] == ["obj_4", "obj_3", "obj_2"]
+
+
 async def test_what_is_told_to_have_ended_is_looked_at_sooner(database: Database) -> None:
     await add(database, batch(1, poll_at=100))
     async with database.write() as conn:

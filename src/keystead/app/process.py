@@ -11,7 +11,7 @@ from keystead import __version__
 from keystead.app.alerting import DIGESTS_S, Alerting, forget_alerts
 from keystead.app.health import check_health
 from keystead.app.wiring import Foundation, shared_counters, wire
-from keystead.domain.clock import SystemClock
+from keystead.domain.clock import DAY_US, SystemClock
 from keystead.domain.errors import KeysteadError
 from keystead.domain.ids import InstanceId, new_id
 from keystead.domain.money import to_pico
@@ -24,6 +24,7 @@ from keystead.providers.egress import EgressGuard
 from keystead.providers.sockets import AiohttpSockets
 from keystead.providers.transport import AiohttpTransport
 from keystead.settings import Settings
+from keystead.storage import stored_objects
 from keystead.storage.counters import forget_counters
 from keystead.storage.database import Database
 from keystead.storage.engine import open_database
@@ -229,6 +230,7 @@ class Process:
         older_than_at = now - int(self._settings.total_timeout_s * 1_000_000)
         async with self._database.write() as conn:
             await credentials.retire_drained(conn, older_than_at=older_than_at)
+            await stored_objects.forget_expired(conn, before=now - DAY_US)
         await forget_counters(self._database, now)
         await forget_alerts(self._database, now)
 

@@ -144,6 +144,12 @@ async def remove(conn: AsyncConnection, identifier: str) -> bool:
     return bool(found.rowcount)
 
 
+async def forget_expired(conn: AsyncConnection, *, before: int) -> int:
+    """Remove what its provider has kept no longer since an instant, unless something waits for it; return how much."""
+    found = await conn.execute(delete(stored_objects).where(_T.expires_at < before, _T.work != "open"))
+    return int(found.rowcount)
+
+
 async def is_awaited(conn: AsyncConnection, request_id: str) -> bool:
     """Say whether the end of a request waits for work that is still open."""
     query = select(_T.id).where(_T.request_id == request_id, _T.work == literal_column("'open'")).limit(1)
