@@ -16,6 +16,7 @@ from tests.attacks.keys import issue
 from tests.fakes.account import Account
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
+from tests.fakes.wire import Answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -76,11 +77,18 @@ class House:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(database_settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    home = tmp_path_factory.mktemp("stored") / "home"
+    folder = tmp_path_factory.mktemp("stored")
+    home, listed = folder / "home", folder / "listed.yaml"
+    listed.write_text("openai: [POST /v1/fine_tuning/jobs, 'GET /v1/files/{id}/derived']\n")
     async with (
         FakeProvider() as fake,
         Gateway.running(
-            home, egress_allow="127.0.0.1", work_poll_s=POLL_S, max_file_bytes=str(MOST), **database_settings
+            home,
+            egress_allow="127.0.0.1",
+            work_poll_s=POLL_S,
+            max_file_bytes=str(MOST),
+            passthrough_file=str(listed),
+            **database_settings,
         ) as gateway,
     ):
         for name, secret in (
@@ -387,3 +395,24 @@ async def test_work_is_settled_although_its_gateway_was_killed(house: House) -> 
     await house.gateway.start()
     attempt = (await house.settled(request_id))["attempts"][0]
     assert (attempt["state"], attempt["cost"]) == ("settled", "0.000225")
+
+
+async def test_what_passes_through_reaches_ones_own_files_and_nobody_elses(house: House) -> None:
+    [team, *_] = (await house.gateway.admin("GET", "/teams"))["items"]
+    await house.gateway.admin("POST", "/grants", {"effect": "allow", "team": team["id"], "endpoints": ["passthrough"]})
+    file = await house.openai().files.create(file=input_file(line(1)), purpose="batch")
+    thief = await another_principal(house, "who trains")
+    job = "/passthrough/my-openai/v1/fine_tuning/jobs"
+    escaped = rb'{"model":"gpt-4o-mini","training_file":"\u0066' + file.id[1:].encode() + b'"}'
+    before = len(house.fake.calls)
+    for reply in (
+        await house.gateway.call("POST", job, {"model": "gpt-4o-mini", "training_file": file.id}, key=thief),
+        await house.gateway.call("POST", job, {"model": "gpt-4o-mini", "more": [{"x": file.id}]}, key=thief),
+        await house.gateway.call("POST", job, escaped, key=thief),
+        await house.gateway.call("GET", f"/passthrough/my-openai/v1/files/{file.id}/derived", key=thief),
+    ):
+        assert (reply.status, reply.json()["error"]["code"]) == (404, "object_not_found")
+    assert len(house.fake.calls) == before
+    house.fake.next(Answer(steps=(b'{"id":"ftjob-1"}',)))
+    reply = await house.gateway.call("POST", job, {"model": "gpt-4o-mini", "training_file": file.id})
+    assert (reply.status, reply.json()["id"]) == (200, "ftjob-1")

@@ -3,7 +3,7 @@
 A request that names nothing stored reads nothing here. One that does is answered from a small memory, or by one read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.dialects import stored_objects as words
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
-from keystead.domain.errors import ConflictError, KeysteadError
+from keystead.domain.errors import ConflictError, KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
 from keystead.domain.records import AttemptIntent, RequestIntent
 from keystead.domain.stored import WORKS, ObjectKind, Reference, StoredObject
@@ -59,6 +59,24 @@ class Holdings:
                 held = self._known[memo] = await self._read(key, reference)
             found.append(held)
         return found
+
+    async def refuse_others(self, key: VirtualKey, upstream_ids: Collection[str]) -> None:
+        """Refuse ids that are bound to somebody else in the organization.
+
+        Raises:
+            NotFoundError: one is: the same as for an id that never was.
+        """
+        if not upstream_ids:
+            return
+        async with OrganizationView(self._database, key.organization_id).read() as conn:
+            of_others = await books.any_of_others(
+                conn,
+                organization_id=key.organization_id,
+                principal_id=key.principal_id,
+                upstream_ids=upstream_ids,
+            )
+        if of_others:
+            raise NotFoundError("There is no such object.", code="object_not_found")
 
     async def check_removable(self, held: StoredObject) -> None:
         """Refuse to delete what somebody still has to read for the record.

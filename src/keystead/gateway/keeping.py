@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from keystead.dialects.id_words import id_words
 from keystead.domain.errors import InvalidRequestError, KeysteadError
 from keystead.domain.means import RateLimit
 from keystead.domain.stored import StoredObject, Workload
@@ -43,6 +44,10 @@ class Keeping:
         Raises:
             KeysteadError: it may not be made, or concerns what is not the caller's.
         """
+        if ask.endpoint is Endpoint.PASSTHROUGH:
+            is_form = ask.json is None
+            await self._holdings.refuse_others(question.caller.key, id_words(ask.tail, ask.body, is_form=is_form))
+            return ask, plan_for(question)
         held = await self._holdings.find(question.caller.key, ask.stored)
         if ask.action == "create" and ask.endpoint is Endpoint.BATCHES:
             return await self._batch(question, ask, means, held)

@@ -322,7 +322,7 @@ class Pipeline:
     async def _plan(self, snapshot: Snapshot, caller: Caller, ask: Ask, data_class: DataClass) -> tuple[Ask, Plan]:
         now_us = self._clock.now_us()
         question = question_of(caller, ask, data_class, now_us)
-        if ask.stored or ask.action:
+        if ask.stored or ask.action or ask.endpoint is Endpoint.PASSTHROUGH:
             ask, plan = await self._keeping.plan(question, ask, snapshot.means)
         else:
             plan = snapshot.plan(question, plan_for)

@@ -98,6 +98,16 @@ async def find(
     return None if row is None else _object(row)
 
 
+async def any_of_others(
+    conn: AsyncConnection, *, organization_id: str, principal_id: str, upstream_ids: Iterable[str]
+) -> bool:
+    """Say whether one of these ids is that of an object of the organization which is not the principal's."""
+    query = select(_T.id).where(
+        _T.organization_id == organization_id, _T.upstream_id.in_(list(upstream_ids)), _T.principal_id != principal_id
+    )
+    return (await conn.execute(query.limit(1))).scalar() is not None
+
+
 async def get(conn: AsyncConnection, *, organization_id: str, identifier: str) -> StoredObject | None:
     """Return an object of the organization by our own id."""
     query = select(stored_objects).where(_T.organization_id == organization_id, _T.id == identifier)
