@@ -37,9 +37,18 @@ PAGES = (
     "keys/new",
     "requests",
     "spend",
+    "budgets",
+    "budgets/new",
+    "rate-limits",
+    "rate-limits/new",
+    "credits",
+    "credits/book",
     "playground",
     "connect",
     "audit",
+    "alerts",
+    "find",
+    "parts",
     "account",
 )
 

@@ -1,5 +1,6 @@
 """Requests listed and shown, and usage reported from the roll-ups, on each engine, over what the journal wrote."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from keystead.metering.usage import DIMENSIONS, MAX_PAGE, list_requests, show_re
 from keystead.metering.usage_views import RequestFilter, RequestRow, UsageKey, UsageLine
 from keystead.storage import schema
 from keystead.storage.database import Database
+from keystead.storage.governance import team_cost_centers
 from keystead.storage.sums import exact_sum, whole
 from tests.fakes.clock import FakeClock
 
@@ -38,6 +40,10 @@ COST: Final = Cost(
     price_version="list openai/gpt-5",
     lines=(("input_tokens", "1000", "0.00000125"), ("web_searches", "1", "0.01")),
 )
+
+
+def micros(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000
 
 
 class Writer:
@@ -520,6 +526,60 @@ async def test_hours_and_days_are_in_order_and_bounded_by_the_span(
         (UsageKey(dimension="day", id=str(start), name="2026-01-01"), 3),
         (UsageKey(dimension="day", id=str(start + 24 * HOUR_US), name="2026-01-02"), 1),
     ]
+
+
+async def test_days_begin_at_the_midnight_of_the_time_zone_also_where_clocks_change(
+    database: Database, writer: Writer, clock: FakeClock
+) -> None:
+    wanted = {
+        "2026-03-28": (datetime(2026, 3, 27, 23, tzinfo=UTC), datetime(2026, 3, 28, 22, tzinfo=UTC)),
+        "2026-03-29": (datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 29, 21, tzinfo=UTC)),
+        "2026-03-30": (datetime(2026, 3, 29, 22, tzinfo=UTC),),
+    }
+    for begins in wanted.values():
+        for at in begins:
+            clock.jump(at.timestamp() - clock.now_us() / 1_000_000)
+            await writer.request()
+    async with database.read() as conn:
+        found = await usage_by(
+            conn,
+            organization_id="org_1",
+            dimensions=("day",),
+            from_at=micros(datetime(2026, 3, 27, 23, tzinfo=UTC)),
+            to_at=micros(datetime(2026, 3, 30, 22, tzinfo=UTC)),
+            time_zone="Europe/Berlin",
+        )
+    assert [(line.keys[0].name, int(line.keys[0].id), line.requests) for line in found.lines] == [
+        (day, micros(begins[0]), len(begins)) for day, begins in wanted.items()
+    ]
+
+
+async def test_an_unknown_time_zone_is_refused(database: Database, subtests: pytest.Subtests) -> None:
+    for name in ("Europe/Nowhere", "../etc/passwd", "/etc/passwd", "\x00"):
+        with subtests.test(name), pytest.raises(InvalidRequestError, match="time zone"):
+            async with database.read() as conn:
+                await usage_by(conn, organization_id="org_1", dimensions=(), from_at=0, to_at=HOUR_US, time_zone=name)
+
+
+async def test_usage_goes_to_the_cost_centre_that_the_team_had_when_the_hour_began(
+    database: Database, writer: Writer, clock: FakeClock
+) -> None:
+    start = clock.now_us()
+    centers = (("4711", start + HOUR_US // 2), ("4712", start + HOUR_US * 3 // 2))
+    async with database.write() as conn:
+        for name, at in centers:
+            await conn.execute(
+                insert(team_cost_centers).values(
+                    team_id="team_1", valid_from=at, organization_id="org_1", cost_center=name
+                )
+            )
+    for hour in range(4):
+        clock.jump((start + hour * HOUR_US - clock.now_us()) / 1_000_000)
+        await writer.request()
+    await writer.request(team_id="team_2")
+    by_center = await report(database, "cost_center")
+    assert {line.keys[0].name: line.requests for line in by_center.lines} == {"4711": 2, "4712": 2, "default": 1}
+    assert by_center.totals[0].requests == 5
 
 
 async def test_a_span_is_widened_to_whole_hours(database: Database, writer: Writer) -> None:

@@ -28,7 +28,8 @@ _SUMS = (
     "--by",
     default="model",
     show_default=True,
-    help="hour, day, team, principal, virtual_key, credential, provider, model, owner, outcome; separated by commas.",
+    help="hour, day, cost_center, team, principal, virtual_key, credential, provider, model, owner, outcome; "
+    "separated by commas.",
 )
 @click.option("--since", type=Moment(), default="7d", show_default=True, help="7d, 24h, a date, or RFC 3339.")
 @click.option("--until", type=Moment(), help="As --since. Default: now.")

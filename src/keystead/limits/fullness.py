@@ -11,9 +11,9 @@ from keystead.domain.grants import Consent
 from keystead.domain.means import Budget, Period
 from keystead.limits.periods import bucket
 from keystead.limits.store import IN_TEAMS, standings
-from keystead.limits.views import CapUse, Refused, Standing
+from keystead.limits.views import CapUse, Refused, RefusedKey, Standing
 from keystead.storage import governance
-from keystead.storage.schema import requests
+from keystead.storage.schema import requests, teams, virtual_keys
 
 T = TypeVar("T")
 
@@ -48,6 +48,32 @@ async def refused_since(conn: AsyncConnection, since: Mapping[str, int]) -> dict
         for budget_id, count, first_at, last_at in await conn.execute(query):
             found[budget_id] = Refused(count=count, first_at=first_at, last_at=last_at)
     return found
+
+
+async def keys_refused(conn: AsyncConnection, budget_id: str, since: int, *, most: int) -> list[RefusedKey]:
+    """Return with which virtual keys requests were made that a budget refused from an instant on, the most often first."""
+    columns, count = requests.c, func.count()
+    sums = (
+        select(
+            columns.virtual_key_id, columns.team_id, count.label("count"), func.max(columns.started_at).label("last_at")
+        )
+        .where(columns.refused_by == budget_id, columns.started_at >= since)
+        .group_by(columns.virtual_key_id, columns.team_id)
+        .order_by(count.desc(), columns.virtual_key_id)
+        .limit(most)
+        .subquery()
+    )
+    named = (
+        select(
+            *sums.c,
+            func.coalesce(virtual_keys.c.name, sums.c.virtual_key_id).label("virtual_key"),
+            func.coalesce(teams.c.name, sums.c.team_id).label("team"),
+        )
+        .outerjoin_from(sums, virtual_keys, virtual_keys.c.id == sums.c.virtual_key_id)
+        .outerjoin(teams, teams.c.id == sums.c.team_id)
+        .order_by(sums.c.count.desc(), sums.c.virtual_key_id)
+    )
+    return [RefusedKey(**row) for row in (await conn.execute(named)).mappings()]
 
 
 async def caps_used(

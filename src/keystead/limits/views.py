@@ -87,3 +87,14 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     first_at: int
     last_at: int
+
+
+class RefusedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests with one virtual key that a budget had no room for. Instants are Unix microseconds."""
+
+    virtual_key_id: str
+    virtual_key: str
+    team_id: str
+    team: str
+    count: int
+    last_at: int

@@ -8,6 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, func, literal_column, or_, select, tuple_
@@ -19,6 +20,7 @@ from keystead.domain.errors import InvalidRequestError, NotFoundError
 from keystead.domain.ids import id_time_ms
 from keystead.domain.money import to_text
 from keystead.domain.usage import COUNTS, INPUT_COUNTS, OUTPUT_COUNTS
+from keystead.metering.calendar import CENTERS, begins_at, local_day, with_centers, zone_of
 from keystead.metering.outline import read_outline
 from keystead.metering.usage_rows import attempt_view, json_value, request_row
 from keystead.metering.usage_views import (
@@ -38,11 +40,10 @@ MAX_PAGE: Final = 500
 MAX_LINES: Final = 10_000
 """Lines of one report; more are not for reading, and the caller is asked to narrow it."""
 
-_DAY_US: Final = 24 * HOUR_US
 _DIMENSIONS: Final[dict[str, ColumnElement[Any]]] = {
     "hour": rollups.c.hour_at,
-    # Written as a literal: GROUP BY must be the same text as the column, and two parameters are not.
-    "day": rollups.c.hour_at - rollups.c.hour_at % literal_column(str(_DAY_US)),
+    "day": rollups.c.hour_at,
+    "cost_center": func.coalesce(CENTERS.c.cost_center, literal_column("'default'")),
     "team": rollups.c.team_id,
     "principal": rollups.c.principal_id,
     "virtual_key": rollups.c.virtual_key_id,
@@ -53,7 +54,7 @@ _DIMENSIONS: Final[dict[str, ColumnElement[Any]]] = {
     "outcome": rollups.c.outcome,
 }
 DIMENSIONS: Final = tuple(_DIMENSIONS)
-"""What a usage report can be by."""
+"""What a usage report can be by. `day` is of the time zone asked for."""
 
 _PRINCIPALS: Final = (
     select(members.c.id, members.c.name)
@@ -142,23 +143,37 @@ async def usage_by(
     from_at: int,
     to_at: int,
     team_ids: frozenset[str] | None = None,
+    time_zone: str = "UTC",
 ) -> UsageReport:
     """Return usage summed by `dimensions` (see `DIMENSIONS`), always split by currency too; of some teams, or of all.
 
+    Args:
+        conn: where to read.
+        organization_id: whose.
+        dimensions: what the lines are by.
+        from_at: the first instant that counts; widened to its hour, as `to_at` is.
+        to_at: the first that does not.
+        team_ids: of these teams only.
+        time_zone: where days begin. An hour that a day begins within counts to the day in which the hour began.
+
     Raises:
-        InvalidRequestError: an unknown or repeated dimension, an empty span, or too many lines.
+        InvalidRequestError: an unknown or repeated dimension, an empty span, no such time zone, or too many lines.
     """
     _check_dimensions(dimensions)
     begin, end = hour_of(from_at), hour_of(to_at + HOUR_US - 1)
     if begin >= end:
         raise InvalidRequestError("The span must end after it begins.", param="to")
-    groups = [_DIMENSIONS[name].label(f"by_{name}") for name in dimensions]
+    zone = zone_of(time_zone)
+    days = local_day(rollups.c.hour_at, zone, begin, end) if "day" in dimensions else rollups.c.hour_at
+    by = [days if name == "day" else _DIMENSIONS[name] for name in dimensions]
+    groups = [column.label(f"by_{name}") for name, column in zip(dimensions, by, strict=True)]
     halves = [half for name in ROLLUP_SUMS for half in _halves(name)]
     sums = (
         select(*groups, rollups.c.currency, *halves)
+        .select_from(with_centers(rollups) if "cost_center" in dimensions else rollups)
         .where(rollups.c.organization_id == organization_id, rollups.c.hour_at >= begin, rollups.c.hour_at < end)
         .where(*([] if team_ids is None else [rollups.c.team_id.in_(team_ids)]))
-        .group_by(*(_DIMENSIONS[name] for name in dimensions), rollups.c.currency)
+        .group_by(*by, rollups.c.currency)
         .limit(MAX_LINES + 1)
         .subquery()
     )
@@ -175,7 +190,7 @@ async def usage_by(
             code="report_too_long",
             next_step="Ask for a shorter span or for fewer dimensions.",
         )
-    summed = [(_keys(row, dimensions), row["currency"], _sums(row)) for row in rows]
+    summed = [(_keys(row, dimensions, zone), row["currency"], _sums(row)) for row in rows]
     return UsageReport(
         from_at=begin,
         to_at=end,
@@ -326,12 +341,13 @@ def _added(many: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return totals
 
 
-def _keys(row: RowMapping, dimensions: Sequence[str]) -> tuple[UsageKey, ...]:
+def _keys(row: RowMapping, dimensions: Sequence[str], zone: ZoneInfo) -> tuple[UsageKey, ...]:
     keys = []
     for dimension in dimensions:
         value = str(row[f"by_{dimension}"])
         if dimension in _TIME_FORMATS:
             name = datetime.fromtimestamp(int(value) // 1_000_000, UTC).strftime(_TIME_FORMATS[dimension])
+            value = str(begins_at(int(value), zone)) if dimension == "day" else value
         elif dimension in _NAMED:
             name = row[f"name_{dimension}"] or value
         else:

@@ -4,13 +4,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from keystead.domain.access import Role
 from keystead.domain.ids import CredentialId, VirtualKeyId
 from keystead.domain.money import PICO_PER_UNIT
 from keystead.limits.scopes import Spender
 from keystead.storage.governance import counters
+from keystead.storage.schema import requests
+from tests.integration.admin.settled import settled
 from tests.integration.admin.world import World
 
 BUDGET: dict[str, Any] = {"name": "all", "organization": True, "period": "month", "limit": "100"}
@@ -66,6 +68,9 @@ async def test_a_budget_says_how_it_stands(world: World) -> None:
         "held": "0",
         "remaining": "100",
         "period_starts_at": "2026-01-01T00:00:00Z",
+        "period_ends_at": "2026-02-01T00:00:00Z",
+        "forecast": None,
+        "refused": 0,
         "state": "ok",
     }
     row = {
@@ -81,6 +86,24 @@ async def test_a_budget_says_how_it_stands(world: World) -> None:
     [stands] = [item["standing"] for item in (await world.get("/budgets"))["items"]]
     assert (stands["spent"], stands["held"]) == ("80.000000000001", "0.5")
     assert (stands["remaining"], stands["state"]) == ("19.499999999999", "near")
+    world.clock.advance(15.5 * 24 * 3600)
+    assert (await world.get("/budgets/all"))["standing"]["forecast"] == "160.000000000002"
+
+
+async def test_a_budget_says_whom_it_stopped_in_its_period(world: World) -> None:
+    made = await budget(world)
+    await world.add_credential()
+    for by in (made["id"], made["id"], "bud_another"):
+        one = await settled(world)
+        async with world.database.write() as conn:
+            await conn.execute(update(requests).where(requests.c.id == one).values(refused_by=by))
+        world.clock.advance(1)
+    assert (await world.get("/budgets/all"))["standing"]["refused"] == 2
+    [line] = (await world.get("/budgets/all/refusals"))["items"]
+    assert (line["virtual_key"], line["team"], line["count"]) == ("first key", "Default team", 2)
+    world.clock.advance(31 * 24 * 3600)
+    assert (await world.get("/budgets/all"))["standing"]["refused"] == 0
+    assert (await world.get("/budgets/all/refusals"))["items"] == []
 
 
 async def test_what_is_counted_is_named_by_id_or_name_and_shown_by_its_name(world: World) -> None:

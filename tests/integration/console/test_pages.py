@@ -92,7 +92,7 @@ async def test_what_was_typed_wrong_is_said_in_the_admin_apis_words_and_kept(ins
 async def test_names_with_markup_or_invisible_characters_do_nothing(inside: Browser) -> None:
     await inside.world.add_credential(HOSTILE, key=provider_key("hostile"))
     await settled(inside.world, asked="evil\u202egpj.exe", model=HOSTILE)
-    for path in ("/console/vault", "/console/requests", "/console/", "/console/spend?by=model"):
+    for path in ("/console/vault", "/console/requests", "/console/?by=model", "/console/spend?by=model"):
         page = await inside.get(path)
         assert "<img src=x" not in page
         assert "&gt;&lt;img src=x onerror=alert(1)&gt;" in page

@@ -150,7 +150,7 @@ async def test_an_auditor_sees_all_of_it_and_changes_nothing(inside: Browser) ->
     for path in ("/console/people", member, team, program, "/console/people/roles"):
         page = await auditor.get(path)
         forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', page)
-        assert forms == ["/console/sign-out"], path
+        assert forms == ["/console/look", "/console/sign-out"], path
         assert "New team" not in page, path
     before = await world.get("/audit-events")
     for path, form in (

@@ -12,8 +12,11 @@ from keystead.domain.means import Period, ScopeKind, UnpricedPolicy
 from keystead.domain.money import to_text
 from keystead.identity.authority import teams_where
 from keystead.limits.checks import MAX_ROLLING_HOURS, parse_amount
+from keystead.limits.forecast import forecast
+from keystead.limits.fullness import refused_since
+from keystead.limits.periods import span_at
 from keystead.limits.store import standings
-from keystead.limits.views import BudgetView, NewBudget, Standing, StandingState
+from keystead.limits.views import BudgetView, NewBudget, Refused, Standing, StandingState
 from keystead.web.admin.limit_scopes import ScopeGiven, scope_names, scope_of
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import (
@@ -87,6 +90,12 @@ class StandingShown(msgspec.Struct, frozen=True, kw_only=True):
     remaining: str
     """What is neither spent nor held."""
     period_starts_at: Instant
+    period_ends_at: Instant | None
+    """Null for a rolling one, which has no end."""
+    forecast: str | None
+    """What will be spent by its end if it goes on as it did until now; null while that is too early to say."""
+    refused: int
+    """Requests in the period that it had no room for."""
     state: StandingState
     """`near`: spent up to the alert; `over`: spent up."""
 
@@ -228,6 +237,8 @@ async def _shown(call: Call[Any, Any], conn: AsyncConnection, views: Sequence[Bu
     organization = await call.rooms.directory.organization(conn, call.who.organization_id)
     found = await standings(conn, views, now, organization.time_zone)
     names = await scope_names(call, conn, views)
+    began = {view.id: one.period_starts_at - 1 for view, one in zip(views, found, strict=True)}
+    refused = await refused_since(conn, began)
     return tuple(
         BudgetShown(
             id=view.id,
@@ -244,7 +255,7 @@ async def _shown(call: Call[Any, Any], conn: AsyncConnection, views: Sequence[Bu
             unpriced=view.unpriced,
             unpriced_hold=to_text(view.unpriced_hold_pico) if view.unpriced == "hold" else None,
             state="active" if _counts(view, now) else "ended",
-            standing=_standing(standing),
+            standing=_standing(view, standing, refused.get(view.id), now, organization.time_zone),
             created_at=instant(view.created_at),
             created_by=view.created_by,
             ends_at=optional_instant(view.ends_at),
@@ -254,12 +265,19 @@ async def _shown(call: Call[Any, Any], conn: AsyncConnection, views: Sequence[Bu
     )
 
 
-def _standing(found: Standing) -> StandingShown:
+def _standing(view: BudgetView, found: Standing, refused: Refused | None, now_us: int, time_zone: str) -> StandingShown:
+    ends_at, expected = None, None
+    if view.period != "rolling":
+        ends_at = span_at(view.period, view.rolling_hours, now_us, time_zone).until_at
+        expected = forecast(found.spent, starts_at=found.period_starts_at, ends_at=ends_at, now_us=now_us)
     return StandingShown(
         spent=to_text(found.spent),
         held=to_text(found.held),
         remaining=to_text(found.remaining),
         period_starts_at=instant(found.period_starts_at),
+        period_ends_at=optional_instant(ends_at),
+        forecast=None if expected is None else to_text(expected),
+        refused=refused.count if refused else 0,
         state=found.state,
     )
 

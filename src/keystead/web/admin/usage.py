@@ -9,6 +9,7 @@ from keystead.domain.clock import HOUR_US
 from keystead.identity.authority import teams_where
 from keystead.metering.usage import usage_by
 from keystead.metering.usage_views import UsageKey, UsageLine
+from keystead.web.admin.organization import TimeZone
 from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import Instant, Nothing, instant, micros
 
@@ -23,7 +24,7 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         str,
         msgspec.Meta(
             max_length=200,
-            description="Dimensions, separated by commas: hour, day, team, principal, virtual_key, credential, "
+            description="Dimensions, separated by commas: hour, day, cost_center, team, principal, virtual_key, credential, "
             "provider, model, owner, outcome.",
         ),
     ] = "model"
@@ -31,6 +32,8 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Default: a week before `until`."""
     until: Instant | None = None
     """Default: now."""
+    time_zone: TimeZone = "UTC"
+    """Where the days of `day` begin."""
 
 
 class UsageShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,7 @@ async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
             from_at=since,
             to_at=until,
             team_ids=teams_where(call.who, Permission.USAGE_READ),
+            time_zone=query.time_zone,
         )
     return UsageShown(
         since=instant(found.from_at),

@@ -18,13 +18,14 @@ from keystead.domain.ids import new_id
 from keystead.identity.sessions import SignedIn
 from keystead.web.console import safety, static
 from keystead.web.console.door import Door
-from keystead.web.console.navigation import sections
+from keystead.web.console.navigation import menu
 from keystead.web.console.pages import PAGES
+from keystead.web.console.pages.look import look_in
 from keystead.web.console.received import cookies_of, read_form
 from keystead.web.console.rendering import html
 from keystead.web.console.trial import PATH as TRIAL
 from keystead.web.console.trial import Trial
-from keystead.web.console.visit import Answer, Moved, Page, Shown, Told, Visit
+from keystead.web.console.visit import Answer, Kept, Moved, Page, Shown, Told, Visit
 
 log = structlog.get_logger(__name__)
 
@@ -109,16 +110,21 @@ class Console:
 
     def _response(self, request: Request, answer: Answer, signed_in: SignedIn) -> Response:
         if isinstance(answer, Moved):
-            return RedirectResponse(answer.to, 303)
+            cookie = {"set-cookie": answer.cookie} if answer.cookie else None
+            return RedirectResponse(answer.to, 303, cookie)
         if isinstance(answer, Told):
             return Response(msgspec.json.encode(answer.value), media_type="application/json")
+        if isinstance(answer, Kept):
+            named = {"content-disposition": f"attachment; filename*=UTF-8''{quote(answer.name, safe='')}"}
+            return Response(answer.content, media_type=answer.media_type, headers=named)
         desk = self._door.desk(signed_in)
         values: dict[str, Any] = {
             **answer.values,
             "me": signed_in,
             "desk": desk,
-            "sections": sections(desk),
+            "menu": menu(desk),
             "here": request.url.path,
+            "look": look_in(cookies_of(request)),
             "now_us": self._door.now_us(),
         }
         return html(answer.template, values, answer.status)

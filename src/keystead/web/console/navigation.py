@@ -1,13 +1,16 @@
 """The sections of the console, and which of them somebody is shown."""
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from keystead.web.admin import (
+    alerts,
     audit_events,
+    budgets,
     consents,
     credentials,
+    credit_accounts,
     explain,
     grants,
     requests,
@@ -17,6 +20,9 @@ from keystead.web.admin import (
 )
 from keystead.web.console.desk import Desk, Handler
 
+Group = Literal["Overview", "Keys", "Use", "Record", "Settings"]
+"""The parts of the menu, in their order."""
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the menu."""
@@ -25,24 +31,36 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     needs: Handler
     """Whoever its route admits has something to see there."""
+    group: Group
+    """Under which word it stands; within a group, sections stand in the order of `SECTIONS`."""
 
 
 SECTIONS: Final = (
-    Section(title="Overview", path="/console/", needs=usage.report),
-    Section(title="Vault", path="/console/vault", needs=credentials.list_all),
-    Section(title="People", path="/console/people", needs=service_accounts.list_all),
-    Section(title="Permissions", path="/console/permissions", needs=grants.list_all),
-    Section(title="Why?", path="/console/explain", needs=explain.explain),
-    Section(title="Consents", path="/console/consents", needs=consents.list_all),
-    Section(title="Virtual keys", path="/console/keys", needs=virtual_keys.list_all),
-    Section(title="Requests", path="/console/requests", needs=requests.list_all),
-    Section(title="Spend", path="/console/spend", needs=usage.report),
-    Section(title="Playground", path="/console/playground", needs=virtual_keys.create),
-    Section(title="Connect", path="/console/connect", needs=virtual_keys.list_all),
-    Section(title="Audit", path="/console/audit", needs=audit_events.list_all),
+    Section(title="Overview", path="/console/", needs=usage.report, group="Overview"),
+    Section(title="Vault", path="/console/vault", needs=credentials.list_all, group="Keys"),
+    Section(title="Virtual keys", path="/console/keys", needs=virtual_keys.list_all, group="Keys"),
+    Section(title="People", path="/console/people", needs=service_accounts.list_all, group="Keys"),
+    Section(title="Permissions", path="/console/permissions", needs=grants.list_all, group="Keys"),
+    Section(title="Why?", path="/console/explain", needs=explain.explain, group="Keys"),
+    Section(title="Consents", path="/console/consents", needs=consents.list_all, group="Keys"),
+    Section(title="Playground", path="/console/playground", needs=virtual_keys.create, group="Use"),
+    Section(title="Connect", path="/console/connect", needs=virtual_keys.list_all, group="Use"),
+    Section(title="Requests", path="/console/requests", needs=requests.list_all, group="Record"),
+    Section(title="Spend", path="/console/spend", needs=usage.report, group="Record"),
+    Section(title="Budgets", path="/console/budgets", needs=budgets.list_all, group="Record"),
+    Section(title="Credits", path="/console/credits", needs=credit_accounts.show, group="Record"),
+    Section(title="Alerts", path="/console/alerts", needs=alerts.list_all, group="Record"),
+    Section(title="Audit", path="/console/audit", needs=audit_events.list_all, group="Record"),
 )
 
 
 def sections(desk: Desk) -> list[Section]:
     """Return what this person's menu shows."""
     return [section for section in SECTIONS if desk.may(section.needs)]
+
+
+def menu(desk: Desk) -> dict[Group, list[Section]]:
+    """Return this person's menu by its groups; a group of which they see nothing is not there."""
+    shown = sections(desk)
+    grouped = {group: [one for one in shown if one.group == group] for group in get_args(Group)}
+    return {group: some for group, some in grouped.items() if some}

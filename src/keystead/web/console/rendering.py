@@ -32,6 +32,8 @@ def environment() -> Environment:
         short=words.short,
         money=words.money,
         exact=words.exact,
+        change=words.change,
+        tick=words.tick,
     )
     return made
 

@@ -35,6 +35,8 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 
     to: str
     """A path of the console."""
+    cookie: str = ""
+    """A `Set-Cookie` to send along."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +45,15 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     value: Any
 
 
-Answer = Shown | Moved | Told
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that the browser keeps and does not show."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+Answer = Shown | Moved | Told | Kept
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

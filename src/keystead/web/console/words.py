@@ -11,6 +11,9 @@ _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£"}
 _HARMLESS: Final = frozenset("\n\t")
 
+SPAN: Final = "us"
+"""The unit of a chart of durations: microseconds."""
+
 
 def inert(value: Any) -> Any:
     """Return text in which nothing acts: controls, directions (bidi) and other invisible characters are shown by number.
@@ -100,7 +103,7 @@ def exact(amount: str | None, currency: str | None = None, places: int = 2) -> M
     if amount is None:
         return Markup('<span class="none">unknown</span>')
     return Markup('<data value="{}" title="{} {}">{}</data>').format(
-        amount, amount, escape(currency or ""), money(amount, currency, places)
+        f"{Decimal(amount):f}", f"{Decimal(amount):f}", escape(currency or ""), money(amount, currency, places)
     )
 
 
@@ -109,4 +112,17 @@ def change(now: Decimal | int, before: Decimal | int) -> str:
     if not before:
         return ""
     percent = (Decimal(now) - Decimal(before)) / Decimal(before) * 100
-    return f"{percent:+.0f} %"
+    text = f"{percent:+.0f} %"
+    return "0 %" if text in {"+0 %", "-0 %"} else text
+
+
+def written(value: Decimal, unit: str) -> str:
+    """Return a value of a chart in its unit: money, a duration, or a count."""
+    if unit == SPAN:
+        return span(int(value))
+    return money(value, unit) if unit else f"{value.normalize():,f}"
+
+
+def tick(value: Decimal, unit: str) -> str:
+    """Return a value beside an axis: as `written`, in three digits where it is long."""
+    return short(int(value)) if not unit and value >= 10_000 else written(value, unit)

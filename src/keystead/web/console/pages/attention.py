@@ -1,13 +1,17 @@
 """What needs somebody's attention, in words and with the place to go to. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final, Literal
 
 import msgspec
 
+from keystead.alerts.views import AlertTold
 from keystead.web.admin.budgets import BudgetShown
 from keystead.web.admin.credential_shapes import CredentialShown, VersionShown
+from keystead.web.console.pages.alerts import SAID, URGENT, place
+from keystead.web.console.pages.periods import Span
 from keystead.web.console.words import money
 
 _SOON: Final = timedelta(days=30)
@@ -49,6 +53,36 @@ def of_credentials(credentials: Iterable[CredentialShown], now_us: int) -> list[
     return found
 
 
+def of_unused(credentials: Iterable[CredentialShown], used: Collection[str], span: Span) -> list[Notice]:
+    """Return which keys nobody used in a span that they were there for from its beginning."""
+    return [
+        Notice(weight="hint", text=f"{one.name} was not used in {span.title}.", to=f"/console/vault/{one.id}")
+        for one in credentials
+        if one.revoked_at is None and one.id not in used and one.created_at < span.since
+    ]
+
+
+def of_alerts(alerts: Iterable[AlertTold], said: Collection[str]) -> list[Notice]:
+    """Return the alerts that nobody has seen yet, without those about what is said already."""
+    return [
+        Notice(
+            weight="bad" if one.kind in URGENT else "warning",
+            text=f"{one.subject}: {SAID[one.kind][0].lower()}{SAID[one.kind][1:]}.",
+            to="/console/alerts",
+        )
+        for one in alerts
+        if one.state == "open" and place(one) not in said
+    ]
+
+
+def of_fallbacks(attempts: int, charge: Decimal) -> list[Notice]:
+    """Return that the platform's keys were used."""
+    if not attempts:
+        return []
+    text = f"{attempts:,} attempts ran on the platform's keys, for {money(charge, 'XCR')}."
+    return [Notice(weight="hint", text=text, to="/console/spend?by=credential")]
+
+
 def of_budgets(budgets: Iterable[BudgetShown]) -> list[Notice]:
     """Return which budgets are near their end, or over."""
     found = []
@@ -61,7 +95,7 @@ def of_budgets(budgets: Iterable[BudgetShown]) -> list[Notice]:
             Notice(
                 weight="bad" if over and one.hard else "warning",
                 text=f"Budget {one.name}: {spent} spent{', and no more is let through' if over and one.hard else ''}.",
-                to="/console/spend",
+                to=f"/console/budgets/{one.id}",
             )
         )
     return found

@@ -36,6 +36,11 @@ async def create(visit: Visit) -> Answer:
         issued = await visit.desk.act(virtual_keys.create, body)
     except KeysteadError as error:
         return await _asked(visit, form, error)
+    return await shown_once(visit, issued)
+
+
+async def shown_once(visit: Visit, issued: virtual_keys.IssuedVirtualKey) -> Answer:
+    """Return the page of a key that was just made, with what each client needs, the key's text in it."""
     values = {
         "issued": issued,
         "clients": sorted(await clients_for(visit), key=lambda one: one.name != "curl"),

@@ -1,19 +1,20 @@
-"""The first page: what was spent and used, by whom and on what, and what needs somebody's attention."""
+"""The first page: what was spent and used, by whom and on what, how fast, and what needs somebody's attention."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import urlencode
 
+from keystead.domain.errors import InvalidRequestError
 from keystead.metering.usage_views import UsageLine
-from keystead.web.admin import budgets, credentials, usage
-from keystead.web.admin.usage import UsageShown
+from keystead.web.admin import alerts, budgets, credentials, usage
 from keystead.web.console.desk import Desk
-from keystead.web.console.pages import attention, sums
+from keystead.web.console.pages import attention, chargeback, measures, sums
 from keystead.web.console.pages.periods import SPANS, Span, span_of
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
-from keystead.web.console.words import change
 
-_LISTS: Final = (("team", "Teams"), ("model", "Models"), ("credential", "Credentials"), ("provider", "Providers"))
-_LONGEST_LIST: Final = 6
+DIMENSIONS: Final = {"team": "Team", "model": "Model", "credential": "Credential", "provider": "Provider"}
+_LONGEST_LIST: Final = 8
 
 
 async def show(visit: Visit) -> Answer:
@@ -22,65 +23,79 @@ async def show(visit: Visit) -> Answer:
     if not desk.may(usage.report):
         return Moved(to="/console/account")
     span = span_of(visit.query, visit.now_us)
-    over_time = await _report(desk, span, f"{span.by},provider")
-    now = sums.totals(over_time.lines)
-    before = await _before(desk, span)
-    currency = now[0].currency if now else "USD"
-    lists = [
-        (title, name, sums.rows((await _report(desk, span, name)).lines, limit=_LONGEST_LIST)) for name, title in _LISTS
-    ]
+    by = visit.query.get("by", "team")
+    by = by if by in DIMENSIONS else "team"
+    sliced = await _lines(desk, span.since, span.until, f"{by},owner")
+    ended = await _lines(desk, span.since, span.until, f"{span.by},outcome,owner")
+    before = await _lines(desk, *span.before, "outcome,owner")
+    spent = chargeback.spent(sliced)
+    total = chargeback.together(spent)
+    currency = total[0].currency if total else "USD"
     return Shown(
         template="overview.html",
         values={
             "span": span,
             "spans": SPANS,
-            "numbers": _numbers(now[0] if now else None, before.get(currency)),
-            "others": now[1:],
+            "by": by,
+            "dimensions": {
+                name: (title, f"?{urlencode({'span': span.name, 'by': name})}") for name, title in DIMENSIONS.items()
+            },
+            "numbers": measures.numbers(ended, before, currency),
+            "others": total[1:],
             "currency": currency,
-            "charted": sums.charted(over_time.lines, span, currency),
-            "lists": lists,
-            "attention": await _attention(visit, over_time.lines),
+            "drawn": await _charts(desk, span, by, ended, currency),
+            "rows": chargeback.compared(spent[:_LONGEST_LIST], ()),
+            "more": max(0, len(spent) - _LONGEST_LIST),
+            "attention": await _attention(visit, span, by, sliced, ended),
         },
     )
 
 
-async def _report(desk: Desk, span: Span, by: str) -> UsageShown:
-    found: UsageShown = await desk.ask(
-        usage.report, {"by": by, "since": span.since.isoformat(), "until": span.until.isoformat()}
-    )
-    return found
+async def _charts(
+    desk: Desk, span: Span, by: str, ended: Sequence[UsageLine], currency: str
+) -> dict[str, sums.Charted]:
+    """Return the charts: what one pays for first, then what came of it."""
+    try:
+        lines = await _lines(desk, span.since, span.until, f"{span.by},{by},owner")
+    except InvalidRequestError:  # so many that nobody would tell their colours apart
+        lines = await _lines(desk, span.since, span.until, f"{span.by},provider,owner")
+    own = [line for line in lines if line.keys[2].id != chargeback.PLATFORM]
+    return {
+        "spend": sums.charted(own, span, currency),
+        "requests": measures.outcomes(ended, span),
+        "tokens": measures.tokens(ended, span),
+        "time": measures.mean_times(ended, span),
+    }
 
 
-async def _before(desk: Desk, span: Span) -> dict[str, sums.Total]:
-    since, until = span.before
-    found = await desk.ask(usage.report, {"by": "owner", "since": since.isoformat(), "until": until.isoformat()})
-    return {total.currency: total for total in sums.totals(found.lines)}
+async def _lines(desk: Desk, since: Any, until: Any, by: str) -> tuple[UsageLine, ...]:
+    asked = {"by": by, "since": since.isoformat(), "until": until.isoformat()}
+    lines: tuple[UsageLine, ...] = (await desk.ask(usage.report, asked)).lines
+    return lines
 
 
-def _numbers(now: sums.Total | None, before: sums.Total | None) -> list[dict[str, Any]]:
-    now = now or sums.Total(currency="USD")
-    before = before or sums.Total(currency=now.currency)
-    mean = now.duration_us // now.requests if now.requests else 0
-    mean_before = before.duration_us // before.requests if before.requests else 0
-    tokens, tokens_before = now.input_total + now.output_total, before.input_total + before.output_total
-    return [
-        {"title": "Spent", "kind": "money", "value": now.cost, "change": change(now.cost, before.cost)},
-        {"title": "Requests", "kind": "count", "value": now.requests, "change": change(now.requests, before.requests)},
-        {"title": "Tokens", "kind": "short", "value": tokens, "change": change(tokens, tokens_before)},
-        {"title": "Mean time", "kind": "span", "value": mean or None, "change": change(mean, mean_before)},
-    ]
-
-
-async def _attention(visit: Visit, lines: Sequence[UsageLine]) -> list[attention.Notice]:
+async def _attention(
+    visit: Visit, span: Span, by: str, sliced: Sequence[UsageLine], ended: Sequence[UsageLine]
+) -> list[attention.Notice]:
     desk = visit.desk
-    found = []
+    found: list[attention.Notice] = []
     if desk.may(credentials.list_all):
-        shown = await desk.ask(credentials.list_all)
-        found += attention.of_credentials(shown.items, visit.now_us)
+        shown = (await desk.ask(credentials.list_all)).items
+        found += attention.of_credentials(shown, visit.now_us)
+        if by == "credential":
+            found += attention.of_unused(shown, {line.keys[0].id for line in sliced}, span)
     if desk.may(budgets.list_all):
-        found += attention.of_budgets((await desk.ask(budgets.list_all, {"limit": "200"})).items)
-    unpriced, unknown = sum(line.unpriced for line in lines), sum(line.unknown for line in lines)
-    found += attention.of_prices(unpriced=unpriced, unknown=unknown)
+        found += attention.of_budgets((await desk.ask(budgets.list_all, {"limit": "200", "in_force": "true"})).items)
+    if desk.may(alerts.list_all):
+        opened = (await desk.ask(alerts.list_all, {"limit": "50", "open": "true"})).items
+        found += attention.of_alerts(opened, {notice.to for notice in found})
+    found += attention.of_prices(
+        unpriced=sum(line.unpriced for line in ended), unknown=sum(line.unknown for line in ended)
+    )
+    platform = [line for line in ended if line.keys[2].id == chargeback.PLATFORM]
+    found += attention.of_fallbacks(
+        sum(line.attempts for line in platform), sum((Decimal(line.charge) for line in platform), Decimal(0))
+    )
     return found
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from keystead.domain.errors import KeysteadError
 from keystead.web.admin import explain, grants, service_accounts, virtual_keys
+from keystead.web.console.pages.keys import shown_once
 from keystead.web.console.pages.permissions import ending, grants_in_force
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 
@@ -27,7 +28,7 @@ async def make_key(visit: Visit) -> Answer:
         issued = await visit.desk.act(virtual_keys.create, body)
     except KeysteadError as error:
         return await _program(visit, error)
-    return Shown(template="key_issued.html", values={"issued": issued}, status=201)
+    return await shown_once(visit, issued)
 
 
 async def ask_disable(visit: Visit) -> Answer:

@@ -1,75 +1,124 @@
-"""What was spent, by whatever one pays by: teams, keys, models, credentials; and how the budgets stand."""
+"""Chargeback: who spent what in a month or a range of days, beside the one before; as a page, a statement and a file."""
 
-import csv
-import io
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlencode
 
-from keystead.web.admin import budgets, usage
-from keystead.web.console.pages import sums
-from keystead.web.console.pages.periods import SPANS, span_of
-from keystead.web.console.visit import Answer, Page, Shown, Visit
+import msgspec
+
+from keystead.domain.errors import InvalidRequestError
+from keystead.metering.usage_views import UsageLine
+from keystead.web.admin import organization, requests, usage
+from keystead.web.console.csv_file import csv_of
+from keystead.web.console.pages import chargeback, sums
+from keystead.web.console.pages.chargeback import Line, together
+from keystead.web.console.pages.months import Days, days_of, month_of
+from keystead.web.console.pages.zones import zone_of
+from keystead.web.console.visit import Answer, Kept, Page, Shown, Visit
 
 DIMENSIONS: Final = {
+    "cost_center": "Cost centre",
     "team": "Team",
     "principal": "Person or program",
     "virtual_key": "Virtual key",
     "model": "Model",
     "credential": "Credential",
     "provider": "Provider",
-    "owner": "Whose credential",
 }
+_IN_REQUESTS: Final = frozenset({"team", "virtual_key", "credential", "provider"})
+"""What the list of requests can be narrowed to."""
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """A chargeback of some days by one dimension."""
+
+    days: Days
+    by: str
+    lines: list[Line]
+    before: list[chargeback.Spent]
 
 
 async def show(visit: Visit) -> Answer:
-    """Show the spend of a span by one dimension."""
-    span = span_of(visit.query, visit.now_us)
-    by = visit.query.get("by", "team")
-    by = by if by in DIMENSIONS else "team"
-    asked = {"since": span.since.isoformat(), "until": span.until.isoformat()}
-    whole = await visit.desk.ask(usage.report, {"by": by, **asked})
-    over_time = await visit.desk.ask(usage.report, {"by": f"{span.by},{by}", **asked})
-    currencies = [total.currency for total in sums.totals(whole.lines)] or ["USD"]
-    shown = (await visit.desk.ask(budgets.list_all, {"limit": "100"})).items if visit.desk.may(budgets.list_all) else ()
+    """Show what was spent in some days by one dimension."""
+    zone = await zone_of(visit.desk)
+    problem: InvalidRequestError | None = None
+    try:
+        days = days_of(visit.query, visit.now_us, zone)
+    except InvalidRequestError as error:
+        days, problem = month_of(visit.now_us, zone), error
+    found = await _statement(visit, days)
+    totals = together([line.now for line in found.lines])
+    currency = totals[0].currency if totals else "USD"
+    linked = found.by in _IN_REQUESTS and visit.desk.may(requests.list_all)
     return Shown(
         template="spend.html",
         values={
-            "span": span,
-            "spans": SPANS,
-            "by": by,
+            "days": days,
+            "by": found.by,
             "dimensions": DIMENSIONS,
-            "totals": sums.totals(whole.lines),
-            "rows": sums.rows(whole.lines),
-            "currency": currencies[0],
-            "charted": sums.charted(over_time.lines, span, currencies[0]),
-            "budgets": [one for one in shown if one.state == "active"],
+            "lines": found.lines,
+            "totals": chargeback.compared(totals, together(found.before)),
+            "currency": currency,
+            "charted": sums.charted(await _over_time(visit, found), days, currency),
+            "addresses": _addresses(visit, days, found.by),
+            "given": {name: visit.query.get(name, "") for name in ("from", "to")},
+            "problem": problem,
+            "linked": linked,
+            "organization": visit.desk.may(organization.show) and await visit.desk.ask(organization.show),
         },
+        status=problem.status if problem else 200,
     )
 
 
-PAGES: Final = (Page(method="GET", path="/spend", handler=show),)
+async def keep(visit: Visit) -> Answer:
+    """Give the same lines as a file."""
+    days = days_of(visit.query, visit.now_us, await zone_of(visit.desk))
+    found = await _statement(visit, days)
+    content = csv_of(chargeback.HEADER, map(chargeback.cells, found.lines))
+    return Kept(name=f"spend-by-{found.by}-{days.name}.csv", content=content, media_type="text/csv")
 
 
-def as_csv(rows: list[sums.Row]) -> str:
-    """Return the lines as CSV; a cell that a spreadsheet would take for a formula begins with an apostrophe (T33)."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
-        ["name", "currency", "cost", "credits", "requests", "input tokens", "output tokens", "unpriced", "unknown"]
-    )
-    for row in rows:
-        total = row.total
-        name = f"'{row.name}" if row.name[:1] in {"=", "+", "-", "@", "\t", "\r"} else row.name
-        writer.writerow(
-            [
-                name,
-                total.currency,
-                total.cost,
-                total.charge,
-                total.requests,
-                total.input_total,
-                total.output_total,
-                total.unpriced,
-                total.unknown,
-            ]
-        )
-    return out.getvalue()
+async def _statement(visit: Visit, days: Days) -> Statement:
+    by = visit.query.get("by", "team")
+    by = by if by in DIMENSIONS else "team"
+    now = chargeback.spent(await _lines(visit, days, f"{by},owner"))
+    before = chargeback.spent(await _lines(visit, days.before, f"{by},owner"))
+    return Statement(days=days, by=by, lines=chargeback.compared(now, before), before=before)
+
+
+async def _over_time(visit: Visit, found: Statement) -> list[UsageLine]:
+    """Return what the chart shows: by day and by the dimension, or by day alone where that would be too much to read."""
+    try:
+        lines = await _lines(visit, found.days, f"day,{found.by},owner")
+    except InvalidRequestError:
+        lines = await _lines(visit, found.days, "day,provider,owner")
+    return [line for line in lines if line.keys[2].id != chargeback.PLATFORM]
+
+
+async def _lines(visit: Visit, days: Days, by: str) -> tuple[UsageLine, ...]:
+    asked = {
+        "by": by,
+        "since": days.since.isoformat(),
+        "until": days.until.isoformat(),
+        "time_zone": days.zone.key,
+    }
+    lines: tuple[UsageLine, ...] = (await visit.desk.ask(usage.report, asked)).lines
+    return lines
+
+
+def _addresses(visit: Visit, days: Days, by: str) -> dict[str, Any]:
+    """Return where the page's links lead."""
+    now = month_of(visit.now_us, days.zone)
+    after = days.after
+    return {
+        "before": f"?{urlencode({**days.before.asked, 'by': by})}",
+        "after": f"?{urlencode({**after.asked, 'by': by})}" if after.first <= now.last else None,
+        "this_month": f"?{urlencode({'by': by})}" if days != now else None,
+        "by": {name: f"?{urlencode({**days.asked, 'by': name})}" for name in DIMENSIONS},
+        "csv": f"/console/spend.csv?{urlencode({**days.asked, 'by': by})}",
+    }
+
+
+PAGES: Final = (
+    Page(method="GET", path="/spend", handler=show),
+    Page(method="GET", path="/spend.csv", handler=keep),
+)

@@ -1,16 +1,17 @@
 """Lines of usage reports added up for a page: one currency is shown beside the other, never added to it. Pure."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from keystead.metering.usage_views import UsageLine
+from keystead.web.console import words
 from keystead.web.console.charts import SERIES, Chart, Column, stacked
+from keystead.web.console.pages.months import Days
 from keystead.web.console.pages.periods import Span
-from keystead.web.console.words import money
 
 OTHERS: Final = "others"
 REFUSED: Final = "refused, nothing sent"
@@ -47,7 +48,7 @@ class Charted(msgspec.Struct, frozen=True, kw_only=True):
 
     measure: str
     unit: str
-    """A currency; empty where things are counted."""
+    """A currency, or `words.SPAN`; empty where things are counted."""
     series: list[str]
     chart: Chart
 
@@ -75,7 +76,7 @@ def rows(lines: Sequence[UsageLine], *, limit: int | None = None) -> list[Row]:
     ]
 
 
-def charted(lines: Sequence[UsageLine], span: Span, currency: str) -> Charted:
+def charted(lines: Sequence[UsageLine], span: Span | Days, currency: str) -> Charted:
     """Return the chart of a report by time and one more dimension: of the cost, or of requests while nothing costs."""
     chosen = [line for line in lines if line.currency == currency]
     costs = any(Decimal(line.cost) for line in chosen)
@@ -83,19 +84,34 @@ def charted(lines: Sequence[UsageLine], span: Span, currency: str) -> Charted:
         (line.keys[0].id, named(line.keys[1].name), Decimal(line.cost) if costs else Decimal(line.requests))
         for line in chosen
     ]
-    unit = currency if costs else ""
+    return over_time(measured, span, measure="Spend" if costs else "Requests", unit=currency if costs else "")
+
+
+def over_time(
+    measured: Sequence[tuple[str, str, Decimal]],
+    span: Span | Days,
+    *,
+    measure: str,
+    unit: str = "",
+    series: Sequence[str] = (),
+) -> Charted:
+    """Return the chart of values: each with the instant at which its column begins, and the name of its series.
+
+    The largest series come first, or (`series`) they have their own order; what there is no colour for is summed up.
+    """
     sizes: dict[str, Decimal] = {}
     for _, name, value in measured:
         sizes[name] = sizes.get(name, _NOTHING) + value
-    ordered = sorted(sizes, key=lambda name: -sizes[name])
-    series = ordered if len(ordered) <= SERIES else [*ordered[: SERIES - 1], OTHERS]
-    values: dict[datetime, list[Decimal]] = {at: [_NOTHING] * len(series) for at in span.columns()}
+    ordered = [name for name in series if sizes.get(name)] or sorted(sizes, key=lambda name: -sizes[name])
+    shown = ordered if len(ordered) <= SERIES else [*ordered[: SERIES - 1], OTHERS]
+    values: dict[datetime, list[Decimal]] = {at: [_NOTHING] * len(shown) for at in span.columns()}
     for at, name, value in measured:
         column = values.get(datetime.fromisoformat(at))
-        if column is not None:
-            column[series.index(name if name in series else OTHERS)] += value
-    columns = [_column(at, found, span, series, unit) for at, found in values.items()]
-    return Charted(measure="Spend" if costs else "Requests", unit=unit, series=series, chart=stacked(columns))
+        if column is not None and value:
+            column[shown.index(name if name in shown else OTHERS)] += value
+    zone = span.zone if isinstance(span, Days) else UTC
+    columns = [_column(at.astimezone(zone), found, span, shown, unit) for at, found in values.items()]
+    return Charted(measure=measure, unit=unit, series=shown, chart=stacked(columns))
 
 
 def named(name: str) -> str:
@@ -103,16 +119,14 @@ def named(name: str) -> str:
     return name or REFUSED
 
 
-def _column(at: datetime, values: list[Decimal], span: Span, series: list[str], unit: str) -> Column:
-    def amount(value: Decimal) -> str:
-        return money(value, unit) if unit else f"{value:,}"
-
-    parts = [f"{name} {amount(value)}" for name, value in zip(series, values, strict=True) if value]
+def _column(at: datetime, values: list[Decimal], span: Span | Days, series: list[str], unit: str) -> Column:
+    parts = [f"{name} {words.written(value, unit)}" for name, value in zip(series, values, strict=True) if value]
     said = f"{at:%d %b %H:%M}" if span.by == "hour" else f"{at:%a %d %b}"
     return Column(
         label=at.strftime("%H:%M" if span.by == "hour" else "%d %b").lstrip("0"),
         values=tuple(values),
-        said=f"{said}: {amount(sum(values, _NOTHING))}" + (f" ({', '.join(parts)})" if parts else ""),
+        said=f"{said}: {words.written(sum(values, _NOTHING), unit)}"
+        + (f" ({', '.join(parts)})" if parts and unit != words.SPAN else ""),
     )
 
 

@@ -1,0 +1,95 @@
+"""What sums by the hour come to by local days and by cost centres: which day, and which cost centre, an hour counts to."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, select
+
+from keystead.domain.clock import HOUR_US
+from keystead.domain.errors import InvalidRequestError
+from keystead.storage.governance import team_cost_centers
+
+_DAY_US: Final = 24 * HOUR_US
+_EVER: Final = 2**62
+"""Unix microseconds beyond every date."""
+
+_IN_ORDER: Final[dict[str, Any]] = {
+    "partition_by": team_cost_centers.c.team_id,
+    "order_by": team_cost_centers.c.valid_from,
+}
+CENTERS: Final = select(
+    team_cost_centers.c.team_id,
+    team_cost_centers.c.cost_center,
+    # What a team did before its first cost centre was written goes there too.
+    case((func.row_number().over(**_IN_ORDER) == 1, 0), else_=team_cost_centers.c.valid_from).label("from_at"),
+    func.coalesce(func.lead(team_cost_centers.c.valid_from).over(**_IN_ORDER), _EVER).label("until_at"),
+).subquery("centers")
+"""Where each team's cost goes, from when until when."""
+
+
+def with_centers(hours: FromClause) -> FromClause:
+    """Join sums by team and hour with the cost centre they go to: the one of the team when the hour began."""
+    joined = and_(
+        CENTERS.c.team_id == hours.c.team_id,
+        hours.c.hour_at >= CENTERS.c.from_at,
+        hours.c.hour_at < CENTERS.c.until_at,
+    )
+    return hours.outerjoin(CENTERS, joined)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name.
+
+    Raises:
+        InvalidRequestError: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidRequestError(
+            "There is no such time zone.", param="time_zone", next_step="Give an IANA name, as Europe/Berlin."
+        ) from error
+
+
+def local_day(at: ColumnElement[int], zone: ZoneInfo, begin: int, end: int) -> ColumnElement[Any]:
+    """Return the local day of an instant between `begin` and `end`, as the instant at which UTC has that date's midnight.
+
+    Where clocks change in between, each part has its own offset. The numbers are written as literals: GROUP BY must be
+    the same text as the column, and two parameters are not.
+    """
+    parts = offsets(zone, begin, end)
+    local = at + literal_column(str(parts[-1][1]))
+    if len(parts) > 1:
+        local = at + case(
+            *((at < literal_column(str(until)), literal_column(str(offset))) for until, offset in parts[:-1]),
+            else_=literal_column(str(parts[-1][1])),
+        )
+    return local - local % literal_column(str(_DAY_US))
+
+
+def offsets(zone: ZoneInfo, begin: int, end: int) -> list[tuple[int, int]]:
+    """Return (until when, offset from UTC) for each part of a span between two changes of the clocks, in microseconds."""
+    parts = []
+    at, offset = begin, _offset(zone, begin)
+    while at < end:
+        later = min(at + _DAY_US, end)
+        if _offset(zone, later) != offset:
+            while later - at > HOUR_US:  # sums are by the hour: which hours begin after the change
+                middle = at + (later - at) // HOUR_US // 2 * HOUR_US
+                at, later = (middle, later) if _offset(zone, middle) == offset else (at, middle)
+            parts.append((later, offset))
+            offset = _offset(zone, later)
+        at = later
+    return [*parts, (end, offset)]
+
+
+def begins_at(date_at: int, zone: ZoneInfo) -> int:
+    """Return when the day of `local_day` begins, in Unix microseconds."""
+    date = datetime.fromtimestamp(date_at // 1_000_000, UTC)
+    return int(date.replace(tzinfo=zone).timestamp()) * 1_000_000
+
+
+def _offset(zone: ZoneInfo, at: int) -> int:
+    offset = datetime.fromtimestamp(at // 1_000_000, zone).utcoffset() or timedelta(0)
+    return int(offset.total_seconds()) * 1_000_000

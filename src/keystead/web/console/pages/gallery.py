@@ -1,0 +1,87 @@
+"""The parts page: every component of the console in every state, without any data, to look at and to test against."""
+
+from decimal import Decimal
+from typing import Final
+
+from keystead.domain.errors import InvalidRequestError
+from keystead.web.console.charts import SERIES, Column, stacked
+from keystead.web.console.pages.budgets import Gauge
+from keystead.web.console.pages.periods import SPANS
+from keystead.web.console.pages.sums import Charted
+from keystead.web.console.visit import Answer, Page, Shown, Visit
+
+STATES: Final = (
+    "active",
+    "settled",
+    "ok",
+    "valid",
+    "staged",
+    "draining",
+    "open",
+    "near",
+    "refused",
+    "unknown",
+    "over",
+    "failed",
+    "revoked",
+    "invalid",
+    "no_rights",
+    "expired",
+    "retired",
+    "acknowledged",
+)
+TOKENS: Final = (
+    "paper",
+    "sheet",
+    "sunk",
+    "line",
+    "ink",
+    "soft",
+    "accent",
+    "accent-ink",
+    "wash",
+    "good",
+    "good-wash",
+    "warn",
+    "warn-wash",
+    "bad",
+    "bad-wash",
+    "info",
+    "info-wash",
+    *(f"s{number}" for number in range(SERIES)),
+)
+_COLUMNS: Final = 14
+_GAUGES: Final = (
+    ("ok", Gauge(spent=30, held=4, alert=80, limit=100, forecast=62, left_percent=66)),
+    ("near", Gauge(spent=72, held=3, alert=64, limit=80, forecast=100, left_percent=6)),
+    ("over", Gauge(spent=100, held=0, alert=70, limit=88, forecast=None, left_percent=-14)),
+)
+
+
+async def show(visit: Visit) -> Answer:
+    """Show every part."""
+    names = ("one", "another", "a third", "the fourth", "others")
+    columns = [
+        Column(
+            label=f"{day + 1} Jan",
+            values=tuple(Decimal((day * (series + 3)) % 11 + 1) for series in range(SERIES)),
+            said=f"{day + 1} Jan",
+        )
+        for day in range(_COLUMNS)
+    ]
+    return Shown(
+        template="parts_page.html",
+        values={
+            "states": STATES,
+            "tokens": TOKENS,
+            "charted": Charted(measure="Things", unit="USD", series=list(names), chart=stacked(columns)),
+            "gauges": _GAUGES,
+            "spans": SPANS,
+            "error": InvalidRequestError("What was typed is not an amount.", next_step="Write 500 or 12.5."),
+            "amounts": ("0", "0.000000000001", "12.5", "-12.5", "1234567.891", None),
+            "at_us": visit.now_us,
+        },
+    )
+
+
+PAGES: Final = (Page(method="GET", path="/parts", handler=show),)
