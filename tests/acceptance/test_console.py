@@ -43,6 +43,13 @@ PAGES = (
     "rate-limits/new",
     "credits",
     "credits/book",
+    "models",
+    "models?of=usable&sort=released",
+    "models/one?provider=openai&model=gpt-4o-mini",
+    "models/price?provider=openai&model=gpt-4o-mini",
+    "routes",
+    "routes/new",
+    "routes/families",
     "playground",
     "connect",
     "audit",
@@ -103,7 +110,17 @@ async def journey(chromium: Browser, stage: tuple[Gateway, FakeProvider]) -> dic
     await page.locator("tbody a").first.click()
     seen = await page.locator("main").inner_text()
     assert not wrong, wrong
-    return {"credential": credential, "key": key, "request": page.url, "seen": seen}
+    attempts = [{"model": "gpt-4o", "credential": "research"}, {"model": "family:gpt-mini", "provider": "openai"}]
+    route = await gateway.admin(
+        "POST", "/model-routes", {"name": "coding", "strategy": "weighted", "attempts": attempts}
+    )
+    return {
+        "credential": credential,
+        "key": key,
+        "request": page.url,
+        "route": f"{gateway.url}/console/routes/{route['id']}",
+        "seen": seen,
+    }
 
 
 async def test_a_newcomer_adds_a_key_makes_one_and_sees_a_request_and_its_cost(
@@ -133,7 +150,7 @@ async def test_axe_finds_nothing_and_the_browser_complains_of_nothing(
         assert not found, (path, found)
         if path.endswith("sign-in"):
             await _sign_in(page)
-    for path in (journey["credential"], journey["request"]):
+    for path in (journey["credential"], journey["request"], journey["route"], f"{journey['route']}/delete"):
         await page.goto(path)
         found = await _violations(page, axe)
         assert not found, (path, found)

@@ -337,6 +337,7 @@ def _admin_rooms(
         egress_guard=base.guard,
         catalogue_keys=load_catalogue_keys(base.settings.catalogue_keys_file),
         price_book=lambda: base.snapshots.current.price_book,
+        credentials_of=base.snapshots.credentials_of,
         known_models=lambda: base.snapshots.current.known,
         discovery=discovery,
         clock=clock,

@@ -1,10 +1,13 @@
 """Looking through the catalogue. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
-from keystead.catalogue.facts import Document, ModelFacts
+from keystead.catalogue.facts import ModelFacts
+
+_ENDING: Final = frozenset({"deprecated", "retired"})
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +21,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Collection[str] = ()
     """All of them."""
     min_context: int = 0
+    reads: str = ""
+    """A modality."""
+    writes: str = ""
     with_retired: bool = False
+    deprecated: bool | None = None
+    """Whether its end is announced, or came; None: either."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +41,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.provider}/{self.facts.id}"
 
 
-def search(document: Document, wanted: Wanted, *, today: str) -> Iterator[Entry]:
-    """Yield what is wanted, by provider and name."""
+def search(providers: Mapping[str, Collection[ModelFacts]], wanted: Wanted, *, today: str) -> Iterator[Entry]:
+    """Yield what is wanted, by provider and then in the order that is given."""
     words = wanted.text.lower().split()
-    for provider, models in sorted(document.providers.items()):
+    for provider, models in sorted(providers.items()):
         if wanted.provider not in {"", provider}:
             continue
         for facts in models:
@@ -45,12 +53,16 @@ def search(document: Document, wanted: Wanted, *, today: str) -> Iterator[Entry]
 
 
 def _fits(facts: ModelFacts, wanted: Wanted, today: str) -> bool:
+    status = facts.status_on(today)
     return (
         wanted.family in {"", facts.family}
         and wanted.maker in {"", facts.maker}
         and (not wanted.capabilities or set(wanted.capabilities) <= set(facts.can or ()))
         and (facts.context or 0) >= wanted.min_context
-        and (wanted.with_retired or facts.status_on(today) != "retired")
+        and (not wanted.reads or wanted.reads in facts.input)
+        and (not wanted.writes or wanted.writes in facts.output)
+        and (wanted.with_retired or status != "retired")
+        and wanted.deprecated in {None, status in _ENDING}
     )
 
 

@@ -1,6 +1,6 @@
 """What can be asked for under a credential: what its provider offers or else is known to serve, and families of it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
@@ -102,6 +102,10 @@ class KnownModels:
         )
         return list(islice(left, _MOST_TRIED))
 
+    def families(self, credential: Credential) -> Collection[str]:
+        """Return the families that have members under a credential; `meant` says which."""
+        return self._families_under(credential).keys()
+
     def released(self, credential: Credential, name: str) -> str:
         """Return the ISO day on which a model came out; empty if nobody says."""
         return self._known(credential, name).released
@@ -125,10 +129,8 @@ class KnownModels:
 
     def _family(self, credential: Credential, family: str) -> Iterable[KnownModel]:
         """Return a family's members under a credential, newest first."""
-        place = credential.id if credential.id in self.offers else credential.provider
-        families = self._families.get(place)
-        if families is None:
-            families = self._families[place] = _families_of(self._all(credential))
+        place = self._place(credential)
+        families = self._families_under(credential)
         ordered = self._ordered.get((place, family))
         if ordered is None:
             members = families.get(family, {})
@@ -138,12 +140,23 @@ class KnownModels:
                 self._ordered[place, family] = ordered
         return ordered
 
+    def _families_under(self, credential: Credential) -> dict[str, dict[str, KnownModel]]:
+        place = self._place(credential)
+        families = self._families.get(place)
+        if families is None:
+            families = self._families[place] = _families_of(self._all(credential))
+        return families
+
+    def _place(self, credential: Credential) -> str:
+        """Return what to remember a list by: credentials without one of their own share their provider's."""
+        return credential.id if credential.id in self.offers else credential.provider
+
 
 def _families_of(models: Iterable[KnownModel]) -> dict[str, dict[str, KnownModel]]:
     found: dict[str, dict[str, KnownModel]] = {}
     for model in models:
         if model.family:
-            found.setdefault(model.family, {})[model.name] = model
+            found.setdefault(model.family.lower(), {})[model.name] = model
     return found
 
 

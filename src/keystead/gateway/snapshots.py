@@ -5,7 +5,7 @@ process counts at once (the admin API calls `refresh`); a change made by another
 polling one row, `snapshot_revision`, four times a second, so a revoked key is unused everywhere within a second.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -15,6 +15,7 @@ from keystead.catalogue.facts import ModelCatalogue
 from keystead.catalogue.store import offers
 from keystead.domain.access import Administrator, VirtualKey
 from keystead.domain.clock import Clock
+from keystead.domain.credential import Credential
 from keystead.domain.errors import AuthenticationError
 from keystead.gateway.compile import compile_rules
 from keystead.gateway.editions import Editions
@@ -117,6 +118,11 @@ class Snapshots:
     def key(self, key_id: str) -> VirtualKey | None:
         """Return the virtual key of that id as it counts now, or None."""
         return self.current.keys.get(key_id)
+
+    def credentials_of(self, organization_id: str) -> Sequence[Credential]:
+        """Return an organization's credentials as they count now, then the platform's."""
+        rules = self.current.rules.get(organization_id)
+        return rules.credentials if rules else ()
 
     def virtual_key(self, text: str) -> VirtualKey:
         """Return the virtual key that `text` is.

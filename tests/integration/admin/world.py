@@ -310,6 +310,7 @@ def _rooms(world: World) -> AdminRooms:
         digests=Digests(world.clock),
         credit_value_pico=CREDIT_VALUE_PICO,
         price_book=lambda: world.snapshots.current.price_book,
+        credentials_of=world.snapshots.credentials_of,
         known_models=lambda: world.snapshots.current.known,
         discovery=Discovery(
             database=world.database,

@@ -227,7 +227,10 @@ async def test_an_auditor_sees_all_of_it_and_changes_nothing(inside: Browser) ->
     cell = f"/console/permissions/cells/{there['team']}/{there['credential']}"
     for path in ("/console/permissions", cell, "/console/explain", "/console/consents"):
         page = await auditor.get(path)
-        assert re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', page) == ["/console/look", "/console/sign-out"], path
+        assert re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', page) == [
+            "/console/look",
+            "/console/sign-out",
+        ], path
         assert "End it" not in page
         assert "Withdraw" not in page
     before = await inside.world.get("/audit-events")

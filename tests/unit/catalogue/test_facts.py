@@ -19,7 +19,7 @@ def catalogue() -> ModelCatalogue:
 
 
 def names(catalogue: ModelCatalogue, **wanted: object) -> list[str]:
-    found = search(catalogue.document, Wanted(**wanted), today=TODAY)  # type: ignore[arg-type]
+    found = search(catalogue.document.providers, Wanted(**wanted), today=TODAY)  # type: ignore[arg-type]
     return [entry.position for entry in found]
 
 

@@ -1,7 +1,7 @@
 """The model catalogue, looked through and looked at: facts that ship with Keystead, with today's list prices."""
 
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -16,6 +16,7 @@ from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import ModelName, Nothing, Page, PageQuery, decode_cursor, encode_cursor, instant
 
 Words = Annotated[str, msgspec.Meta(max_length=100)]
+Modality = Literal["text", "image", "audio", "video", "pdf"]
 _MOST_TOKENS: Final = 1 << 31
 
 
@@ -34,8 +35,12 @@ class CatalogueQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields
         msgspec.Meta(max_length=200, description=f"Of {', '.join(CAPABILITIES)}; several with commas between them."),
     ] = ""
     min_context: Annotated[int, msgspec.Meta(ge=0, le=_MOST_TOKENS)] = 0
+    reads: Modality | None = None
+    writes: Modality | None = None
     retired: bool = False
     """Those that have ended as well."""
+    deprecated: bool | None = None
+    """Only those whose end is announced, or only the others."""
 
 
 class CatalogueModelQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,22 +97,22 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
 async def list_models(call: Call[CatalogueQuery, Nothing]) -> Page[ModelShown]:
     """Return a page of the models that fit, by provider and name."""
     query = call.query
-    today = _today(call)
+    today = today_of(call)
     document = call.rooms.known_models().facts.document
     after = decode_cursor(query.cursor)
-    found = search(document, _wanted(query), today=today.isoformat())
+    found = search(document.providers, wanted_by(query), today=today.isoformat())
     left = (entry for entry in found if after is None or entry.position > after)
     page = [entry for entry, _ in zip(left, range(query.limit + 1), strict=False)]
     items, more = page[: query.limit], len(page) > query.limit
     return Page(
-        items=tuple(_shown(call, entry, today) for entry in items),
+        items=tuple(model_shown(call, entry, today) for entry in items),
         next_cursor=encode_cursor(items[-1].position) if more else None,
     )
 
 
 async def show_model(call: Call[CatalogueModelQuery, Nothing]) -> ModelDetails:
     """Return everything known about a model, at every provider that serves it or at the one named."""
-    facts, today = call.rooms.known_models().facts, _today(call)
+    facts, today = call.rooms.known_models().facts, today_of(call)
     providers = [call.query.provider] if call.query.provider else sorted(facts.document.providers)
     entries = [
         Entry(provider=provider, facts=found)
@@ -124,11 +129,18 @@ async def show_model(call: Call[CatalogueModelQuery, Nothing]) -> ModelDetails:
         )
     return ModelDetails(
         catalogue=facts.version,
-        details=tuple(ModelDetail(model=_shown(call, entry, today), price=_price(call, entry)) for entry in entries),
+        details=tuple(
+            ModelDetail(model=model_shown(call, entry, today), price=sheet_of(call, entry)) for entry in entries
+        ),
     )
 
 
-def _wanted(query: CatalogueQuery) -> Wanted:
+def wanted_by(query: CatalogueQuery) -> Wanted:
+    """Return what a query looks for.
+
+    Raises:
+        InvalidRequestError: it names a capability that there is not.
+    """
     capabilities = [word.strip() for word in query.capability.split(",") if word.strip()]
     unknown = [word for word in capabilities if word not in CAPABILITIES]
     if unknown:
@@ -144,13 +156,15 @@ def _wanted(query: CatalogueQuery) -> Wanted:
         maker=query.maker,
         capabilities=capabilities,
         min_context=query.min_context,
+        reads=query.reads or "",
+        writes=query.writes or "",
+        deprecated=query.deprecated,
         with_retired=query.retired,
     )
 
 
-def _shown(
-    call: Call[CatalogueQuery, Nothing] | Call[CatalogueModelQuery, Nothing], entry: Entry, today: date
-) -> ModelShown:
+def model_shown(call: Call[Any, Nothing], entry: Entry, today: date) -> ModelShown:
+    """Return a model as it is shown, with its list price of this moment."""
     facts: ModelFacts = entry.facts
     found = call.rooms.price_book().catalogue.find(entry.provider, facts.id)
     row = row_at(found.model.rows, call.rooms.clock.now_us(), tier="") if found else None
@@ -170,7 +184,8 @@ _SHARED: Final = tuple(
 )
 
 
-def _price(call: Call[CatalogueModelQuery, Nothing], entry: Entry) -> SheetShown | None:
+def sheet_of(call: Call[Any, Nothing], entry: Entry) -> SheetShown | None:
+    """Return every price there was, is or is announced; None if there is none."""
     sheets = price_sheets(
         call.rooms.price_book(),
         organization_id=call.who.organization_id,
@@ -181,7 +196,8 @@ def _price(call: Call[CatalogueModelQuery, Nothing], entry: Entry) -> SheetShown
     return sheet_shown(sheets[0]) if sheets else None
 
 
-def _today(call: Call[CatalogueQuery, Nothing] | Call[CatalogueModelQuery, Nothing]) -> date:
+def today_of(call: Call[Any, Nothing]) -> date:
+    """Return the day in UTC: facts are dated by days."""
     return instant(call.rooms.clock.now_us()).date()
 
 

@@ -1,6 +1,6 @@
 """What the admin API's handlers work with, wired once by the composition root."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from keystead.alerts.store import Alerts
 from keystead.domain.access import Administrator, VirtualKey
 from keystead.domain.clock import Clock
+from keystead.domain.credential import Credential
 from keystead.gateway.digest import Digests
 from keystead.gateway.discovery import Discovery
 from keystead.gateway.explain import Explainer
@@ -105,6 +106,8 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     """The current price book, overrides included."""
     catalogue_keys: TrustedKeys
     """Whose updates of the catalogue are taken."""
+    credentials_of: Callable[[str], Sequence[Credential]]
+    """An organization's credentials and the platform's, as the data plane knows them now."""
     known_models: Callable[[], KnownModels]
     """The catalogue, and what each credential's provider offers."""
     discovery: Discovery

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
 from keystead import __version__
-from keystead.web.console import charts, static, words
+from keystead.web.console import charts, diagrams, static, words
 
 
 @cache
@@ -23,7 +23,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(static=static.address, version=__version__, charts=charts)
+    made.globals.update(static=static.address, version=__version__, charts=charts, diagrams=diagrams)
     made.filters.update(
         moment=words.moment,
         ago=words.ago,
@@ -31,6 +31,7 @@ def environment() -> Environment:
         whole=words.whole,
         short=words.short,
         money=words.money,
+        per_million=words.per_million,
         exact=words.exact,
         change=words.change,
         tick=words.tick,

@@ -98,6 +98,16 @@ def money(amount: str | Decimal | None, currency: str | None = None, places: int
     return text if sign or not unit else f"{text} {unit}"
 
 
+def per_million(price: str | None, currency: str = "USD") -> str:
+    """Return the price of one unit as the price of a million, exact, with at least two places: `$2.50`."""
+    if price is None:
+        return "–"
+    value = (Decimal(price) * 1_000_000).normalize()
+    text = f"{value:.2f}" if value == round(value, 2) else f"{value:f}"
+    sign = _SIGNS.get(currency)
+    return f"{sign}{text}" if sign else f"{text} {currency}"
+
+
 def exact(amount: str | None, currency: str | None = None, places: int = 2) -> Markup:
     """Return an amount for reading as an element that holds the exact one."""
     if amount is None:

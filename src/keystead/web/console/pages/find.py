@@ -11,7 +11,7 @@ import msgspec
 
 from keystead.domain.errors import NotFoundError
 from keystead.domain.ids import id_time_ms
-from keystead.web.admin import budgets, catalogue, credentials, requests, virtual_keys
+from keystead.web.admin import budgets, credentials, known_models, requests, virtual_keys
 from keystead.web.console.desk import Desk, Handler
 from keystead.web.console.navigation import sections
 from keystead.web.console.visit import Answer, Page, Shown, Told, Visit
@@ -84,10 +84,11 @@ async def _named(desk: Desk, words: str) -> AsyncIterator[Found]:
         kept = (await desk.ask(budgets.list_all, {"limit": _LOOKED_THROUGH, "in_force": "true"})).items
         for one in _first((each.name, f"/console/budgets/{each.id}") for each in kept if _fits(each.name, words)):
             yield Found(title=one[0], kind="budget", to=one[1])
-    if desk.may(catalogue.list_models) and desk.may(requests.list_all):
-        models = (await desk.ask(catalogue.list_models, {"q": words, "limit": str(_MOST)})).items
-        for name in dict.fromkeys(model.model for model in models):
-            yield Found(title=name, kind="requests of a model", to=f"/console/requests?{urlencode({'model': name})}")
+    if desk.may(known_models.list_all):
+        models = (await desk.ask(known_models.list_all, {"q": words, "limit": str(_MOST)})).items
+        for one in (known.model for known in models):
+            to = f"/console/models/one?{urlencode({'provider': one.provider, 'model': one.model})}"
+            yield Found(title=f"{one.provider}/{one.model}", kind="model", to=to)
 
 
 async def _request(desk: Desk, identifier: str) -> list[Found]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from keystead.domain.errors import InvalidRequestError
 from keystead.web.console.charts import SERIES, Column, stacked
+from keystead.web.console.diagrams import Target, diagram
 from keystead.web.console.pages.budgets import Gauge
 from keystead.web.console.pages.periods import SPANS
 from keystead.web.console.pages.sums import Charted
@@ -51,6 +52,11 @@ TOKENS: Final = (
     *(f"s{number}" for number in range(SERIES)),
 )
 _COLUMNS: Final = 14
+_TARGETS: Final = (
+    Target(model="gpt-5", on="openai-research", patience="5 s"),
+    Target(model="family:claude-sonnet", on="any key of Anthropic", means="claude-sonnet-5-5"),
+    Target(model="gemini-3-pro", on="google-research", broken="its key is revoked"),
+)
 _GAUGES: Final = (
     ("ok", Gauge(spent=30, held=4, alert=80, limit=100, forecast=62, left_percent=66)),
     ("near", Gauge(spent=72, held=3, alert=64, limit=80, forecast=100, left_percent=6)),
@@ -80,6 +86,7 @@ async def show(visit: Visit) -> Answer:
             "error": InvalidRequestError("What was typed is not an amount.", next_step="Write 500 or 12.5."),
             "amounts": ("0", "0.000000000001", "12.5", "-12.5", "1234567.891", None),
             "at_us": visit.now_us,
+            "drawn": diagram("best", "ordered", _TARGETS),
         },
     )
 

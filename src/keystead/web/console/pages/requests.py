@@ -4,7 +4,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from keystead.domain.traffic import CostState, ErrorClass, State
-from keystead.web.admin import explain, request_explanation, requests
+from keystead.web.admin import explain, known_models, request_explanation, requests
 from keystead.web.console.visit import Answer, Page, Shown, Visit
 
 FILTERS: Final = ("state", "team", "virtual_key", "credential", "provider", "model", "error_class", "cost_state")
@@ -26,6 +26,7 @@ async def list_all(visit: Visit) -> Answer:
             "states": list(State),
             "error_classes": list(ErrorClass),
             "cost_states": list(CostState),
+            "sees_models": visit.desk.may(known_models.show),
         },
     )
 
@@ -47,6 +48,7 @@ async def show(visit: Visit) -> Answer:
             "found": found,
             "explained": explained,
             "may_explain": visit.desk.may(explain.explain),
+            "sees_models": visit.desk.may(known_models.show),
         },
     )
 

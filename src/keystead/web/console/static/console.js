@@ -1,4 +1,5 @@
-// What a page cannot do by itself: the reader's own time zone, copying, asking twice, and looking again by itself.
+// What a page cannot do by itself: the reader's own time zone, copying, asking twice, looking again by itself, and
+// drawing a form's picture while it is filled in.
 // Everything else works without this file.
 
 const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -46,6 +47,39 @@ function live(box) {
   if (box.checked) box.dispatchEvent(new Event("change"));
 }
 
+/** Send a form that is drawn but not kept, and put the parts of the answer in the place of those that are shown. */
+function redrawn(form) {
+  let newest = 0;
+  const redraw = async (button, parts) => {
+    const turn = ++newest;
+    const body = new URLSearchParams(new FormData(form, button));
+    if (button === null) body.set("do", "draw");
+    const response = await fetch(form.action, { method: "POST", body });
+    if (response.redirected) { location.reload(); return; }
+    const text = await response.text();
+    if (turn !== newest) return;
+    const fresh = new DOMParser().parseFromString(ownPage?.createHTML(text) ?? text, "text/html");
+    for (const now of document.querySelectorAll(parts)) {
+      const then = fresh.querySelector(`[data-part="${now.dataset.part}"]`);
+      if (then !== null) { localize(then); now.replaceWith(then); }
+    }
+    if (button !== null) form.querySelector("[autofocus]")?.focus();
+  };
+  let wait = 0;
+  form.addEventListener("input", (event) => {
+    clearTimeout(wait);
+    const parts = event.target.dataset.redraw === "all" ? "[data-part]" : "[data-part=drawn]";
+    wait = setTimeout(() => redraw(null, parts), 150);
+  });
+  form.addEventListener("submit", (event) => {
+    if (event.submitter === null || event.submitter.value === "save") return;
+    event.preventDefault();
+    clearTimeout(wait);
+    redraw(event.submitter, "[data-part]");
+  });
+  for (const button of form.querySelectorAll("[data-scriptless]")) button.hidden = true;
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.copy) copy(button);
@@ -57,4 +91,5 @@ document.addEventListener("filled", (event) => localize(event.target));
 
 for (const element of document.querySelectorAll("[data-origin]")) element.textContent = location.origin;
 for (const box of document.querySelectorAll("[data-live]")) live(box);
+for (const form of document.querySelectorAll("form[data-redraw]")) redrawn(form);
 localize(document);
