@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from hypothesis import settings
 
-from keystead.storage import sign_in  # noqa: F401 - its tables, for the suites that look at every table
+from keystead.storage import catalogue, sign_in, stored_objects  # noqa: F401 - tables, for suites that look at each
 from keystead.storage.columns import metadata
 from keystead.storage.database import Database
 from keystead.storage.postgres import open_postgres

@@ -56,7 +56,9 @@ PAGES = (
     "alerts",
     "find",
     "parts",
+    "settings",
     "account",
+    "account/second-factor",
 )
 
 

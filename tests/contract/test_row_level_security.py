@@ -41,7 +41,7 @@ from tests.fakes.records import attempt_intent, request_intent
 
 OURS: Final = "org_ours"
 THEIRS: Final = "org_theirs"
-OF_NO_ORGANIZATION: Final = {"instances", "snapshot_revision"}
+OF_NO_ORGANIZATION: Final = {"catalogue_updates", "instances", "snapshot_revision"}
 TABLES: Final = [table for table in metadata.sorted_tables if table.name not in OF_NO_ORGANIZATION]
 
 

@@ -22,6 +22,7 @@ REVEALERS: Final = {
     "app/first_start.py": "writes the first admin token into its file, once",
     "app/server.py": "prints the first virtual key and the first link to the console, once",
     "identity/passwords.py": "hashes a person's password, and looks at how easily it is guessed",
+    "identity/second_factor.py": "computes the code of the moment",
     "identity/virtual_keys.py": "the HMAC of an issued key",
     "ledger/webhook.py": "the HMAC of a payment notice",
     "providers/aws/access.py": "signs a request, or takes a role with an access key",
@@ -33,9 +34,11 @@ REVEALERS: Final = {
     "web/admin/admin_tokens.py": "shows an issued token, once",
     "web/admin/credential_probes.py": "recognises an admin key before it is kept",
     "web/admin/organizations.py": "shows a new organization's first token, once",
+    "vault/sealer.py": "seals second factors and client secrets, and opens them for their own places",
+    "web/admin/second_factor.py": "shows the secret of a new second factor, once",
     "web/admin/sign_in_links.py": "shows a link to choose a password, once",
     "web/admin/virtual_keys.py": "shows an issued key, once",
-    "web/console/door.py": "puts a new session into its cookie",
+    "web/console/entering.py": "puts a new session into its cookie, and what a code is brought with into its form",
 }
 """Who may call `Secret.reveal`, and what for. A provider key's plaintext is opened by the vault and the authorizers only."""
 

@@ -33,6 +33,7 @@ from keystead.identity.members import Members
 from keystead.identity.organizations import Organizations
 from keystead.identity.passwords import Passwords
 from keystead.identity.roles import Roles
+from keystead.identity.second_factor import SecondFactors
 from keystead.identity.service_accounts import ServiceAccounts
 from keystead.identity.sessions import Sessions
 from keystead.identity.sign_in import SignIn
@@ -61,13 +62,16 @@ from keystead.telemetry import Metrics
 from keystead.vault.credentials import Credentials
 from keystead.vault.keyring import Keyring
 from keystead.vault.lease import LeaseDoor
+from keystead.vault.sealer import OrganizationSealer
 from keystead.web.admin.application import AdminApplication
 from keystead.web.admin.places import for_simulations
 from keystead.web.admin.rooms import AdminRooms, Health
 from keystead.web.console.application import Console
-from keystead.web.console.door import Door, DoorRooms
+from keystead.web.console.door import Door
+from keystead.web.console.entering import DoorRooms
 from keystead.web.console.trial import Trial
 from keystead.web.entrance import Entrance
+from keystead.web.failures import WRONG_PASSWORDS, Failures
 from keystead.web.inference import Inference, Limits
 from keystead.web.models import ModelList
 from keystead.web.payments import Payments
@@ -205,9 +209,6 @@ def _console(base: Foundation, admin_rooms: AdminRooms, inference: Inference) ->
     door = Door(
         DoorRooms(
             database=base.database,
-            sign_in=admin_rooms.sign_in,
-            sessions=Sessions(base.clock, admin_rooms.directory),
-            passwords=Passwords(),
             clock=base.clock,
             admin=admin_rooms,
         )
@@ -313,6 +314,10 @@ def _admin_rooms(
         roles=Roles(clock, directory),
         service_accounts=ServiceAccounts(clock),
         sign_in=SignIn(clock),
+        sessions=Sessions(clock, directory),
+        passwords=Passwords(),
+        wrong_passwords=Failures(clock, limit=WRONG_PASSWORDS),
+        second_factors=SecondFactors(clock, OrganizationSealer(base.keyring)),
         issuer=Issuer(clock),
         pepper=base.keyring.pepper,
         ensure_root_key=base.keyring.ensure,

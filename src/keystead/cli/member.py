@@ -95,6 +95,17 @@ def sign_in_link(session: Session, *, member: str) -> None:
     write(session, answer, lambda: _tell_link(client.url, answer))
 
 
+@command.command("reset-second-factor")
+@click.argument("member")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@connected
+def reset_second_factor(session: Session, *, member: str, yes: bool) -> None:
+    """Take the second factor of MEMBER (id or name) away, who lost it; their sessions end."""
+    confirm(f"Reset the second factor of {member}? Their password alone lets one in then.", yes=yes)
+    answer = session.client().post("members", member, "second-factor", "reset")
+    write(session, answer, lambda: click.echo(_told_reset(member, required=answer["required"])))
+
+
 @command.command("disable")
 @click.argument("member")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -130,3 +141,9 @@ def _tell(answer: Json) -> None:
 
 def _tell_link(address: str, answer: Json) -> None:
     click.echo(f"For {answer['member']}, once, until {local(answer['expires_at'])}:\n\n  {address}{answer['path']}\n")
+
+
+def _told_reset(member: str, *, required: bool) -> str:
+    if required:
+        return f"{member} sets up another when they next sign in."
+    return f"{member} signs in with their password alone, until they set up another."

@@ -76,8 +76,9 @@ class Organizations:
         *,
         name: str | None,
         time_zone: str | None,
+        second_factor_required: bool | None = None,
     ) -> Organization:
-        """Give the organization another name or time zone; None leaves it.
+        """Give the organization another name or time zone, or want a second factor of its people; None leaves it.
 
         Raises:
             PolicyDenied: the actor may not.
@@ -87,13 +88,22 @@ class Organizations:
         if time_zone is not None:
             require_time_zone(time_zone)
         changed = msgspec.structs.replace(
-            organization, name=name or organization.name, time_zone=time_zone or organization.time_zone
+            organization,
+            name=name or organization.name,
+            time_zone=time_zone or organization.time_zone,
+            second_factor_required=(
+                organization.second_factor_required if second_factor_required is None else second_factor_required
+            ),
         )
         table = schema.organizations
         await conn.execute(
             update(table)
             .where(table.c.id == who.organization_id)
-            .values(name=changed.name, time_zone=changed.time_zone)
+            .values(
+                name=changed.name,
+                time_zone=changed.time_zone,
+                second_factor_required=changed.second_factor_required,
+            )
         )
         return changed
 

@@ -9,10 +9,10 @@ import hashlib
 import hmac
 import re
 import secrets
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, exists, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,13 +24,16 @@ from keystead.identity.directory import Directory
 from keystead.identity.rows import member_of
 from keystead.identity.views import Member
 from keystead.storage import schema
-from keystead.storage.sign_in import sessions
+from keystead.storage.sign_in import second_factors, sessions
 
 IDLE_US: Final = 12 * HOUR_US
 LONGEST_US: Final = 7 * 24 * HOUR_US
 _SEEN_EVERY_US: Final = 60_000_000
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _MAX_BROWSER: Final = 200
+
+How = Literal["password", "link"]
+"""How somebody proved who they are."""
 
 
 class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,8 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     """What a form of this session must bring along: another site cannot know it."""
     due: bool
     """Its time of use should be written again."""
+    must_enrol: bool
+    """The organization wants a second factor, and the member has none yet: they set one up before anything else."""
 
 
 class SessionShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +90,9 @@ class Sessions:
             return None
         now, table = self._clock.now_us(), sessions.c
         found = await conn.execute(
-            select(table.id.label("session_id"), table.seen_at, schema.members)
+            select(table.id.label("session_id"), table.seen_at, _MUST_ENROL.label("must_enrol"), schema.members)
             .join(schema.members, table.member_id == schema.members.c.id)
+            .join(schema.organizations, table.organization_id == schema.organizations.c.id)
             .where(
                 sessions.c.digest == digest_of(token),
                 table.ended_at.is_(None),
@@ -126,6 +132,10 @@ class Sessions:
         """End every session of a member."""
         await self._end(conn, organization_id, member_id)
 
+    async def end_others(self, conn: AsyncConnection, organization_id: str, member_id: str, session_id: str) -> None:
+        """End every session of a member but one."""
+        await self._end(conn, organization_id, member_id, sessions.c.id != session_id)
+
     async def _end(self, conn: AsyncConnection, organization_id: str, member_id: str, *which: object) -> None:
         of_member = (sessions.c.organization_id == organization_id, sessions.c.member_id == member_id)
         await conn.execute(
@@ -150,7 +160,14 @@ class Sessions:
             ),
             form_token=hmac.new(token.encode("ascii"), b"form", "sha256").hexdigest(),
             due=row["seen_at"] < self._clock.now_us() - _SEEN_EVERY_US,
+            must_enrol=row["must_enrol"],
         )
+
+
+_MUST_ENROL: Final = and_(
+    schema.organizations.c.second_factor_required.is_(True),
+    ~exists().where(second_factors.c.member_id == sessions.c.member_id, second_factors.c.confirmed_at.is_not(None)),
+)
 
 
 def digest_of(token: str) -> bytes:

@@ -16,7 +16,7 @@ from keystead.identity.rows import member_of
 from keystead.identity.sessions import digest_of
 from keystead.identity.views import Member
 from keystead.storage import schema
-from keystead.storage.sign_in import passwords, sessions, sign_in_links
+from keystead.storage.sign_in import passwords, second_steps, sessions, sign_in_links
 
 LINK_LIVES_US: Final = 24 * HOUR_US
 # Deliberately loose: whoever reads mail there is not checked by a pattern (RFC 5321 allows nearly anything).
@@ -94,6 +94,7 @@ class SignIn:
         if used.rowcount != 1:
             raise NotFoundError("This link was used already.", code="link_not_valid", next_step="Ask for a new one.")
         await conn.execute(delete(passwords).where(passwords.c.member_id == member.id))
+        await conn.execute(delete(second_steps).where(second_steps.c.member_id == member.id))
         values = {"email": email, "hash": hashed, "changed_at": now}
         try:
             await conn.execute(insert(passwords).values(member_id=member.id, organization_id=organization_id, **values))
@@ -105,6 +106,14 @@ class SignIn:
                 next_step="Use another address of yours.",
             ) from error
         return member
+
+    async def own(self, conn: AsyncConnection, member_id: str) -> tuple[str, str] | None:
+        """Return the address that a member signs in with and what is kept of their password; None if they have none."""
+        found = await conn.execute(
+            select(passwords.c.email, passwords.c.hash).where(passwords.c.member_id == member_id)
+        )
+        row = found.first()
+        return None if row is None else (row.email, row.hash)
 
     async def kept(self, conn: AsyncConnection, email: str) -> tuple[str, Member, OrganizationId] | None:
         """Return what is kept of the password that goes with an address, and whose it is; None if nobody's."""

@@ -16,6 +16,8 @@ class Organization(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     """IANA name: where its days, weeks and months begin."""
     created_at: int
+    second_factor_required: bool = False
+    """Of everybody who signs in to the console with a password."""
 
 
 class CostCenter(msgspec.Struct, frozen=True, kw_only=True):

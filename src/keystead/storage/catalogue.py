@@ -24,7 +24,7 @@ catalogue_updates = Table(
     identifier(),
     instant("applied_at"),
     reference("applied_by"),
-    identifier("key_id", primary_key=False),
+    reference("key_id"),
     Column("sha256", String(64), nullable=False),
     text("prices_version"),
     text("models_version"),

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     literal_column,
 )
 
@@ -35,6 +36,7 @@ organizations = Table(
     Column("currency", String(3), nullable=False),
     text("time_zone"),  # IANA name: where its days and months begin
     instant("created_at"),
+    Column("second_factor_required", Boolean, nullable=False, server_default=false()),
 )
 
 teams = Table(

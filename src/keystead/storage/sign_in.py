@@ -1,6 +1,6 @@
 """The tables of how people sign in to the console. For both engines (see `schema`)."""
 
-from sqlalchemy import Column, Index, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import Column, Index, LargeBinary, String, Table, UniqueConstraint
 
 from keystead.storage.columns import identifier, instant, metadata, reference, text
 
@@ -45,3 +45,40 @@ sessions = Table(
     Index(None, "digest", unique=True),
     Index(None, "organization_id", "member_id"),
 )
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    identifier("member_id"),
+    reference("organization_id"),
+    Column("sealed", LargeBinary, nullable=False),  # the shared secret (RFC 6238), sealed by the vault
+    instant("created_at"),
+    instant("confirmed_at", nullable=True),  # from then on it is asked for
+    instant("last_step"),  # the newest time step of which a code was taken: none is taken twice
+    instant("failures"),  # wrong codes since the last right one
+    instant("tried_at", nullable=True),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    identifier(),
+    reference("organization_id"),
+    reference("member_id"),
+    Column("digest", LargeBinary, nullable=False),
+    instant("used_at", nullable=True),
+    Index(None, "member_id"),
+)
+
+second_steps = Table(
+    "second_steps",
+    metadata,
+    identifier(),
+    reference("organization_id"),
+    reference("member_id"),
+    Column("digest", LargeBinary, nullable=False),
+    Column("how", String(32), nullable=False),  # `password`, or `link`
+    instant("expires_at"),
+    Index(None, "digest", unique=True),
+)
+"""Whose password was right, and whose code is still to come."""

@@ -11,6 +11,9 @@ from keystead.domain.clock import Clock
 LIMIT: Final = 20
 """Failures of one address with one key id in a window before 429."""
 
+WRONG_PASSWORDS: Final = 5
+"""Wrong passwords for one address from one place in a minute, before it is told to wait: those can be guessed."""
+
 WINDOW_US: Final = 60_000_000
 _ID_LENGTH: Final = 30
 """Characters that hold the id of a key or token (`ksa_` and 26) and nothing of its secret, which a guess varies."""

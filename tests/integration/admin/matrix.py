@@ -283,6 +283,8 @@ def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
     """Return a well-formed value for each field, by its name."""
     return {
         "name": "sample",
+        "password": "correct horse battery",
+        "code": "123456",
         "url": "https://keystead.example",
         "team": objects["team"],
         "member": objects["member"],

@@ -75,7 +75,8 @@ async def test_an_operator_sees_which_organizations_there_are_and_nothing_of_wha
     new = await made(world)
     listed = await world.get("/organizations")
     assert [item["name"] for item in listed["items"]] == ["Hospital", "Default organization"]
-    assert set(listed["items"][0]) == {"id", "name", "currency", "time_zone", "created_at"}
+    told = {"id", "name", "currency", "time_zone", "created_at", "second_factor_required"}
+    assert set(listed["items"][0]) == told
     owner = new["owner"]["id"]
     for path in (f"/members/{owner}/disable", f"/members/{owner}/assign"):
         body = {"role": "auditor"} if path.endswith("assign") else {}
@@ -105,7 +106,8 @@ async def test_an_owner_renames_the_organization_and_sets_its_time_zone(world: W
     assert (await world.post("/organization/change", {"name": "Acme"}))["name"] == "Acme"
     assert (await world.get("/organization"))["time_zone"] == "America/New_York"
     event = (await world.get("/audit-events"))["items"][0]
-    assert event["details"]["before"] == {"name": "Default organization", "time_zone": "America/New_York"}
+    before = {"name": "Default organization", "time_zone": "America/New_York", "second_factor_required": False}
+    assert event["details"]["before"] == before
     administrator = await world.signed_in_as(Role.ADMINISTRATOR)
     assert (await world.call("POST", "/organization/change", {"name": "Mine"}, token=administrator)).status == 403
 

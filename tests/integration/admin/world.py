@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from argon2 import PasswordHasher
 from sqlalchemy import Table, insert, select
 
 from keystead.alerts.store import Alerts
@@ -24,8 +25,11 @@ from keystead.identity.directory import Directory
 from keystead.identity.issuer import Issuer, insert_admin_token
 from keystead.identity.members import Members, insert_assignment, insert_member
 from keystead.identity.organizations import Organizations
+from keystead.identity.passwords import Passwords
 from keystead.identity.roles import Roles
+from keystead.identity.second_factor import SecondFactors
 from keystead.identity.service_accounts import ServiceAccounts
+from keystead.identity.sessions import Sessions
 from keystead.identity.sign_in import SignIn
 from keystead.identity.teams import Teams
 from keystead.ledger.store import Ledger
@@ -51,14 +55,17 @@ from keystead.vault.credentials import Credentials
 from keystead.vault.kek.local import LocalKek
 from keystead.vault.keyring import DEPLOYMENT, Keyring
 from keystead.vault.lease import LeaseDoor
+from keystead.vault.sealer import OrganizationSealer
 from keystead.vault.signatures import TrustedKeys
 from keystead.web.admin.application import AdminApplication
 from keystead.web.admin.places import for_simulations
 from keystead.web.admin.rooms import AdminRooms, Check, Health
+from keystead.web.failures import WRONG_PASSWORDS, Failures
 from tests.fakes.clock import FakeClock
 from tests.fakes.signer import SIGNER
 from tests.integration.admin.asgi import Answer, call
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 CREDIT_VALUE_PICO = PICO_PER_UNIT // 100
 
 
@@ -286,6 +293,10 @@ def _rooms(world: World) -> AdminRooms:
         roles=Roles(world.clock, world.directory),
         service_accounts=ServiceAccounts(world.clock),
         sign_in=SignIn(world.clock),
+        sessions=Sessions(world.clock, world.directory),
+        passwords=Passwords(CHEAP),
+        wrong_passwords=Failures(world.clock, limit=WRONG_PASSWORDS),
+        second_factors=SecondFactors(world.clock, OrganizationSealer(world.keyring)),
         issuer=Issuer(world.clock),
         pepper=world.keyring.pepper,
         ensure_root_key=world.keyring.ensure,

@@ -7,15 +7,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from argon2 import PasswordHasher
 
 from keystead.domain.access import VirtualKey
-from keystead.identity.passwords import Passwords
-from keystead.identity.sessions import Sessions
 from keystead.storage.database import Database
 from keystead.storage.sqlite import open_sqlite
 from keystead.web.console.application import Console
-from keystead.web.console.door import Door, DoorRooms
+from keystead.web.console.door import Door
+from keystead.web.console.entering import DoorRooms
 from keystead.web.console.trial import Trial
 from keystead.web.receive import Receive, Send, read_body
 from keystead.web.relay import send_whole
@@ -26,7 +24,6 @@ from tests.integration.admin.world import FirstStart, World, started
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class Served:
@@ -129,9 +126,6 @@ async def browser(
     door = Door(
         DoorRooms(
             database=database,
-            sign_in=rooms.sign_in,
-            sessions=Sessions(clock, rooms.directory),
-            passwords=Passwords(CHEAP),
             clock=clock,
             admin=rooms,
         )

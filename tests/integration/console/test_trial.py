@@ -45,6 +45,15 @@ async def test_a_run_is_a_request_made_with_ones_own_key(inside: Browser, key: s
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
+async def test_who_has_still_to_set_up_a_second_factor_runs_nothing(inside: Browser, key: str) -> None:
+    token = await inside.token()
+    await inside.world.post("/organization/change", {"second_factor_required": True})
+    headers = {**OWN, "x-keystead-form": token, "x-keystead-virtual-key": key}
+    answer = await inside.send("POST", PATH, headers=headers)
+    assert (answer.status, answer.json()["error"]["code"]) == (403, "second_factor_required")
+    assert inside.served.calls == []
+
+
 async def test_the_text_of_a_key_that_the_playground_makes_is_shown_to_nobody(inside: Browser, key: str) -> None:
     page = await inside.get(f"/console/playground?key={key}")
     assert "mine" in page

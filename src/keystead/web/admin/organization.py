@@ -23,6 +23,8 @@ class OrganizationShown(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     """Where its days, weeks and months begin."""
     created_at: Instant
+    second_factor_required: bool
+    """Of everybody who signs in to the console with a password."""
 
 
 class ChangeOrganization(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +32,8 @@ class ChangeOrganization(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     name: Name | None = None
     time_zone: TimeZone | None = None
+    second_factor_required: bool | None = None
+    """True: whoever signs in to the console with a password and has no second factor sets one up before all else."""
 
 
 class HeldInTeam(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,13 +68,19 @@ async def show(call: Call[Nothing, Nothing]) -> OrganizationShown:
 
 
 async def change_organization(call: Call[Nothing, ChangeOrganization]) -> OrganizationShown:
-    """Rename the organization, or set its time zone."""
-    if call.body.name is None and call.body.time_zone is None:
-        raise InvalidRequestError("Nothing changes.", next_step="Give a name, a time zone or both.")
+    """Rename the organization, set its time zone, or want a second factor of its people."""
+    body = call.body
+    if body.name is None and body.time_zone is None and body.second_factor_required is None:
+        raise InvalidRequestError("Nothing changes.", next_step="Give what is to be different.")
     async with act(call) as change:
         before = await call.rooms.directory.organization(change.conn, call.who.organization_id)
         changed = await call.rooms.organizations.change(
-            change.conn, call.who, before, name=call.body.name, time_zone=call.body.time_zone
+            change.conn,
+            call.who,
+            before,
+            name=body.name,
+            time_zone=body.time_zone,
+            second_factor_required=body.second_factor_required,
         )
         await change.record(
             "organization.changed",
@@ -78,7 +88,12 @@ async def change_organization(call: Call[Nothing, ChangeOrganization]) -> Organi
             object_id=changed.id,
             name=changed.name,
             time_zone=changed.time_zone,
-            before={"name": before.name, "time_zone": before.time_zone},
+            second_factor_required=changed.second_factor_required,
+            before={
+                "name": before.name,
+                "time_zone": before.time_zone,
+                "second_factor_required": before.second_factor_required,
+            },
         )
     return OrganizationShown(**with_instants(changed))
 
@@ -127,7 +142,7 @@ ROUTES: Final = (
         path="/organization/change",
         permission=Permission.ORGANIZATION_WRITE,
         handler=change_organization,
-        summary="Rename your organization, or set the time zone in which its days and months begin.",
+        summary="Rename your organization, set the time zone in which its days and months begin, or want a second factor.",
         body=ChangeOrganization,
         answer=OrganizationShown,
     ),

@@ -17,8 +17,11 @@ from keystead.identity.directory import Directory
 from keystead.identity.issuer import Issuer
 from keystead.identity.members import Members
 from keystead.identity.organizations import Organizations
+from keystead.identity.passwords import Passwords
 from keystead.identity.roles import Roles
+from keystead.identity.second_factor import SecondFactors
 from keystead.identity.service_accounts import ServiceAccounts
+from keystead.identity.sessions import Sessions
 from keystead.identity.sign_in import SignIn
 from keystead.identity.teams import Teams
 from keystead.ledger.store import Ledger
@@ -36,6 +39,7 @@ from keystead.vault.credentials import Credentials
 from keystead.vault.lease import LeaseDoor
 from keystead.vault.signatures import TrustedKeys
 from keystead.web.admin.places import Places
+from keystead.web.failures import Failures
 
 
 class AdminDirectory(Protocol):
@@ -74,6 +78,11 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     roles: Roles
     service_accounts: ServiceAccounts
     sign_in: SignIn
+    sessions: Sessions
+    passwords: Passwords
+    wrong_passwords: Failures
+    """Of people who prove anew who they are, by member."""
+    second_factors: SecondFactors
     issuer: Issuer
     pepper: Callable[[], Awaitable[bytes]]
     """Vault's `Keyring.pepper`: what digests of issued keys are made with."""

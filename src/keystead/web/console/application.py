@@ -91,6 +91,8 @@ class Console:
         if signed_in is None:
             wanted = request.url.path if request.method == "GET" else f"{ROOT}/"
             return RedirectResponse(f"{ROOT}/sign-in?to={quote(wanted, safe='/')}", 303)
+        if signed_in.must_enrol and not page.before_enrolment:
+            return RedirectResponse(f"{ROOT}/account/second-factor", 303)
         try:
             form = await read_form(request) if request.method == "POST" else {}
             if request.method == "POST":
@@ -122,7 +124,7 @@ class Console:
             **answer.values,
             "me": signed_in,
             "desk": desk,
-            "menu": menu(desk),
+            "menu": {} if signed_in.must_enrol else menu(desk),
             "here": request.url.path,
             "look": look_in(cookies_of(request)),
             "now_us": self._door.now_us(),

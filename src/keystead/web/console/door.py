@@ -1,43 +1,26 @@
 """Coming in: signing in and out, and the one-time link by which somebody chooses a password."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from keystead.domain.clock import Clock
 from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError
 from keystead.domain.ids import OrganizationId
 from keystead.domain.secret import Secret
-from keystead.identity.audit import record_event
-from keystead.identity.passwords import Passwords, require_good
-from keystead.identity.sessions import LONGEST_US, Sessions, SignedIn
-from keystead.identity.sign_in import SignIn, normal_email
+from keystead.identity.passwords import require_good
+from keystead.identity.sessions import SignedIn
+from keystead.identity.sign_in import normal_email
 from keystead.identity.views import Member
-from keystead.storage.database import Database
-from keystead.web.admin.rooms import AdminRooms
 from keystead.web.console import safety
 from keystead.web.console.desk import Desk
+from keystead.web.console.entering import DoorRooms, Entering
 from keystead.web.console.received import cookies_of, read_form
 from keystead.web.console.rendering import html
-from keystead.web.failures import Failures
+from keystead.web.failures import WRONG_PASSWORDS, Failures
 
-_FAILURES: Final = 5
-"""Wrong passwords for one address from one place in a minute, before it is told to wait."""
 _LINK: Final = "/console/link/"
-
-
-class DoorRooms(msgspec.Struct, frozen=True, kw_only=True):
-    """What the door works with."""
-
-    database: Database
-    sign_in: SignIn
-    sessions: Sessions
-    passwords: Passwords
-    clock: Clock
-    admin: AdminRooms
 
 
 class Door:
@@ -46,7 +29,8 @@ class Door:
     def __init__(self, rooms: DoorRooms) -> None:
         """Work with what is in `rooms`."""
         self._rooms = rooms
-        self._failures = Failures(rooms.clock, limit=_FAILURES)
+        self._failures = Failures(rooms.clock, limit=WRONG_PASSWORDS)
+        self._entering = Entering(rooms)
 
     def now_us(self) -> int:
         """Return the time."""
@@ -63,10 +47,10 @@ class Door:
             return None
         rooms = self._rooms
         async with rooms.database.read() as conn:
-            found = await rooms.sessions.find(conn, token)
+            found = await rooms.admin.sessions.find(conn, token)
         if found is not None and found.due:
             async with rooms.database.write() as conn:
-                await rooms.sessions.seen(conn, found.id)
+                await rooms.admin.sessions.seen(conn, found.id)
         return found
 
     async def answer(self, request: Request) -> Response | None:
@@ -75,6 +59,7 @@ class Door:
         handlers: dict[tuple[str, str], Callable[[Request], Awaitable[Response]]] = {
             ("GET", "/console/sign-in"): self._ask,
             ("POST", "/console/sign-in"): self._sign_in,
+            ("POST", "/console/sign-in/code"): self._entering.code,
             ("POST", "/console/sign-out"): self._sign_out,
             ("GET", _LINK): self._invited,
             ("POST", _LINK): self._choose,
@@ -86,7 +71,7 @@ class Door:
         if await self.signed_in(request) is not None:
             return RedirectResponse("/console/", 303)
         async with self._rooms.database.read() as conn:
-            begun = await self._rooms.sign_in.anybody(conn)
+            begun = await self._rooms.admin.sign_in.anybody(conn)
         return _form(to=request.query_params.get("to", ""), begun=begun)
 
     async def _sign_in(self, request: Request) -> Response:
@@ -97,8 +82,8 @@ class Door:
         except KeysteadError as error:
             return _form(to=to, email=typed, error=error, status=error.status)
         async with rooms.database.write() as conn:
-            token = await self._begin(conn, request, member, organization_id, how="password")
-        return self._entered(request, token, to)
+            given = await self._entering.after_password(conn, request, member, organization_id, how="password")
+        return self._entering.answer(request, given, to)
 
     async def _who(self, request: Request, typed: str, password: Secret) -> tuple[Member, OrganizationId]:
         """Return whose address and password these are.
@@ -117,8 +102,8 @@ class Door:
         except InvalidRequestError:
             email = ""
         async with rooms.database.read() as conn:
-            kept = await rooms.sign_in.kept(conn, email)
-        if not await rooms.passwords.verify(kept[0] if kept else None, password) or kept is None:
+            kept = await rooms.admin.sign_in.kept(conn, email)
+        if not await rooms.admin.passwords.verify(kept[0] if kept else None, password) or kept is None:
             self._failures.count(address, typed)
             raise AuthenticationError(
                 "The address and the password do not go together.",
@@ -133,7 +118,7 @@ class Door:
             safety.require_form_token(form.get("form_token", ""), signed_in.form_token)
             who = signed_in.administrator
             async with self._rooms.database.write() as conn:
-                await self._rooms.sessions.end(conn, who.organization_id, who.member_id, signed_in.id)
+                await self._rooms.admin.sessions.end(conn, who.organization_id, who.member_id, signed_in.id)
         response = RedirectResponse("/console/sign-in", 303)
         for secure in (True, False):
             response.headers.append("set-cookie", safety.session_cookie("", secure=secure, max_age_s=0))
@@ -143,54 +128,26 @@ class Door:
     async def _invited(self, request: Request) -> Response:
         token = request.url.path.removeprefix(_LINK)
         async with self._rooms.database.read() as conn:
-            member, _ = await self._rooms.sign_in.invited(conn, token)
+            member, _ = await self._rooms.admin.sign_in.invited(conn, token)
         return html("choose_password.html", {"member": member, "error": None, "email": ""})
 
     async def _choose(self, request: Request) -> Response:
         token, form, rooms = request.url.path.removeprefix(_LINK), await read_form(request), self._rooms
         async with rooms.database.read() as conn:
-            member, organization_id = await rooms.sign_in.invited(conn, token)
+            member, organization_id = await rooms.admin.sign_in.invited(conn, token)
         password, typed = Secret(form.get("password", "")), form.get("email", "")
         try:
             email = normal_email(typed)
             require_good(password, email=email)
-            hashed = await rooms.passwords.hash(password)
+            hashed = await rooms.admin.passwords.hash(password)
             async with rooms.database.write() as conn:
-                await rooms.sign_in.choose(conn, token, email=email, hashed=hashed)
-                await rooms.sessions.end_all(conn, organization_id, member.id)
-                session = await self._begin(conn, request, member, organization_id, how="link")
+                await rooms.admin.sign_in.choose(conn, token, email=email, hashed=hashed)
+                await rooms.admin.sessions.end_all(conn, organization_id, member.id)
+                given = await self._entering.after_password(conn, request, member, organization_id, how="link")
         except KeysteadError as error:
             values = {"member": member, "error": error, "email": typed[:320]}
             return html("choose_password.html", values, error.status)
-        return self._entered(request, session, "")
-
-    async def _begin(
-        self, conn: Any, request: Request, member: Member, organization_id: OrganizationId, *, how: str
-    ) -> Secret:
-        """Begin a session, and write into the audit log that it began."""
-        rooms = self._rooms
-        browser = request.headers.get("user-agent", "")
-        token = await rooms.sessions.begin(conn, member, organization_id, browser=browser)
-        await record_event(
-            conn,
-            organization_id=organization_id,
-            at=self.now_us(),
-            actor_kind="member",
-            actor_id=member.id,
-            action="member.signed_in",
-            object_kind="member",
-            object_id=member.id,
-            details={"how": how},
-        )
-        return token
-
-    def _entered(self, request: Request, token: Secret, to: str) -> Response:
-        """Send somebody in, with a session that nobody knew before (no fixation)."""
-        response = RedirectResponse(to if safety.is_own_path(to) else "/console/", 303)
-        secure = request.headers.get("origin", "").startswith("https://")
-        cookie = safety.session_cookie(token.reveal(), secure=secure, max_age_s=LONGEST_US // 1_000_000)
-        response.headers.append("set-cookie", cookie)
-        return response
+        return self._entering.answer(request, given, "")
 
 
 def _form(

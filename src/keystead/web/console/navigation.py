@@ -15,6 +15,7 @@ from keystead.web.admin import (
     grants,
     known_models,
     model_routes,
+    organization,
     requests,
     service_accounts,
     usage,
@@ -55,6 +56,7 @@ SECTIONS: Final = (
     Section(title="Credits", path="/console/credits", needs=credit_accounts.show, group="Record"),
     Section(title="Alerts", path="/console/alerts", needs=alerts.list_all, group="Record"),
     Section(title="Audit", path="/console/audit", needs=audit_events.list_all, group="Record"),
+    Section(title="Settings", path="/console/settings", needs=organization.change_organization, group="Settings"),
 )
 
 

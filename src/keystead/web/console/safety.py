@@ -68,6 +68,11 @@ def session_cookie(token: str, *, secure: bool, max_age_s: int) -> str:
     return f"{name}={token}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
 
 
+def is_secure(headers: Mapping[str, str]) -> bool:
+    """Say whether the console is behind TLS, by what a browser says of the page that sent a form."""
+    return headers.get("origin", "").startswith("https://")
+
+
 def presented_session(cookies: Mapping[str, str]) -> str:
     """Return the session that a browser shows; empty if none."""
     return cookies.get(SECURE_COOKIE) or cookies.get(PLAIN_COOKIE) or ""

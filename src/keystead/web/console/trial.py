@@ -15,7 +15,7 @@ from starlette.requests import Request
 from keystead import __version__
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
-from keystead.domain.errors import AuthenticationError, KeysteadError, NotFoundError
+from keystead.domain.errors import AuthenticationError, KeysteadError, NotFoundError, PolicyDenied
 from keystead.domain.ids import new_id
 from keystead.domain.traffic import Dialect
 from keystead.gateway.departure import EXTENSION, Departure
@@ -104,6 +104,12 @@ class Trial:
         signed_in = await self._door.signed_in(request)
         if signed_in is None:
             raise _signed_out()
+        if signed_in.must_enrol:
+            raise PolicyDenied(
+                "Your organization wants a second factor of everybody.",
+                code="second_factor_required",
+                next_step="Set one up under your name.",
+            )
         safety.require_form_token(request.headers.get(_FORM, ""), signed_in.form_token)
         self._door.desk(signed_in).require(virtual_keys.create)
         key, who = self._in_force(request.headers.get(_KEY, "")), signed_in.administrator

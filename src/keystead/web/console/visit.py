@@ -63,6 +63,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """Below `/console`; `{…}` is one segment."""
     handler: Callable[[Visit], Awaitable[Answer]]
+    before_enrolment: bool = False
+    """Open to who has still to set up a second factor that their organization wants; no other page is."""
 
 
 class StaleFormError(CallerError):

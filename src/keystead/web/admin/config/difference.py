@@ -19,6 +19,7 @@ _LEFT_IF_NONE: Final = frozenset(
     {
         ("organization", "name"),
         ("organization", "time_zone"),
+        ("organization", "second_factor_required"),
         ("data_classes", "rank"),
         ("teams", "cost_center"),
         ("credentials", "origin"),

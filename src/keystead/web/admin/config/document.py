@@ -67,6 +67,7 @@ class Organization(Part, frozen=True, kw_only=True):
 
     name: Name | None = None
     time_zone: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=LINE)] | None = None
+    second_factor_required: bool | None = None
 
 
 class Team(Part, frozen=True, kw_only=True):

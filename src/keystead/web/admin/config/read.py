@@ -112,7 +112,9 @@ class _Reading:
     async def organization(self) -> doc.Organization:
         """Read what is the organization's own."""
         found = await self._rooms.directory.organization(self._conn, self._of)
-        return doc.Organization(name=found.name, time_zone=found.time_zone)
+        return doc.Organization(
+            name=found.name, time_zone=found.time_zone, second_factor_required=found.second_factor_required
+        )
 
     async def roles(self) -> dict[str, doc.Role]:
         """Read the organization's own roles."""

@@ -26,6 +26,8 @@ from keystead.web.console.pages import (
     rate_limits,
     requests,
     routes,
+    second_factor,
+    settings,
     spend,
     vault,
 )
@@ -52,8 +54,10 @@ PAGES: Final = (
     *credit_account.PAGES,
     *audit.PAGES,
     *alerts.PAGES,
+    *settings.PAGES,
     *account.PAGES,
     *find.PAGES,
     *look.PAGES,
     *gallery.PAGES,
+    *second_factor.PAGES,
 )

@@ -2,14 +2,15 @@
 
 from typing import Final
 
-from keystead.web.admin import organization
+from keystead.web.admin import organization, second_factor
 from keystead.web.console.visit import Page, Shown, Visit
 
 
 async def show(visit: Visit) -> Shown:
     """Show what the person may do, and where."""
     me = await visit.desk.ask(organization.whoami)
-    return Shown(template="account.html", values={"account": me})
+    factor = await visit.desk.ask(second_factor.show)
+    return Shown(template="account.html", values={"account": me, "factor": factor})
 
 
 PAGES: Final = (Page(method="GET", path="/account", handler=show),)
