@@ -7,7 +7,7 @@ import msgspec
 
 from keystead.domain.chat import Loss
 from keystead.domain.traffic import Dialect, Endpoint
-from keystead.gateway.translate import CHATS, wire_to
+from keystead.gateway.translate import CHATS, TWINS, wire_to
 from keystead.gateway.translation import Wire
 from keystead.providers.profiles import PROFILES
 from keystead.providers.row import Provider
@@ -15,9 +15,9 @@ from keystead.providers.table import PROVIDERS
 from tests.acceptance.cells import (
     CALLERS,
     CASES,
+    CELLS,
     JAVASCRIPT_CASES,
     JAVASCRIPT_UPSTREAMS,
-    UPSTREAMS,
     why_not,
 )
 from tools.markdown import table
@@ -28,6 +28,7 @@ _TOLD: Final = {
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): "Anthropic messages",
     (Dialect.GEMINI, Endpoint.GENERATE): "Gemini generateContent",
     (Dialect.BEDROCK, Endpoint.CONVERSE): "Bedrock Converse",
+    (Dialect.BEDROCK, Endpoint.MESSAGES): "Anthropic messages in Bedrock's InvokeModel",
 }
 _MODELS: Final = {
     "openai": "gpt-5",
@@ -35,7 +36,8 @@ _MODELS: Final = {
     "google": "gemini-2.5-flash",
     "mistral": "mistral-large",
     "perplexity": "sonar",
-    "bedrock": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "bedrock": "amazon.nova-2-lite-v1:0",
+    "bedrock-claude": "anthropic.claude-sonnet-4-5-20250929-v1:0",
     "vertex": "gemini-2.5-flash",
     "vertex-claude": "claude-sonnet-4-5",
 }
@@ -137,7 +139,8 @@ def translation_page() -> str:
     return (
         "# Which SDK reaches which provider with what\n\n"
         "`openai` stands for providers that speak OpenAI's chat completions and responses, `perplexity` for those that "
-        "speak responses alone, `mistral` for look-alikes with rules of their own; `vertex` is Vertex AI with Gemini, `vertex-claude` with Claude. **Untouched**: the bytes pass as they "
+        "speak responses alone, `mistral` for look-alikes with rules of their own; `vertex` is Vertex AI with Gemini, `vertex-claude` with Claude, `bedrock-claude` Claude at Amazon Bedrock, which "
+        "only Anthropic's SDK reaches in another way than other models there. **Untouched**: the bytes pass as they "
         "are. **As …**: the request is translated into those words, and the answer back.\n\n"
         "## What is tested\n\n"
         "With the official SDKs for Python, unchanged but for base URL and key, against scripted providers; the request "
@@ -173,26 +176,24 @@ def _spoken(caller: str, upstream: str) -> Wire:
 
 
 def _cells() -> Iterator[tuple[str, ...]]:
-    for caller, wire in CALLERS.items():
-        for upstream in UPSTREAMS:
-            spoken = _spoken(caller, upstream)
-            way = "untouched" if spoken == wire else f"as {_TOLD[spoken]}"
-            shown = ("yes" if not why_not(case, caller, upstream) else "—" for case in CASES)
-            yield (caller, f"`{upstream}`", way, *shown)
+    for caller, upstream in CELLS:
+        spoken = _spoken(caller, upstream)
+        way = "untouched" if spoken == CALLERS[caller] else f"as {_TOLD[spoken]}"
+        shown = ("yes" if not why_not(case, caller, upstream) else "—" for case in CASES)
+        yield (caller, f"`{upstream}`", way, *shown)
 
 
 def _reasons() -> str:
     found: dict[str, list[str]] = {}
-    for caller in CALLERS:
-        for upstream in UPSTREAMS:
-            for case in CASES:
-                if reason := why_not(case, caller, upstream):
-                    found.setdefault(f"{case}: {reason}", []).append(f"{caller} × {upstream}")
+    for caller, upstream in CELLS:
+        for case in CASES:
+            if reason := why_not(case, caller, upstream):
+                found.setdefault(f"{case}: {reason}", []).append(f"{caller} × {upstream}")
     return "\n".join(f"- — {reason} ({', '.join(cells)})." for reason, cells in found.items())
 
 
 def _fields(caller: str) -> str:
-    reached = [upstream for upstream in UPSTREAMS if _spoken(caller, upstream) != CALLERS[caller]]
+    reached = [upstream for upstream in _MODELS if _spoken(caller, upstream) != CALLERS[caller]]
     rows = (
         (f"`{name}`", *(_fate(caller, upstream, probe) for upstream in reached))
         for name, probe in _PROBES[caller].items()
@@ -211,6 +212,8 @@ def _fate(caller: str, upstream: str, probe: Probe) -> str:
 
 def _losses(caller: str, upstream: str, body: Probe) -> list[Loss]:
     model, provider = _MODELS[upstream], _provider(upstream)
+    if TWINS.get(CALLERS[caller]) == _spoken(caller, upstream):
+        return []  # the same words
     request = CHATS[CALLERS[caller]].read_request(msgspec.json.encode(body), model=model, stream=False)
     written = CHATS[_spoken(caller, upstream)].write_request(request, PROFILES[provider.profile or provider.name])
     return [*request.losses, *written.losses]

@@ -21,6 +21,20 @@ ON_VERTEX: Final[Mapping[str, str]] = {"vertex": "gemini-m-1", "vertex-claude": 
 UPSTREAMS: Final = ("openai", "anthropic", "google", "mistral", "perplexity", "bedrock", *ON_VERTEX)
 """Providers, each for those that speak what it speaks; Mistral's is a look-alike with rules of its own."""
 
+_FOR_ANTHROPICS: Final = "bedrock-claude"
+"""Claude at Bedrock is spoken to like any model there, but by those who speak its maker's words."""
+
+CELLS: Final = tuple(
+    (caller, upstream)
+    for caller in CALLERS
+    for upstream in (*UPSTREAMS, _FOR_ANTHROPICS)
+    if upstream != _FOR_ANTHROPICS or caller == "anthropic"
+)
+"""Who reaches whom."""
+
+MODELS: Final[Mapping[str, str]] = {**ON_VERTEX, _FOR_ANTHROPICS: "anthropic.claude-m-1"}
+"""The model that an upstream is asked for, where its name decides what is spoken."""
+
 JAVASCRIPT_UPSTREAMS: Final = ("openai", "anthropic", "google")
 
 CASES: Final[Mapping[str, str]] = {

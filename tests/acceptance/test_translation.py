@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from tests.acceptance import aws_caller, callers, upstreams
 from tests.acceptance.callers import Caller, Heard, Wish
-from tests.acceptance.cells import CALLERS, ON_VERTEX, UPSTREAMS, why_not
+from tests.acceptance.cells import CELLS, MODELS, ON_VERTEX, why_not
 from tests.acceptance.upstreams import Said
 from tests.acceptance.valid import valid
 from tests.fakes.gateway import Gateway
@@ -44,7 +44,8 @@ WEATHER = (("call_a", "weather", {"city": "Bern"}), ("call_b", "weather", {"city
 
 
 def model_at(upstream: str) -> str:
-    return f"{upstream}/{ON_VERTEX.get(upstream, 'm-1')}"
+    credential = upstream if upstream in ON_VERTEX else upstream.partition("-")[0]
+    return f"{credential}/{MODELS.get(upstream, 'm-1')}"
 
 
 class Hall(msgspec.Struct, frozen=True):
@@ -81,9 +82,7 @@ async def hall(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hall]:
         yield Hall(gateway, fake, sdks)
 
 
-each_cell = pytest.mark.parametrize(
-    ("caller", "upstream"), [(caller, upstream) for caller in CALLERS for upstream in UPSTREAMS]
-)
+each_cell = pytest.mark.parametrize(("caller", "upstream"), CELLS)
 each_way = pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 
 

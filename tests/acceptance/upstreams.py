@@ -3,6 +3,7 @@
 Written by hand after the providers' references, not with the code under test.
 """
 
+import base64
 import json
 import struct
 import zlib
@@ -46,8 +47,7 @@ def answer_to(call: Call, said: Said, *, cut: bool = False) -> Answer:
     streamed = b'"stream":true' in call.body.replace(b" ", b"") or "stream" in call.path
     if not streamed:
         return Answer(steps=(json.dumps(whole(call, said)).encode(),))
-    framed = _wire(call) == "converse"
-    headers, written = (_FRAMES, _frame) if framed else (_SSE, _sse)
+    headers, written = {"converse": (_FRAMES, _frame), "invoke": (_FRAMES, _chunk)}.get(_wire(call), (_SSE, _sse))
     events = [written(name, data) for name, data in stream(call, said)]
     if _wire(call) == "chat":
         events.append(b"data: [DONE]\n\n")
@@ -63,7 +63,7 @@ def error_to(call: Call, status: int, code: str, message: str) -> Answer:
         "messages": {"type": "error", "error": {"type": code, "message": message}},
         "generate": {"error": {"code": status, "message": message, "status": code}},
     }
-    if _wire(call) == "converse":
+    if _wire(call) in {"converse", "invoke"}:
         kind = _AWS_ERRORS.get(status, "ServiceUnavailableException")
         headers = (("content-type", "application/json"), ("x-amzn-errortype", f"{kind}:http://internal.amazon.com/"))
         return Answer(status=status, headers=headers, steps=(json.dumps({"message": message}).encode(),))
@@ -83,6 +83,8 @@ _AWS_ERRORS: Final = {
 def _wire(call: Call) -> str:
     if "/converse" in call.path:
         return "converse"
+    if "/invoke" in call.path:
+        return "invoke"
     if call.path.endswith("/messages") or "/publishers/anthropic/" in call.path:
         return "messages"
     if "enerateContent" in call.path:
@@ -335,6 +337,14 @@ def _frame(kind: str, data: dict[str, Any]) -> bytes:
     return _framed(names, {**data, "p": "abcdefghijklmnopqrstu"})  # padding, as AWS adds it
 
 
+def _chunk(name: str, data: dict[str, Any]) -> bytes:
+    """One of Anthropic's events as InvokeModel streams it."""
+    if name == "message_stop":
+        counts = {"inputTokenCount": INPUT - CACHED, "outputTokenCount": OUTPUT, "cacheReadInputTokenCount": CACHED}
+        data = {**data, "amazon-bedrock-invocationMetrics": {**counts, "invocationLatency": 9, "firstByteLatency": 4}}
+    return _frame("chunk", {"bytes": base64.b64encode(json.dumps(data).encode()).decode()})
+
+
 def exception_frame(kind: str, message: str) -> bytes:
     """What AWS breaks a stream off with."""
     names = ((":exception-type", kind), (":content-type", "application/json"), (":message-type", "exception"))
@@ -411,4 +421,5 @@ _WIRES: Final[dict[str, tuple[_Whole, _Stream]]] = {
     "messages": (_message, _message_stream),
     "generate": (_generate, _generate_stream),
     "converse": (_converse, _converse_stream),
+    "invoke": (_message, _message_stream),
 }

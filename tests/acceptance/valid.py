@@ -1,5 +1,6 @@
 """Whether a provider's own SDK has words for all of a request that reached it."""
 
+import base64
 import json
 from typing import Any
 
@@ -20,7 +21,9 @@ _SCHEMAS: dict[str, TypeAdapter[Any]] = {
 }
 
 
-_CONVERSE: Any = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
+_RUNTIME: Any = botocore.session.get_session().get_service_model("bedrock-runtime")
+_CONVERSE: Any = _RUNTIME.operation_model("Converse")
+_COUNT: Any = _RUNTIME.operation_model("CountTokens")
 
 
 def valid(call: Call) -> Any:
@@ -41,6 +44,8 @@ def valid_body(path: str, raw: bytes) -> Any:
         return body
     if "/converse" in path:
         return valid_converse(body)
+    if "/invoke" in path:
+        return valid_invoke(path, body)
     if path.endswith("awPredict"):  # Claude on Vertex AI, with the model in the path
         assert body.pop("anthropic_version") == "vertex-2023-10-16"
         body["model"] = path.rpartition("/")[2].partition(":")[0]
@@ -48,6 +53,27 @@ def valid_body(path: str, raw: bytes) -> Any:
     plain = {name: value for name, value in body.items() if name not in {"stream", "stream_options"}}
     _SCHEMAS[{"completions": "chat"}.get(wire, wire)].validate_python(plain)
     return body
+
+
+def valid_invoke(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body of InvokeModel for Claude as a message, after seeing that Anthropic's SDK has words for the rest."""
+    assert body.pop("anthropic_version") == "bedrock-2023-05-31"
+    betas = body.pop("anthropic_beta", [])
+    assert all(isinstance(beta, str) for beta in betas)
+    assert body.keys().isdisjoint({"model", "stream"})
+    message = {"model": path.split("/")[2], **body}
+    _SCHEMAS["messages"].validate_python(message)
+    return message
+
+
+def valid_count(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the message that a body of CountTokens holds, after seeing that AWS's SDK has words for all around it."""
+    whole = base64.b64decode(body["input"]["invokeModel"]["body"], validate=True)
+    given = {"modelId": "m", "input": {"invokeModel": {"body": whole}}}
+    report = ParamValidator().validate(given, _COUNT.input_shape)
+    assert body.keys() == {"input"}
+    assert not report.has_errors(), report.generate_report()
+    return valid_invoke("/model/m/invoke", json.loads(whole))
 
 
 def valid_converse(body: dict[str, Any]) -> dict[str, Any]:

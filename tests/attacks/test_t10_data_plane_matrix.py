@@ -52,6 +52,8 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/models/my-google/gemini:generateContent", GENERATE),
     ("POST", "/model/my-openai%2Fgpt-5/converse", CONVERSE),
     ("POST", "/model/my-openai%2Fgpt-5/converse-stream", CONVERSE),
+    ("POST", "/model/my-openai%2Fgpt-5/invoke", MESSAGE),
+    ("POST", "/model/my-openai%2Fgpt-5/invoke-with-response-stream", MESSAGE),
     ("GET", "/v1/responses/resp_mine", None),
     ("DELETE", "/v1/responses/resp_mine", None),
     ("POST", "/v1/responses/resp_mine/cancel", None),
@@ -135,6 +137,8 @@ async def test_a_good_key_opens_each(each_stage: Stage, method: str, path: str, 
         status, state, code = 404, "rejected", "response_not_found"
     elif "/converse" in path:  # nobody here speaks it, so that the body is read, and has no message
         status, state, code = 400, "rejected", "invalid_value"
+    elif "/invoke" in path:  # the model is none of those that speak such messages
+        status, state, code = 400, "rejected", "invoke_not_served"
     assert reply.status == status, reply.body
     assert await each_stage.recorded(reply) == (state, code)
 

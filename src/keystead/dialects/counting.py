@@ -1,4 +1,4 @@
-"""Counting a request's tokens before it is sent: Anthropic's, Gemini's and OpenAI's counters, and an estimate. Pure.
+"""Counting a request's tokens before it is sent: the counters of Anthropic, Bedrock, Gemini and OpenAI, and an estimate. Pure.
 
 A counter takes a chat's body, so a request is read and written by the chat's own dialect; what differs is which members
 a counter takes, and its answer.
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from keystead.dialects import bedrock_invoke
 from keystead.dialects.body import read_json
 from keystead.dialects.translating import UnreadableError
 from keystead.domain.chat import ChatRequest, Media, Part, Refusal, Text, Thinking, ToolCall, ToolResult
@@ -18,10 +19,14 @@ TAILS: Final = {
     Dialect.ANTHROPIC: "/messages/count_tokens",
     Dialect.GEMINI: "/models/{model}:countTokens",
     Dialect.OPENAI: "/responses/input_tokens",
+    Dialect.BEDROCK: bedrock_invoke.COUNT_TAIL,
 }
 
+_OF_A_MESSAGE: Final = frozenset({"messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"})
+
 _TAKEN: Final[Mapping[Dialect, frozenset[str]]] = {
-    Dialect.ANTHROPIC: frozenset({"messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}),
+    Dialect.ANTHROPIC: _OF_A_MESSAGE,
+    Dialect.BEDROCK: _OF_A_MESSAGE,
     Dialect.OPENAI: frozenset(
         {"input", "instructions", "model", "parallel_tool_calls", "reasoning", "text", "tool_choice", "tools"}
     ),
@@ -49,6 +54,7 @@ TOOL_TOKENS: Final = 300
 
 class _Counted(msgspec.Struct):
     input_tokens: int | None = None
+    bedrock_tokens: int | None = msgspec.field(default=None, name="inputTokens")
     total_tokens: int | None = msgspec.field(default=None, name="totalTokens")
 
 
@@ -73,7 +79,8 @@ def counting_body(dialect: Dialect, body: bytes, *, model: str) -> bytes:
     if dialect is Dialect.GEMINI:
         name = f"models/{model.removeprefix('models/')}"
         return msgspec.json.encode({"generateContentRequest": {"model": name, **members}})
-    return msgspec.json.encode({name: value for name, value in members.items() if name in _TAKEN[dialect]})
+    taken = msgspec.json.encode({name: value for name, value in members.items() if name in _TAKEN[dialect]})
+    return bedrock_invoke.counting(read_json(taken), ()) if dialect is Dialect.BEDROCK else taken
 
 
 def read_count(body: bytes) -> int:
@@ -86,8 +93,9 @@ def read_count(body: bytes) -> int:
         counted = _COUNTED.decode(body)
     except (ValueError, RecursionError) as error:
         raise UnreadableError("count") from error
-    count = counted.total_tokens if counted.input_tokens is None else counted.input_tokens
-    if count is None or count < 0:
+    stated = (counted.input_tokens, counted.bedrock_tokens, counted.total_tokens)
+    count = next((each for each in stated if each is not None), -1)
+    if count < 0:
         raise UnreadableError("count")
     return count
 
@@ -96,6 +104,7 @@ def write_count(dialect: Dialect, tokens: int) -> bytes:
     """Return a count in the caller's dialect."""
     shapes: dict[Dialect, dict[str, Any]] = {
         Dialect.ANTHROPIC: {"input_tokens": tokens},
+        Dialect.BEDROCK: {"inputTokens": tokens},
         Dialect.GEMINI: {"totalTokens": tokens},
         Dialect.OPENAI: {"object": "response.input_tokens", "input_tokens": tokens},
     }

@@ -23,7 +23,7 @@ class Endpoint(StrEnum):
     CHAT = "chat"  # OpenAI chat completions
     RESPONSES = "responses"  # OpenAI responses
     COMPLETIONS = "completions"  # OpenAI legacy completions
-    MESSAGES = "messages"  # Anthropic messages
+    MESSAGES = "messages"  # Anthropic messages, also in the envelope of Bedrock's InvokeModel
     GENERATE = "generate"  # Gemini generateContent and streamGenerateContent
     CONVERSE = "converse"  # Bedrock Converse and ConverseStream
     EMBEDDINGS = "embeddings"

@@ -94,6 +94,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         return text if text.isprintable() else ""
 
     @property
+    def words(self) -> Dialect:
+        """Whose words the body is in: a message in Bedrock's envelope is one of Anthropic's."""
+        return Dialect.ANTHROPIC if self.endpoint is Endpoint.MESSAGES else self.dialect
+
+    @property
     def spoken_characters(self) -> int:
         """How long the text is that shall be spoken; 0 if none shall."""
         if self.endpoint is not Endpoint.SPEECH or self.json is None or "input" not in self.json.members:
@@ -140,4 +145,4 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wanted(self) -> Asked:
         """What the body asks for."""
-        return self.asked or asked_output(self.json, self.dialect)
+        return self.asked or asked_output(self.json, self.words)

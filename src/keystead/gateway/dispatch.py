@@ -58,7 +58,7 @@ class Dispatch:
                 model=step.model,
                 query=out.query,
                 stream=ask.stream,
-                client_headers=ask.headers.items(),
+                client_headers={**ask.headers, **out.headers}.items(),
                 body=out.body,
                 upload=ask.upload,
             )

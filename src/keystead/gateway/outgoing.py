@@ -1,5 +1,6 @@
 """What goes upstream: the caller's bytes, or as little changed as the step needs. Pure."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -26,6 +27,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     query: str
     body: bytes
     withhold_usage: bool = False
+    headers: Mapping[bytes, bytes] = {}
+    """In place of the caller's of the same names."""
 
 
 def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
@@ -37,7 +40,7 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
     """
     if translation is not None:
         body = _hosted(read_json(translation.body), step) if _is_hosted(step) else translation.body
-        return Outgoing(tail=translation.tail, query=translation.query, body=body)
+        return Outgoing(tail=translation.tail, query=translation.query, body=body, headers=translation.headers)
     query = ask.query.decode("latin-1")
     if ask.endpoint is Endpoint.PASSTHROUGH:
         return Outgoing(tail=ask.tail, query=query, body=ask.body)
@@ -50,7 +53,7 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
         and not ask.json.wants_usage
         and step.provider.quirks.stream_usage_option
     )
-    own = without_foreign_seals(ask.json, ask.dialect, ask.endpoint)
+    own = without_foreign_seals(ask.json, ask.words, ask.endpoint)
     model = step.model if ask.json.model is not None else None
     if ask.dialect is Dialect.GEMINI:  # its model stands in the path; what these two repeat of it must say the same
         model = None

@@ -41,6 +41,12 @@ CHATS: Final[Mapping[Wire, Translator]] = {
 COUNTERS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.COUNT_TOKENS) for dialect in TAILS)
 EMBEDDINGS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.EMBEDDINGS) for dialect in EMBEDDERS)
 
+TWINS: Final[Mapping[Wire, Wire]] = {
+    (Dialect.ANTHROPIC, Endpoint.MESSAGES): (Dialect.BEDROCK, Endpoint.MESSAGES),
+    (Dialect.BEDROCK, Endpoint.MESSAGES): (Dialect.ANTHROPIC, Endpoint.MESSAGES),
+}
+"""The same words in another envelope: nothing is lost between them, so they come before any translation."""
+
 _LONGEST_EVENT: Final = 8 * 1024 * 1024
 _FIELDS_TOLD: Final = 20
 _SSE: Final = "text/event-stream"
@@ -66,16 +72,18 @@ def splitter_of(dialect: Dialect) -> Splitter:
 def wire_to(provider: Provider, asked: Wire) -> Wire | None:
     """Return what is spoken to `provider` for a caller who speaks `asked`; None: it cannot be reached from there.
 
-    Tokens can be counted of whatever chats: where the provider has no counter the answer is `asked` itself, which the
-    provider does not serve, and the count is an estimate.
+    Where that is `asked` itself and not served: tokens can be counted of whatever chats, by an estimate; and InvokeModel's
+    caller is told by `translation_for` what to call instead.
     """
     if asked in provider.endpoints:
         return asked
     if asked[1] is Endpoint.PASSTHROUGH:
         return asked if asked[0] in provider.dialects else None
+    if (twin := TWINS.get(asked)) in provider.endpoints:
+        return twin
     kin = next((wires for wires in (CHATS, COUNTERS, EMBEDDINGS) if asked in wires), ())
     found = next((wire for wire in kin if wire in provider.endpoints), None)
-    if found is None and asked in COUNTERS and not provider.endpoints.isdisjoint(CHATS):
+    if found is None and (asked in COUNTERS or asked in TWINS) and not provider.endpoints.isdisjoint(CHATS):
         return asked
     return found
 
@@ -134,6 +142,11 @@ class ChatTranslation:
     def query(self) -> str:
         """The query: Gemini streams events only when asked to."""
         return "alt=sse" if self.wire[1] is Endpoint.GENERATE and self._ask.stream else ""
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """None: what a caller's headers mean, the body says in the provider's words."""
+        return {}
 
     def whole(self, body: bytes, usage: Usage | None) -> bytes:
         """Return a whole answer in the caller's dialect.

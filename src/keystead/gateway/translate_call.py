@@ -14,13 +14,15 @@ from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.domain.usage import Usage
 from keystead.gateway.ask import Ask
+from keystead.gateway.invoke import counting_message, enveloped, no_envelope
 from keystead.gateway.plan import Step
-from keystead.gateway.translate import CHATS, is_stream, not_said, translated, unreadable
+from keystead.gateway.translate import CHATS, TWINS, is_stream, not_said, translated, unreadable
 from keystead.gateway.translation import Translation, Wire, garbled, told
 from keystead.providers.profiles import PROFILES
 
 COUNTED_AS: Final[Mapping[Dialect, Wire]] = {
     Dialect.ANTHROPIC: (Dialect.ANTHROPIC, Endpoint.MESSAGES),
+    Dialect.BEDROCK: (Dialect.ANTHROPIC, Endpoint.MESSAGES),
     Dialect.GEMINI: (Dialect.GEMINI, Endpoint.GENERATE),
     Dialect.OPENAI: (Dialect.OPENAI, Endpoint.RESPONSES),
 }
@@ -42,6 +44,7 @@ class _Call:
         self.body = body
         self.tail = tail
         self.query = ""
+        self.headers: Mapping[bytes, bytes] = {}
         self.content_type = b"application/json"
         self.dropped_header = told(list(dict.fromkeys(loss.field for loss in losses)))
 
@@ -108,12 +111,16 @@ def translation_for(ask: Ask, step: Step, *, drop: bool) -> Translation | None:
 
     Raises:
         InvalidRequestError: it is not valid, or says what cannot be said there and may not be dropped, or its provider
-            counts nothing.
+            counts nothing or does not speak Anthropic's words.
     """
     if step.estimates:
         raise InvalidRequestError(f"{step.provider.title} does not count tokens.", code="no_counter")
     if step.wire == (ask.dialect, ask.endpoint):
+        if step.wire in TWINS and step.wire not in step.provider.endpoints:
+            raise no_envelope(step)
         return None
+    if TWINS.get((ask.dialect, ask.endpoint)) == step.wire:
+        return enveloped(ask, step)
     if ask.endpoint is Endpoint.COUNT_TOKENS:
         return _count(ask, step)
     if ask.endpoint is Endpoint.EMBEDDINGS:
@@ -135,6 +142,9 @@ def estimate_for(ask: Ask, step: Step) -> Estimate:
 def _count(ask: Ask, step: Step) -> Translation:
     """Put a count into the words of the provider's counter. What these lack is left out: nothing is answered by it."""
     dialect = step.wire[0]
+    if (ask.dialect, dialect) == (Dialect.ANTHROPIC, Dialect.BEDROCK):
+        body, left_out = counting_message(ask)
+        return CountTranslation(caller=ask.dialect, body=body, tail=counting.TAILS[dialect], losses=left_out)
     asked = counting.chat_body(ask.dialect, ask.body)
     request = CHATS[COUNTED_AS[ask.dialect]].read_request(asked, model=step.model, stream=False)
     written = CHATS[COUNTED_AS[dialect]].write_request(request, PROFILES[step.provider.profile or step.provider.name])

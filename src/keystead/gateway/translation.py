@@ -1,6 +1,6 @@
 """What a request that is put into another dialect offers to whoever sends it and carries its answer back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -28,6 +28,10 @@ class Translation(Protocol):
     @property
     def query(self) -> str:
         """The query."""
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """Headers that the provider is told in place of the caller's of the same names."""
 
     @property
     def content_type(self) -> bytes:

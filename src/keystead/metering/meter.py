@@ -19,7 +19,7 @@ from keystead.domain.traffic import Dialect, Endpoint
 from keystead.domain.usage import Reading, Usage, UsageSource
 from keystead.metering.read_answer import BODY_UNREADABLE, EVENT_UNREADABLE, Answer, is_json
 from keystead.metering.read_anthropic import MessagesAnswer
-from keystead.metering.read_bedrock import ConverseAnswer
+from keystead.metering.read_bedrock import ConverseAnswer, InvokedAnswer
 from keystead.metering.read_cache import CacheAnswer
 from keystead.metering.read_chat import ChatAnswer
 from keystead.metering.read_gemini import GenerateAnswer
@@ -249,5 +249,6 @@ _ANSWERS: Final[dict[tuple[Dialect, Endpoint], Callable[[str], Answer]]] = {
     (Dialect.GEMINI, Endpoint.EMBEDDINGS): GenerateAnswer,
     (Dialect.GEMINI, Endpoint.CACHED_CONTENTS): CacheAnswer,
     (Dialect.BEDROCK, Endpoint.CONVERSE): ConverseAnswer,
+    (Dialect.BEDROCK, Endpoint.MESSAGES): InvokedAnswer,
 }
 """Who reads what. Model lists and token counts are free and have no usage, so they have no entry."""

@@ -1,14 +1,15 @@
-"""Bedrock's Converse: cached tokens beside the input, and the usage in an event of its own behind the end."""
+"""Bedrock's Converse, with the usage in an event of its own behind the end; and Anthropic's messages in its envelope."""
 
 from typing import Any, Final
 
 import msgspec
 
+from keystead.dialects.bedrock_invoke import read_chunk, write_event
 from keystead.dialects.eventstream import head_of, read_frame
 from keystead.dialects.translating import UnreadableError
-from keystead.domain.usage import Usage
+from keystead.domain.usage import Reading, Usage
 from keystead.metering.read_answer import EMPTY, EVENT_UNREADABLE, Answer, is_null, text_of
-from keystead.metering.read_anthropic import CACHE_SPLIT_ASSUMED
+from keystead.metering.read_anthropic import CACHE_SPLIT_ASSUMED, MessagesAnswer
 from keystead.metering.read_counts import JsonObject, decode
 
 _FAST: Final = "optimized"
@@ -101,6 +102,24 @@ class ConverseAnswer(Answer):
         if how is not None and text_of(how.latency) == _FAST:  # at another price, which no list has
             self.speed = "fast"
         return True
+
+
+class InvokedAnswer(MessagesAnswer):
+    """A message of Anthropic's, an event in each frame. What it costs, the id in the path says: region and all."""
+
+    def event(self, event: bytes) -> None:
+        """Take a frame."""
+        try:
+            said = read_chunk(event)
+        except UnreadableError:
+            self.counts.flag(EVENT_UNREADABLE)
+            return
+        if said is not None:
+            super().event(write_event(said))
+
+    def reading(self) -> Reading:
+        """Return what was found but the maker's own words for model and region: AWS's prices know neither."""
+        return msgspec.structs.replace(super().reading(), model=None, region=None)
 
 
 def _writes(usage: JsonObject) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
-from keystead.providers.row import Given, Places, Probe, Provider, Quirks, Scheme, served
+from keystead.providers.row import Family, Given, Places, Probe, Provider, Quirks, Scheme, served
 
 _MAKERS: Final = (
     "ai21",
@@ -24,6 +24,9 @@ _MAKERS: Final = (
     "zai",
 )
 """How ids of models begin, behind the inference profile's prefix if they have one (`us.`, `global.`)."""
+
+_CONVERSE: Final = served(Dialect.BEDROCK, Endpoint.CONVERSE)
+_CLAUDE: Final = _CONVERSE | served(Dialect.BEDROCK, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
 
 _REGION: Final = r"[a-z]{2}(?:-[a-z]+)+-\d"
 
@@ -49,7 +52,12 @@ BEDROCK: Final = Provider(
         ),
     },
     dialects={Dialect.BEDROCK: ""},
-    endpoints=served(Dialect.BEDROCK, Endpoint.CONVERSE),
+    endpoints=_CLAUDE,
+    families=(
+        # By id, by an inference profile's id, or by either's ARN. What an application profile hides is Converse's.
+        Family(models=("anthropic.claude-*", "*.anthropic.claude-*", "*/anthropic.claude-*"), endpoints=_CLAUDE),
+        Family(models=("*",), endpoints=_CONVERSE),
+    ),
     scheme=Scheme.AWS,
     # No free call needs just the right to call models. One without messages is refused unbilled, after the key and the
     # right were checked: 403 is about these, 400 about the messages, or a model that the region does not have.

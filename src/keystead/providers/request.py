@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from keystead import __version__
+from keystead.dialects.bedrock_invoke import foundation
 from keystead.domain.credential import Credential
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint, Owner
@@ -65,6 +66,8 @@ _TAILS: Final[dict[tuple[Dialect, Endpoint], frozenset[str]]] = {
 
 _BEDROCK_VERBS: Final[dict[Endpoint, frozenset[str]]] = {
     Endpoint.CONVERSE: frozenset({"converse", "converse-stream"}),
+    Endpoint.MESSAGES: frozenset({"invoke", "invoke-with-response-stream"}),
+    Endpoint.COUNT_TOKENS: frozenset({"count-tokens"}),
 }
 
 _GEMINI_VERBS: Final[dict[Endpoint, frozenset[str]]] = {
@@ -247,6 +250,7 @@ def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: s
     elif dialect is Dialect.BEDROCK:
         verb = tail.rpartition("/")[2]
         if verb in _BEDROCK_VERBS.get(endpoint, ()):
+            model = foundation(model) if endpoint is Endpoint.COUNT_TOKENS else model
             return f"/model/{quote(_model_id(model), safe='%')}/{verb}"  # ids have colons, ARNs slashes
     elif endpoint is Endpoint.RESPONSE_STATE and (match := _RESPONSE_STATE.fullmatch(tail)):
         if _OBJECT_ID.fullmatch(match[1]) is None:

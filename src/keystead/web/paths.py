@@ -79,8 +79,14 @@ _GEMINI_VERBS: Final = {
 
 _PASSED: Final = re.compile(r"/passthrough/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(/.+)")
 _GEMINI_CALL: Final = re.compile(rf"/v1(?:beta)?/models/({_GEMINI_MODEL}):({'|'.join(_GEMINI_VERBS)})")
+_BEDROCK_VERBS: Final = {
+    "converse": (Endpoint.CONVERSE, False),
+    "converse-stream": (Endpoint.CONVERSE, True),
+    "invoke": (Endpoint.MESSAGES, False),
+    "invoke-with-response-stream": (Endpoint.MESSAGES, True),
+}
 # AWS's SDKs encode the colons and slashes of ids and ARNs; nothing else in them needs it.
-_BEDROCK_CALL: Final = re.compile(r"/model/((?:[A-Za-z0-9._:/-]|%3[Aa]|%2[Ff]){1,512})/(converse|converse-stream)")
+_BEDROCK_CALL: Final = re.compile(rf"/model/((?:[A-Za-z0-9._:/-]|%3[Aa]|%2[Ff]){{1,512}})/({'|'.join(_BEDROCK_VERBS)})")
 _RESPONSE: Final = re.compile(rf"/v1/responses/({_ID})(/cancel|/input_items)?")
 _MODEL: Final = re.compile(r"/v1(beta)?/models(?:/((?:[A-Za-z0-9._@:/-]|%2[Ff]){1,256}))?")
 """OpenAI's and Anthropic's SDKs write the slash of `openrouter/auto` as `%2F`: one part of the path, as it is sent on."""
@@ -136,13 +142,9 @@ def _call(raw_path: str) -> Operation | None:
         tail = f"/models/{{model}}:{found[2]}"
         return Operation(dialect=Dialect.GEMINI, endpoint=endpoint, tail=tail, model=found[1], stream=stream)
     if found := _BEDROCK_CALL.fullmatch(raw_path):
-        return Operation(
-            dialect=Dialect.BEDROCK,
-            endpoint=Endpoint.CONVERSE,
-            tail=f"/model/{{model}}/{found[2]}",
-            model=unquote(found[1]),
-            stream=found[2] == "converse-stream",
-        )
+        endpoint, stream = _BEDROCK_VERBS[found[2]]
+        tail = f"/model/{{model}}/{found[2]}"
+        return Operation(dialect=Dialect.BEDROCK, endpoint=endpoint, tail=tail, model=unquote(found[1]), stream=stream)
     return None
 
 

@@ -1,5 +1,6 @@
 """Usage of Bedrock's streams: in frames, chopped anywhere, cut anywhere."""
 
+import base64
 import json
 from typing import Any
 
@@ -92,3 +93,65 @@ def test_a_frame_that_is_too_long_is_passed_over() -> None:
     reading = read(START, event_frame("contentBlockDelta", bytes(MOST_KEPT)), STOP, METADATA)
     assert reading.usage == COUNTED
     assert EVENT_TOO_LARGE in reading.anomalies
+
+
+# -- InvokeModel ------------------------------------------------------------------------------------------------------
+
+
+def invoked(*chunks: bytes, stream: bool = True, complete: bool = True) -> Reading:
+    content_type = "application/vnd.amazon.eventstream" if stream else "application/json"
+    meter = meter_for(
+        "bedrock",
+        Dialect.BEDROCK,
+        Endpoint.MESSAGES,
+        stream=stream,
+        content_type=content_type,
+        request_model="us.anthropic.claude-x-v1:0",
+    )
+    for chunk in chunks:
+        meter.feed(chunk)
+    return meter.finish(complete=complete)
+
+
+def chunk(**event: Any) -> bytes:
+    return frame("chunk", bytes=base64.b64encode(json.dumps(event).encode()).decode())
+
+
+WRITTEN = {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200}
+STARTED = {
+    "input_tokens": 12,
+    "cache_read_input_tokens": 4000,
+    "cache_creation_input_tokens": 300,
+    "cache_creation": WRITTEN,
+    "output_tokens": 1,
+    "inference_geo": "us",
+    "service_tier": "standard",
+}
+MESSAGE = {"id": "msg_1", "model": "claude-x", "usage": STARTED}
+BEGUN = chunk(type="message_start", message=MESSAGE) + chunk(type="content_block_delta", delta={"text": "Hi."})
+ENDED = chunk(type="message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 90}) + chunk(
+    type="message_stop"
+)
+
+
+@given(cut=st.integers(0, len(BEGUN + ENDED)))
+def test_anthropics_own_words_are_read_wherever_the_frames_are_chopped(cut: int) -> None:
+    whole = BEGUN + ENDED
+    reading = invoked(whole[:cut], whole[cut:])
+    assert (reading.usage, reading.source, reading.finished) == (COUNTED, UsageSource.PROVIDER, True)
+    assert (reading.response_id, reading.anomalies) == ("msg_1", ())
+
+
+def test_the_price_follows_from_the_id_that_was_sent() -> None:
+    whole = {**MESSAGE, "usage": {**STARTED, "output_tokens": 90}}
+    for reading in (invoked(BEGUN, ENDED), invoked(json.dumps(whole).encode(), stream=False)):
+        assert (reading.usage, reading.model, reading.region) == (COUNTED, None, None)
+
+
+def test_an_invoked_stream_that_is_cut_or_fails_has_its_first_word_alone() -> None:
+    cut = invoked(BEGUN, ENDED[:-9], complete=False)
+    assert cut.source is UsageSource.PROVIDER
+    assert invoked(BEGUN, complete=False).source is UsageSource.PROVIDER_PARTIAL
+    failed = invoked(BEGUN, exception_frame("throttlingException", b'{"message":"Too many tokens"}'))
+    assert (failed.finished, failed.error) == (False, "rate_limit_error: Too many tokens")
+    assert EVENT_UNREADABLE in invoked(BEGUN, frame("chunk", bytes="%"), ENDED).anomalies

@@ -477,6 +477,18 @@ def test_a_model_of_bedrock_is_one_part_of_its_path(model: str, path: str) -> No
     assert ("accept", "*/*") in request.headers
 
 
+def test_claude_at_bedrock_is_invoked_by_its_profile_and_counted_by_its_foundation_model() -> None:
+    profile = "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-x-v1:0"
+    what: dict[str, Any] = {"dialect": Dialect.BEDROCK, "model": profile, "query": "beta=true", "body": b"{}"}
+    betas = [(b"anthropic-beta", b"b-1"), (b"anthropic-version", b"2023-06-01")]
+    tail = "/model/{model}/invoke-with-response-stream"
+    invoked = built("bedrock", endpoint=Endpoint.MESSAGES, path_tail=tail, client_headers=betas, **what)
+    assert invoked.target.endswith("%3Ainference-profile%2Feu.anthropic.claude-x-v1%3A0/invoke-with-response-stream")
+    assert not [name for name, _ in invoked.headers if name.startswith("anthropic")]
+    counted = built("bedrock", endpoint=Endpoint.COUNT_TOKENS, path_tail="/model/{model}/count-tokens", **what)
+    assert counted.target == "/model/anthropic.claude-x-v1%3A0/count-tokens"
+
+
 @pytest.mark.parametrize("model", ["", "../x", "a b", "a?b", "a//b", "a%2Fb", "é"])
 def test_what_cannot_be_a_model_of_bedrock_is_refused(model: str) -> None:
     with pytest.raises(InvalidRequestError):

@@ -23,6 +23,12 @@ def endpoint(method: str, path: str, dialect: Dialect = Dialect.OPENAI) -> tuple
         ("POST", "/v1/models/gemini-3-pro:generateContent", (Dialect.GEMINI, Endpoint.GENERATE)),
         ("POST", "/model/us.amazon.nova-lite-v1%3A0/converse", (Dialect.BEDROCK, Endpoint.CONVERSE)),
         ("POST", "/model/us.amazon.nova-lite-v1:0/converse-stream", (Dialect.BEDROCK, Endpoint.CONVERSE)),
+        ("POST", "/model/us.anthropic.claude-x-v1%3A0/invoke", (Dialect.BEDROCK, Endpoint.MESSAGES)),
+        (
+            "POST",
+            "/model/us.anthropic.claude-x-v1%3A0/invoke-with-response-stream",
+            (Dialect.BEDROCK, Endpoint.MESSAGES),
+        ),
         ("POST", "/v1beta/models/sandbox/echo:countTokens", (Dialect.GEMINI, Endpoint.COUNT_TOKENS)),
         ("POST", "/v1beta/models/e:batchEmbedContents", (Dialect.GEMINI, Endpoint.EMBEDDINGS)),
         ("POST", "/v1/rerank", (Dialect.OPENAI, Endpoint.RERANK)),
@@ -99,6 +105,10 @@ def test_ids_and_arns_of_bedrock_are_decoded_and_the_verb_says_whether_to_stream
     assert operation is not None
     assert operation.model == "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.amazon.nova-lite-v1:0"
     assert operation.stream
+    for verb, stream in (("converse", False), ("invoke", False), ("invoke-with-response-stream", True)):
+        other = match("POST", f"/model/{arn}/{verb}", models_dialect=Dialect.OPENAI)
+        assert other is not None
+        assert other.stream is stream
 
 
 @pytest.mark.parametrize(
