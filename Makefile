@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test soak check format bench docs lock clean help
+.PHONY: run test soak fuzz check format bench docs lock clean help
 
 run: .venv/.run ## Start the gateway on http://127.0.0.1:5397 (Ctrl-C lets answers in flight finish)
 	@$(BIN)/keystead serve
@@ -19,6 +19,9 @@ test: .venv/.dev ## Run every test but the slow ones (some ten minutes on two co
 soak: .venv/.dev ## Run the slow tests: kill -9 by the hundred, every property with many examples
 	$(BIN)/pytest -m slow
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile tests/unit
+
+fuzz: .venv/.dev ## Try everything that reads foreign bytes with inputs that are almost right (FUZZ_MINUTES=30)
+	$(BIN)/python -m tests.fuzz --minutes $(or $(FUZZ_MINUTES),30)
 
 check: .venv/.dev ## Lint, types, import rules, lock file and generated documentation
 	$(UV) lock --check --offline --default-index https://pypi.org/simple --python $(PYTHON)
@@ -34,6 +37,7 @@ format: .venv/.dev ## Format the code and mend what lint can mend by itself
 
 bench: .venv/.dev ## Measure CPU, latency and memory beside bare proxies (BENCH_PEERS=1 adds LiteLLM and Portkey)
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.streams
 
 docs: .venv/.dev ## Write docs/reference again from the code
 	$(BIN)/python -m tools.build_docs

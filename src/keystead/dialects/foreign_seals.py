@@ -34,7 +34,7 @@ def without_foreign_seals(body: JsonBody, dialect: Dialect, endpoint: Endpoint) 
     name, clean = found
     try:
         conversation = msgspec.json.decode(body.members[name])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body  # the provider will judge it
     if not isinstance(conversation, list):
         return body
@@ -133,7 +133,7 @@ def _not_to_a_budget(extra: msgspec.Raw | None) -> dict[str, msgspec.Raw | None]
     """Return what a request to Bedrock tells Claude in its own words, without thinking to a budget."""
     try:
         told = msgspec.json.decode(extra or b"{}", type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     if b'"enabled"' not in bytes(told.get("thinking", msgspec.Raw())):
         return {}
@@ -155,7 +155,7 @@ def _loop_without_thinking(messages: list[Any]) -> bool:
     for message in reversed(messages):
         blocks = _objects(message.get("content")) if isinstance(message, dict) else []
         if any(block.get("type") == "tool_use" for block in blocks):
-            return blocks[0].get("type") not in {"thinking", "redacted_thinking"}
+            return str(blocks[0].get("type")) not in {"thinking", "redacted_thinking"}
     return False
 
 

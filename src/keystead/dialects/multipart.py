@@ -173,11 +173,9 @@ def read_fields(body: bytes, content_type: bytes, names: tuple[str, ...]) -> dic
 
 
 def replace_field(body: bytes, content_type: bytes, name: str, value: str) -> bytes:
-    """Return `body` with the content of one field replaced; a form without it comes back unchanged."""
-    span = _parse(body, content_type).spans.get(name)
-    if span is None:
-        return body
-    return body[: span[0]] + value.encode() + body[span[1] :]
+    """Return `body` with the content of one field replaced; a form with nothing there comes back unchanged."""
+    start, end = _parse(body, content_type).spans.get(name, (0, 0))
+    return body[:start] + value.encode() + body[end:] if start < end else body
 
 
 def texts_of(body: bytes, content_type: bytes) -> list[FormText]:

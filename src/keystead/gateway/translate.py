@@ -4,7 +4,7 @@ Made only for a step whose provider does not speak the caller's dialect. What th
 refused by name if it changes the answer, unless the route allows to drop it; what is left out is told in a header.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -105,7 +105,9 @@ class ChatTranslation:
         self._splitter = splitter_of(wire[0])
         self._reader: StreamReader | None = None
         self._writer: StreamWriter | None = None
-        self._finished = False
+        self._begun = False
+        self._finishes: dict[int, Finished] = {}
+        """Why each choice ended. Some providers say it more than once, and go on."""
         self._failed = False
 
     @property
@@ -167,6 +169,8 @@ class ChatTranslation:
         Raises:
             ProviderError: it cannot be read.
         """
+        if self._failed:
+            return b""
         try:
             return self._written(self._splitter.feed(chunk))
         except UnreadableError as error:
@@ -178,6 +182,8 @@ class ChatTranslation:
         Raises:
             ProviderError: it did not come to its own end, or cannot be read. A caller must not take it for whole.
         """
+        if self._failed:
+            return b""
         tail = self._splitter.tail()
         try:
             out = self._written([tail] if tail.strip() else [])
@@ -186,9 +192,10 @@ class ChatTranslation:
         out += self._heard(self._events.end())
         if self._failed:
             return out
-        if not self._finished:
+        if not self._finishes:
             raise garbled("The provider's answer ended in the middle.", "truncated_answer")
-        return out + self._out.end(usage)
+        ends = [told for _, finished in sorted(self._finishes.items()) for told in self._tools.events(finished)]
+        return b"".join([out, *(self._out.feed(each) for each in ends), self._out.end(usage)])
 
     @property
     def _own_name(self) -> dict[str, str]:
@@ -221,12 +228,23 @@ class ChatTranslation:
         return b"".join([self._heard(self._events.feed(event)) for event in events])
 
     def _heard(self, events: Sequence[Event]) -> bytes:
-        named = (msgspec.structs.replace(e, **self._own_name) if isinstance(e, Started) else e for e in events)
-        heard = [each for event in named for each in self._tools.events(event)]
-        for event in heard:
-            self._finished = self._finished or isinstance(event, Finished)
-            self._failed = self._failed or isinstance(event, Failed)
-        return b"".join([self._out.feed(event) for event in heard])
+        return b"".join([self._out.feed(told) for event in events for told in self._told(event)])
+
+    def _told(self, event: Event) -> Iterator[Event]:
+        """Yield what the caller is told of an event: one beginning, ends at the end, and nothing behind a failure."""
+        if self._failed:
+            return
+        if isinstance(event, Failed):
+            self._failed = True
+            yield event
+            return
+        if not self._begun:
+            self._begun = True
+            yield Started(**self._own_name)
+        if isinstance(event, Finished):
+            self._finishes[event.choice] = event
+        elif not isinstance(event, Started):
+            yield from self._tools.events(event)
 
 
 def translated(ask: Ask, provider: Provider, wire: Wire, *, model: str, drop: bool = False) -> ChatTranslation:

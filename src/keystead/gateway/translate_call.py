@@ -98,7 +98,10 @@ class EmbeddingTranslation(_Call):
             raise garbled(
                 "The provider's answer has another number of vectors than was asked for.", "unreadable_answer"
             )
-        return EMBEDDERS[self._ask.dialect].write_answer(self._request, answer, self._ask.model, usage)
+        try:
+            return EMBEDDERS[self._ask.dialect].write_answer(self._request, answer, self._ask.model, usage)
+        except UnreadableError as error:
+            raise unreadable(error) from error
 
 
 def translation_for(ask: Ask, step: Step, *, drop: bool) -> Translation | None:

@@ -196,8 +196,8 @@ def _left_out(usage: JsonObject, counts: Counts) -> list[JsonObject]:
     Documented for `compaction` and `advisor_message`; for a kind not known yet the sums tell.
     """
     iterations = [item for item in _list(usage, "iterations") if isinstance(item, dict)]
-    inside = [item for item in iterations if item.get("type") in _IN_TOP_LEVEL]
-    outside = [item for item in iterations if item.get("type") not in _IN_TOP_LEVEL]
+    inside = [item for item in iterations if _name(item, "type") in _IN_TOP_LEVEL]
+    outside = [item for item in iterations if _name(item, "type") not in _IN_TOP_LEVEL]
     if not outside:
         return []
     top, own, every = (_sums(items, counts) for items in ([usage], inside, iterations))

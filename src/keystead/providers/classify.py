@@ -312,7 +312,7 @@ def _facts(body: bytes) -> _Facts:
     """Read the body, whatever its shape: every vendor has one, some have three."""
     try:
         value = msgspec.json.decode(body[:_MAX_BODY_READ])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Facts(message=body[:_MAX_MESSAGE].decode("utf-8", "replace").strip())
     if isinstance(value, list):  # Gemini streams without alt=sse wrap the error in an array
         value = value[0] if value else {}

@@ -103,7 +103,7 @@ def read_page(body: bytes) -> _Page | None:
     """Return what one answer lists; None if it is no list. A part that cannot be read is left out."""
     try:
         read = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     after = ""
     if isinstance(read, dict):

@@ -51,6 +51,7 @@ def meter_of(exchange: dict[str, Any]) -> Meter:
         stream=exchange["stream"],
         content_type=exchange["response_headers"]["content-type"],
         request_model=exchange["request_model"],
+        spoken_characters=len(exchange["request_body"]["input"]) if exchange["endpoint"] == "speech" else 0,
     )
 
 

@@ -115,7 +115,8 @@ class _Open:
     def __init__(self, block: Block, call: int) -> None:
         self.block = block
         self.call = call
-        self.signature = block.signature if isinstance(block, ThinkingBlock) else ""
+        self.signature = [block.signature] if isinstance(block, ThinkingBlock) else []
+        """In pieces."""
         self.arguments_came = False
 
 
@@ -189,7 +190,7 @@ class AnthropicStreamReader:
             case _Thought(thinking=thinking):
                 yield ThinkingDelta(text=thinking)
             case _Signature(signature=signature):
-                opened.signature += signature
+                opened.signature.append(signature)
             case _Citation(citation=citation):
                 yield Cited(citation=citation.read())
             case None:
@@ -204,7 +205,7 @@ class AnthropicStreamReader:
                 if not opened.arguments_came:  # look-alikes give them whole, at the start
                     yield ToolArgumentsDelta(call=opened.call, json=input_of(block))
             case ThinkingBlock():
-                yield from self._sealed(opened.signature, redacted=False)
+                yield from self._sealed("".join(opened.signature), redacted=False)
             case RedactedBlock(data=data):
                 yield from self._sealed(data, redacted=True)
             case TextBlock():

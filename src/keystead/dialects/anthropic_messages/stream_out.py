@@ -4,7 +4,9 @@ Anthropic's blocks come one after another. What begins while a tool call is not 
 calls whose pieces are interleaved come out one after another, too.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any, Final
 
 import msgspec
@@ -45,13 +47,13 @@ class _Block:
         self.deltas: list[dict[str, Any]] = []
         """Those that wait, because the block is not being written yet."""
         self.sealed = False
-        self.json: list[str] = []
+        self.json = StringIO()
         """A call's arguments so far."""
 
     @property
     def whole(self) -> bool:
         """Whether nothing can follow in this block once another begins."""
-        return self.kind != "tool_use" or _is_json("".join(self.json))
+        return self.kind != "tool_use" or _is_json(self.json.getvalue())
 
 
 class AnthropicStreamWriter:
@@ -66,7 +68,7 @@ class AnthropicStreamWriter:
         self._written = 0
         """How many blocks were begun on the wire."""
         self._open: _Block | None = None
-        self._waiting: list[_Block] = []
+        self._waiting: deque[_Block] = deque()
         self._last: _Block | None = None
         """The block that began last, whether it waits or not."""
         self._calls: dict[int, _Block] = {}
@@ -113,7 +115,7 @@ class AnthropicStreamWriter:
                 yield from self._said(event)
             case ToolArgumentsDelta(call=call, json=json):
                 if (block := self._calls.get(call)) is not None:
-                    block.json.append(json)
+                    block.json.write(json)
                     yield from self._delta(block, {"type": "input_json_delta", "partial_json": json})
             case ToolCallStarted():
                 yield from self._call(event)
@@ -176,7 +178,7 @@ class AnthropicStreamWriter:
     def _advance(self) -> Iterator[dict[str, Any]]:
         """End the open block and write the first that waits, as far as it has come."""
         yield from self._close()
-        self._open = block = self._waiting.pop(0)
+        self._open = block = self._waiting.popleft()
         self._written += 1
         yield {"type": "content_block_start", "index": self._written - 1, "content_block": block.start}
         for delta in block.deltas:
@@ -198,7 +200,7 @@ class AnthropicStreamWriter:
         if self._open.kind == "thinking" and not self._open.sealed:  # clients want a signature in each
             yield self._delta_event({"type": "signature_delta", "signature": seals.signature(None)})
         yield {"type": "content_block_stop", "index": self._written - 1}
-        self._open.json.clear()
+        self._open.json = StringIO()
         self._open = None
 
     def _close_all(self) -> Iterator[dict[str, Any]]:

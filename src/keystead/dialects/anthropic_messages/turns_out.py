@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead.dialects.anthropic_messages import seals
+from keystead.dialects.unnamed_calls import UnnamedCalls
 from keystead.domain.chat import Loss, Maker, Media, Part, Refusal, Text, Thinking, ToolCall, ToolResult, Turn
 
 _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -28,9 +29,7 @@ class Turns:
 
     def __init__(self, losses: list[Loss]) -> None:
         self._losses = losses
-        self._made = 0
-        self._unnamed: list[tuple[str, str]] = []
-        """Calls that came without an id and are not yet answered: the tool's name, and the id made for it."""
+        self._unnamed = UnnamedCalls("toolu_")
 
     def instructions(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """Write the system turns at the head of a conversation."""
@@ -124,22 +123,10 @@ class Turns:
         return result | marked(part.cache)
 
     def _id_of_call(self, call: ToolCall) -> str:
-        if call.id:
-            return _fit(call.id)
-        self._made += 1
-        made = f"toolu_{self._made}"
-        self._unnamed.append((call.name, made))
-        return made
+        return _fit(call.id) if call.id else self._unnamed.called(call.name)
 
     def _id_of_result(self, result: ToolResult) -> str:
-        """Return the id of the call that a result answers; without ids, results answer in the order of the calls."""
-        if result.call_id:
-            return _fit(result.call_id)
-        for number, (name, made) in enumerate(self._unnamed):
-            if name == result.name:
-                del self._unnamed[number]
-                return made
-        return "toolu_unknown"
+        return _fit(result.call_id) if result.call_id else self._unnamed.answered(result.name)
 
 
 def marked(cache: str) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class _Block:
     def __init__(self) -> None:
         self.call: int | None = None
         self.arguments_came = False
-        self.signature = ""
+        self.signature: list[str] = []
         self.redacted = bytearray()
 
 
@@ -168,7 +168,7 @@ class ConverseStreamReader:
         if block.call is not None and not block.arguments_came:
             yield ToolArgumentsDelta(call=block.call, json="{}")
         if block.signature:
-            yield from self._sealed(block.signature, redacted=False)
+            yield from self._sealed("".join(block.signature), redacted=False)
         if block.redacted:
             try:
                 yield from self._sealed(block.redacted.decode(), redacted=True)
@@ -191,7 +191,8 @@ class ConverseStreamReader:
 def _thought(block: _Block, found: _Reasoning) -> Iterator[Event]:
     if found.text:
         yield ThinkingDelta(text=found.text)
-    block.signature += found.signature or ""
+    if found.signature:
+        block.signature.append(found.signature)
     if found.redacted_content:
         try:
             block.redacted += base64.b64decode(found.redacted_content, validate=True)

@@ -14,6 +14,7 @@ from keystead.dialects.anthropic_messages import seals
 from keystead.dialects.anthropic_messages.turns_out import tool_input
 from keystead.dialects.bedrock_converse import media
 from keystead.dialects.bedrock_converse.models import Model
+from keystead.dialects.unnamed_calls import UnnamedCalls
 from keystead.domain.chat import Loss, Maker, Media, Part, Refusal, Text, Thinking, ToolCall, ToolResult, Turn
 
 Json = dict[str, Any]
@@ -34,9 +35,7 @@ class Turns:
         self._model = model
         self._losses = losses
         self._documents: set[str] = set()
-        self._made = 0
-        self._unnamed: list[tuple[str, str]] = []
-        """Calls that came without an id and are not yet answered: the tool's name, and the id made for it."""
+        self._unnamed = UnnamedCalls("tooluse_")
 
     def instructions(self, turns: Sequence[Turn]) -> list[Json]:
         """Write the system turns at the head of a conversation."""
@@ -136,22 +135,10 @@ class Turns:
         return {"toolResult": {"toolUseId": self._id_of_result(part), "content": content, **failed}}
 
     def _id_of_call(self, call: ToolCall) -> str:
-        if call.id:
-            return _fit(call.id)
-        self._made += 1
-        made = f"tooluse_{self._made}"
-        self._unnamed.append((call.name, made))
-        return made
+        return _fit(call.id) if call.id else self._unnamed.called(call.name)
 
     def _id_of_result(self, result: ToolResult) -> str:
-        """Return the id of the call that a result answers; without ids, results answer in the order of the calls."""
-        if result.call_id:
-            return _fit(result.call_id)
-        for number, (name, made) in enumerate(self._unnamed):
-            if name == result.name:
-                del self._unnamed[number]
-                return made
-        return "tooluse_unknown"
+        return _fit(result.call_id) if result.call_id else self._unnamed.answered(result.name)
 
 
 def _in_order(role: str, groups: list[list[Json]]) -> list[Json]:

@@ -1,6 +1,7 @@
 """OpenAI's `/embeddings`, and what answers in its way. Pure."""
 
 import base64
+import math
 import struct
 from typing import Any, Final
 
@@ -96,7 +97,10 @@ def _as_list(vector: msgspec.Raw) -> msgspec.Raw:
         _FLOATS.decode(vector)
         return vector
     packed = base64.b64decode(msgspec.json.decode(vector, type=str), validate=True)
-    return msgspec.Raw(msgspec.json.encode(struct.unpack(f"<{len(packed) // 4}f", packed)))
+    numbers = struct.unpack(f"<{len(packed) // 4}f", packed)
+    if not all(map(math.isfinite, numbers)):
+        raise UnreadableError("embeddings")  # JSON has no word for such a number
+    return msgspec.Raw(msgspec.json.encode(numbers))
 
 
 def write_answer(request: EmbeddingRequest, answer: EmbeddingAnswer, model: str, usage: Usage | None) -> bytes:
@@ -113,4 +117,8 @@ def write_answer(request: EmbeddingRequest, answer: EmbeddingAnswer, model: str,
 
 def _packed(vector: msgspec.Raw) -> str:
     numbers = _FLOATS.decode(vector)
-    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+    try:
+        packed = struct.pack(f"<{len(numbers)}f", *numbers)
+    except OverflowError as error:  # more than a float of 32 bits holds
+        raise UnreadableError("embeddings") from error
+    return base64.b64encode(packed).decode()

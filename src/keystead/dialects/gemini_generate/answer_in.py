@@ -145,7 +145,10 @@ def blocked(reason: str) -> str:
 
 def arguments_of(call: FunctionCall) -> str:
     """Return a call's arguments as JSON text."""
-    raw = bytes(call.args).decode()
+    try:
+        raw = bytes(call.args).decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableError("the arguments of a call") from error
     return "{}" if raw == "null" else raw
 
 

@@ -4,6 +4,7 @@ Google takes every name in camel case and in snake case; SDKs send both. Gemini 
 results are paired with calls by name and order.
 """
 
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -81,14 +82,18 @@ class _Calls:
 
     def __init__(self) -> None:
         self._made = 0
-        self._open: list[tuple[str, str]] = []
+        self._open: Counter[str] = Counter()
+        """How often an id was called and not yet answered."""
+        self._by_name: defaultdict[str, deque[str]] = defaultdict(deque)
+        """The ids of each tool's calls in their order, some of which may have been answered by their id."""
         self._answered: set[str] = set()
 
     def made(self, identifier: str, name: str) -> str:
         """Note a call; return its id."""
         self._made += 1
         identifier = identifier or f"call_{self._made}_{name}"
-        self._open.append((identifier, name))
+        self._open[identifier] += 1
+        self._by_name[name].append(identifier)
         return identifier
 
     def answered(self, identifier: str, name: str) -> str:
@@ -96,12 +101,21 @@ class _Calls:
 
         Gemini CLI says results twice when it resumes a session; Anthropic refuses that, and Gemini does not mind.
         """
-        for number, (made, named) in enumerate(self._open):
-            if made == identifier or (not identifier and named == name):
-                del self._open[number]
-                self._answered.add(made)
-                return made
+        called = identifier or self._next(name)
+        if self._open[called]:
+            self._open[called] -= 1
+            self._answered.add(called)
+            return called
         return "" if identifier in self._answered else identifier or f"call_unknown_{name}"
+
+    def _next(self, name: str) -> str:
+        """Return the id of a tool's first call that is not answered; empty: there is none."""
+        made = self._by_name[name]
+        while made:
+            identifier = made.popleft()
+            if self._open[identifier]:
+                return identifier
+        return ""
 
 
 def _instructions(whole: Taking, losses: list[Loss]) -> Iterator[Turn]:

@@ -1,5 +1,6 @@
 """Google's streams, written. A call goes out when it is whole: Gemini has no pieces of arguments. Pure."""
 
+from io import StringIO
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ class _Call:
 
     def __init__(self, started: ToolCallStarted) -> None:
         self.started = started
-        self.arguments: list[str] = []
+        self.arguments = StringIO()
 
 
 class GeminiStreamWriter:
@@ -49,7 +50,7 @@ class GeminiStreamWriter:
         self._model = ""
         self._calls: dict[tuple[int, int], _Call] = {}
         self._finishes: dict[int, Finish] = {}
-        self._words: dict[int, list[str]] = {}
+        self._words: dict[int, StringIO] = {}
         """Of each choice's thought under way, for as long as it may be another maker's."""
         self._thoughts: dict[int, list[Thinking]] = {}
         """Others' thoughts that wait for a part to travel with, by choice."""
@@ -58,7 +59,7 @@ class GeminiStreamWriter:
         """See `StreamWriter.feed`."""
         match event:
             case ThinkingDelta():
-                self._words.setdefault(event.choice, []).append(event.text)
+                self._words.setdefault(event.choice, StringIO()).write(event.text)
                 return self._said({"text": event.text, "thought": True}, event.choice)
             case ThinkingSealed():
                 return self._sealed(event)
@@ -70,7 +71,7 @@ class GeminiStreamWriter:
                 self._calls[event.choice, event.call] = _Call(event)
             case ToolArgumentsDelta():
                 if (call := self._calls.get((event.choice, event.call))) is not None:
-                    call.arguments.append(event.json)
+                    call.arguments.write(event.json)
             case Finished():
                 self._finishes[event.choice] = event.finish
                 return self._called(event.choice)
@@ -90,7 +91,7 @@ class GeminiStreamWriter:
         return self._event(last)
 
     def _sealed(self, event: ThinkingSealed) -> bytes:
-        words = "".join(self._words.pop(event.choice, ()))
+        words = self._words.pop(event.choice, StringIO()).getvalue()
         if not travels(event.sealed):
             return self._said({"text": "", "thought": True, **signed(event.sealed)}, event.choice)
         thought = Thinking(text=words, sealed=event.sealed, redacted=event.redacted, id=event.id)
@@ -109,7 +110,7 @@ class GeminiStreamWriter:
         out = b""
         for key in sorted(key for key in self._calls if key[0] == choice):
             call = self._calls.pop(key)
-            written = function_call(call.started.id, call.started.name, "".join(call.arguments))
+            written = function_call(call.started.id, call.started.name, call.arguments.getvalue())
             out += self._said({"functionCall": written, **signed(call.started.sealed)}, choice)
         return out + (self._said({"text": ""}, choice) if choice in self._thoughts else b"")
 

@@ -153,7 +153,7 @@ class Call(msgspec.Struct):
         if self.custom is not None:
             return self.custom.input or ""
         written = self.function.arguments if self.function is not None else None
-        return msgspec.json.encode(written).decode() if isinstance(written, dict) else written or ""
+        return msgspec.json.encode(written).decode("utf-8", "replace") if isinstance(written, dict) else written or ""
 
 
 class Message(msgspec.Struct):

@@ -14,6 +14,7 @@ import msgspec
 
 from keystead.dialects.openai_chat.content import write_parts
 from keystead.dialects.translating import Profile
+from keystead.dialects.unnamed_calls import UnnamedCalls
 from keystead.domain.chat import Loss, Media, Part, Refusal, Text, Thinking, ToolCall, ToolResult, Turn
 
 _LONGEST_ID: Final = 40
@@ -34,9 +35,7 @@ class Messages:
         self._losses = losses
         self._head = 0
         """How many turns are instructions at the head of the conversation."""
-        self._made = 0
-        self._unanswered: list[tuple[str, str]] = []
-        """Calls that came without an id and are not yet answered: the tool's name, and the id made for it."""
+        self._unnamed = UnnamedCalls("call_")
 
     def write(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """Write the turns of a conversation."""
@@ -55,18 +54,19 @@ class Messages:
         thoughts: list[str] = []
         calls: list[dict[str, Any]] = []
         for number, turn in turns:
-            texts.append("")
+            said: list[str] = []
             for part, place in _placed(number, turn):
                 self._marked(part, place)
                 match part:
                     case Text() | Refusal():
-                        texts[-1] += part.text
+                        said.append(part.text)
                     case Thinking():
                         thoughts += self._thought(part)
                     case ToolCall():
                         calls.append(self._call(part))
                     case Media():  # what a model showed; the assistant's messages are text
                         self._losses.append(Loss(field=place, grave=True))
+            texts.append("".join(said))
         content = "\n\n".join(text for text in texts if text)
         if not content and not calls:
             return
@@ -85,7 +85,7 @@ class Messages:
             self._losses.append(Loss(field="thinking", grave=False))
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
-        identifier = self._fit(call.id) if call.id else self._make(call.name)
+        identifier = self._fit(call.id or self._unnamed.called(call.name))
         if call.custom and self._profile.custom_tools:
             return {"id": identifier, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
         arguments = call.arguments or "{}"
@@ -134,7 +134,7 @@ class Messages:
         text = "\n".join(part.text for part in result.parts if isinstance(part, Text))
         if result.is_error and not text.lower().startswith("error"):
             text = f"Error: {text}"  # a tool's message has no other word for it
-        identifier = self._fit(result.call_id) if result.call_id else self._answered(result.name)
+        identifier = self._fit(result.call_id or self._unnamed.answered(result.name))
         return {"role": "tool", "tool_call_id": identifier, "content": text}
 
     # -- ids, roles, names and marks ----------------------------------------------------------------------------------
@@ -148,20 +148,6 @@ class Messages:
         if len(identifier) <= _LONGEST_ID:
             return identifier
         return f"call_{hashlib.sha256(identifier.encode()).hexdigest()[:32]}"
-
-    def _make(self, name: str) -> str:
-        made = self._fit(f"call_{self._made}")
-        self._made += 1
-        self._unanswered.append((name, made))
-        return made
-
-    def _answered(self, name: str) -> str:
-        """Return the id of the call that a result answers; without ids, results answer in the order of the calls."""
-        for number, (called, made) in enumerate(self._unanswered):
-            if called == name:
-                del self._unanswered[number]
-                return made
-        return self._fit("call_unknown")
 
     def _role(self, number: int, turn: Turn) -> str:
         if turn.role == "user":

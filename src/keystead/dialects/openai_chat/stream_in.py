@@ -62,7 +62,7 @@ class _Call:
         self.number = number
         self.id = identifier
         self.started = False
-        self.held = ""
+        self.held: list[str] = []
         """Arguments that came before the name."""
 
 
@@ -155,7 +155,7 @@ class ChatStreamReader:
     def _called(self, choice: _Choice, piece: Call, index: int) -> Iterator[Event]:
         call = _call_of(choice, piece)
         if not call.started:
-            call.held += piece.arguments
+            call.held.append(piece.arguments)
             if piece.name:
                 yield from _begun(call, piece.name, index, piece)
         elif piece.arguments:
@@ -186,9 +186,9 @@ def _begun(call: _Call, name: str, index: int, piece: Call | None = None) -> Ite
     custom = piece is not None and piece.custom is not None
     sealed = signature_of(piece) if piece is not None else None
     yield ToolCallStarted(call=call.number, id=call.id, name=name, custom=custom, sealed=sealed, choice=index)
-    if call.held:
-        yield ToolArgumentsDelta(call=call.number, json=call.held, choice=index)
-    call.held = ""
+    if any(call.held):
+        yield ToolArgumentsDelta(call=call.number, json="".join(call.held), choice=index)
+    call.held.clear()
 
 
 def _thoughts(message: Message, index: int) -> Iterator[Event]:

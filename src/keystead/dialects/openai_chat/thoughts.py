@@ -62,20 +62,29 @@ def thoughts_of(words: str, details: Iterable[Detail]) -> list[Thinking]:
         details: their parts. A seal may stand in the entry of its words or in one of its own behind it.
     """
     thoughts: list[Thinking] = []
+    pieces: list[str] = []  # of the last thought's text: added up at once, for there may be a hundred thousand
     open_index: int | None = None
     for detail in details:
         sealed, last = detail.sealed, thoughts[-1] if thoughts else None
         is_open = last is not None and last.sealed is None
         if last is not None and is_open and _continues(detail, open_index):
-            thoughts[-1] = msgspec.structs.replace(
-                last, text=last.text + detail.words, sealed=sealed, id=detail.id or last.id
-            )
+            pieces.append(detail.words)
+            thoughts[-1] = msgspec.structs.replace(last, sealed=sealed, id=detail.id or last.id)
         elif detail.words or sealed is not None:
-            thoughts.append(Thinking(text=detail.words, sealed=sealed, redacted=detail.redacted, id=detail.id or ""))
+            _close(thoughts, pieces)
+            pieces = [detail.words]
+            thoughts.append(Thinking(sealed=sealed, redacted=detail.redacted, id=detail.id or ""))
         open_index = detail.index
+    _close(thoughts, pieces)
     if words and not any(thought.text for thought in thoughts):
         return _with_words(words, thoughts)
     return thoughts
+
+
+def _close(thoughts: list[Thinking], pieces: list[str]) -> None:
+    """Give the last thought its text."""
+    if thoughts:
+        thoughts[-1] = msgspec.structs.replace(thoughts[-1], text="".join(pieces))
 
 
 def _continues(detail: Detail, open_index: int | None) -> bool:

@@ -42,7 +42,7 @@ class ContentPart(msgspec.Struct):
 
 
 class Item(msgspec.Struct):
-    """An output item. Kinds that OpenAI's own servers act on (searches) have no members that are read here."""
+    """An output item of a kind that has something to say (see `item_of`)."""
 
     type: str = ""
     id: str = ""
@@ -74,12 +74,22 @@ class Response(msgspec.Struct):
     id: str = ""
     model: str = ""
     status: str | None = None
-    output: list[Item] = []
+    output: list[msgspec.Raw] = []
     error: Problem | None = None
     incomplete_details: Incomplete | None = None
 
 
+NOTHING: Final = msgspec.Raw(b"null")
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
 _RESPONSE: Final = msgspec.json.Decoder(Response)
+_ITEM: Final = msgspec.json.Decoder(Item)
+_KIND: Final = msgspec.json.Decoder(_Kind)
+_SAYING: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 OVERLOADED: Final = frozenset({"server_is_overloaded", "slow_down", "rate_limit_exceeded"})
 
 
@@ -93,7 +103,7 @@ def read_answer(body: bytes) -> Answer:
         raise UnreadableError("a failed response")
     parts: list[Part] = []
     logprobs: list[msgspec.Raw] = []
-    for item in response.output:
+    for item in filter(None, map(item_of, response.output)):
         parts.extend(_parts(item))
         logprobs += [each for part in item.content or () for each in part.logprobs or ()]
     choice = Choice(
@@ -102,6 +112,20 @@ def read_answer(body: bytes) -> Answer:
         logprobs=msgspec.Raw(msgspec.json.encode(logprobs)) if logprobs else None,
     )
     return Answer(id=response.id, model=response.model, choices=(choice,))
+
+
+def item_of(raw: msgspec.Raw) -> Item | None:
+    """Read an output item; None for a kind that says nothing here: what OpenAI's servers do, or what comes tomorrow.
+
+    Raises:
+        UnreadableError: it is none, or not what its kind must be.
+    """
+    if bytes(raw) == b"null":
+        return None
+    try:
+        return _ITEM.decode(raw) if _KIND.decode(raw).type in _SAYING else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableError("an output item") from error
 
 
 def finish_of(response: Response, parts: list[Part]) -> Finish:

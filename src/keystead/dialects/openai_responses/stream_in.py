@@ -6,13 +6,14 @@ from typing import Final
 import msgspec
 
 from keystead.dialects.openai_responses.answer_in import (
+    NOTHING,
     OVERLOADED,
     Annotation,
-    Item,
     Problem,
     Response,
     citation_of,
     finish_of,
+    item_of,
     sealed_of,
 )
 from keystead.dialects.sse import data_of
@@ -33,13 +34,16 @@ from keystead.domain.chat import (
 )
 
 
-class _Said(msgspec.Struct):
-    """One event, with the members of all kinds."""
-
+class _Kind(msgspec.Struct):
     type: str = ""
+
+
+class _Said(msgspec.Struct):
+    """One event of a kind that is known, with the members of all of them."""
+
     output_index: int = 0
     delta: str = ""
-    item: Item | None = None
+    item: msgspec.Raw = NOTHING
     response: Response | None = None
     annotation: Annotation | None = None
     summary_index: int = 0
@@ -48,6 +52,7 @@ class _Said(msgspec.Struct):
     error: Problem | None = None
 
 
+_KIND: Final = msgspec.json.Decoder(_Kind)
 _SAID: Final = msgspec.json.Decoder(_Said)
 
 
@@ -67,11 +72,10 @@ class ResponsesStreamReader:
         if not data.strip() or data == b"[DONE]":
             return []
         try:
-            said = _SAID.decode(data)
+            handle = _HANDLERS.get(_KIND.decode(data).type)
+            return list(handle(self, _SAID.decode(data))) if handle is not None else []
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnreadableError("no event of a response") from error
-        handle = _HANDLERS.get(said.type)
-        return list(handle(self, said)) if handle is not None else []
 
     def end(self) -> Sequence[Event]:
         """See `StreamReader.end`."""
@@ -96,7 +100,7 @@ class ResponsesStreamReader:
             yield ThinkingDelta(text="\n\n")
 
     def _added(self, said: _Said) -> Iterator[Event]:
-        item = said.item
+        item = item_of(said.item)
         if item is not None and item.type in {"function_call", "custom_tool_call"}:
             number = self._calls[said.output_index] = len(self._calls)
             custom = item.type == "custom_tool_call"
@@ -109,7 +113,7 @@ class ResponsesStreamReader:
             yield ToolArgumentsDelta(call=number, json=said.delta)
 
     def _done(self, said: _Said) -> Iterator[Event]:
-        item = said.item
+        item = item_of(said.item)
         if item is None:
             return
         if item.type == "reasoning" and (sealed := sealed_of(item)) is not None:

@@ -3,6 +3,7 @@
 The last event repeats the whole answer, so a writer keeps what it has written; an answer has a limit of tokens.
 """
 
+from io import StringIO
 from typing import Any
 
 import msgspec
@@ -37,14 +38,16 @@ class _Open:
         self.id = identifier
         self.kind = kind
         """`output_text`, `refusal`, `reasoning` or `call`."""
-        self.pieces: list[str] = []
+        self.told = StringIO()
+        """What has been said in it; not a list of its pieces, which would be many times as large."""
+        self.begun = False
         self.annotations: list[dict[str, Any]] = []
         self.call: ToolCallStarted | None = None
         self.custom = False
 
     @property
     def text(self) -> str:
-        return "".join(self.pieces)
+        return self.told.getvalue()
 
 
 class ResponsesStreamWriter:
@@ -162,7 +165,7 @@ class ResponsesStreamWriter:
             self._close()
             current = self._current = self._begin("rs", "reasoning")
             self._added(current, items.reasoning(current.id, "", None))
-        if not current.pieces:
+        if not current.begun:
             part = {"type": "summary_text", "text": ""}
             self._say("response.reasoning_summary_part.added", **self._place(current, summary=True), part=part)
         return current
@@ -170,7 +173,7 @@ class ResponsesStreamWriter:
     def _seal(self, thought: _Open, sealed: Sealed | None, *, redacted: bool = False) -> None:
         self._current = None
         place, part = self._place(thought, summary=True), {"type": "summary_text", "text": thought.text}
-        if thought.pieces:
+        if thought.begun:
             self._say("response.reasoning_summary_text.done", **place, text=thought.text)
         self._say("response.reasoning_summary_part.done", **place, part=part)
         self._done(thought, items.reasoning(thought.id, thought.text, sealed, redacted=redacted))
@@ -210,7 +213,8 @@ class ResponsesStreamWriter:
         return opened
 
     def _delta(self, opened: _Open, name: str, text: str, *, place: dict[str, Any] | None = None, **more: Any) -> None:
-        opened.pieces.append(text)
+        opened.told.write(text)
+        opened.begun = True
         where = {"content_index": 0} if place is None else place
         self._say(name, item_id=opened.id, output_index=opened.index, **where, delta=text, **more)
 
