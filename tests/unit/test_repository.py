@@ -38,6 +38,9 @@ REVEALERS: Final = {
     "web/admin/second_factor.py": "shows the secret of a new second factor, once",
     "web/admin/sign_in_links.py": "shows a link to choose a password, once",
     "web/admin/virtual_keys.py": "shows an issued key, once",
+    "identity/identity_providers.py": "makes state, nonce and verifier of what a browser keeps",
+    "web/console/federation.py": "puts what a browser keeps meanwhile into its cookie",
+    "web/console/relying_party.py": "proves the organization's application to its identity provider",
     "web/console/entering.py": "puts a new session into its cookie, and what a code is brought with into its form",
 }
 """Who may call `Secret.reveal`, and what for. A provider key's plaintext is opened by the vault and the authorizers only."""

@@ -28,6 +28,7 @@ from keystead.gateway.pipeline import Pipeline
 from keystead.gateway.snapshots import Snapshots
 from keystead.gateway.walk import Walk
 from keystead.identity.directory import Directory
+from keystead.identity.identity_providers import IdentityProviders
 from keystead.identity.issuer import Issuer
 from keystead.identity.members import Members
 from keystead.identity.organizations import Organizations
@@ -69,6 +70,7 @@ from keystead.web.admin.rooms import AdminRooms, Health
 from keystead.web.console.application import Console
 from keystead.web.console.door import Door
 from keystead.web.console.entering import DoorRooms
+from keystead.web.console.relying_party import RelyingParty
 from keystead.web.console.trial import Trial
 from keystead.web.entrance import Entrance
 from keystead.web.failures import WRONG_PASSWORDS, Failures
@@ -211,6 +213,7 @@ def _console(base: Foundation, admin_rooms: AdminRooms, inference: Inference) ->
             database=base.database,
             clock=base.clock,
             admin=admin_rooms,
+            relying_party=RelyingParty(transport=base.network, guard=base.guard, clock=base.clock),
         )
     )
 
@@ -318,6 +321,7 @@ def _admin_rooms(
         passwords=Passwords(),
         wrong_passwords=Failures(clock, limit=WRONG_PASSWORDS),
         second_factors=SecondFactors(clock, OrganizationSealer(base.keyring)),
+        identity_providers=IdentityProviders(clock, OrganizationSealer(base.keyring)),
         issuer=Issuer(clock),
         pepper=base.keyring.pepper,
         ensure_root_key=base.keyring.ensure,

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from keystead.cli import identity_provider
 from keystead.cli.output import Column, fields, local, write, write_list
 from keystead.cli.session import Session, connected
 
@@ -21,7 +22,10 @@ _LIST = (
 
 @click.group("organization")
 def command() -> None:
-    """Your organization: show, change. For the operator: list, create."""
+    """Your organization: show, change, identity-provider. For the operator: list, create."""
+
+
+command.add_command(identity_provider.command)
 
 
 @command.command("show")

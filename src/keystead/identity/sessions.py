@@ -28,11 +28,12 @@ from keystead.storage.sign_in import second_factors, sessions
 
 IDLE_US: Final = 12 * HOUR_US
 LONGEST_US: Final = 7 * 24 * HOUR_US
+_FRESH_US: Final = 10 * 60_000_000
 _SEEN_EVERY_US: Final = 60_000_000
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _MAX_BROWSER: Final = 200
 
-How = Literal["password", "link"]
+How = Literal["password", "link", "identity_provider"]
 """How somebody proved who they are."""
 
 
@@ -67,7 +68,15 @@ class Sessions:
         self._clock = clock
         self._directory = directory
 
-    async def begin(self, conn: AsyncConnection, member: Member, organization_id: str, *, browser: str) -> Secret:
+    async def begin(
+        self,
+        conn: AsyncConnection,
+        member: Member,
+        organization_id: str,
+        *,
+        browser: str,
+        second_factor_elsewhere: bool = False,
+    ) -> Secret:
         """Begin a session; return what the browser keeps."""
         now, token = self._clock.now_us(), secrets.token_urlsafe(32)
         await conn.execute(
@@ -80,6 +89,7 @@ class Sessions:
                 seen_at=now,
                 expires_at=now + LONGEST_US,
                 browser="".join(filter(str.isprintable, browser))[:_MAX_BROWSER],
+                second_factor_elsewhere=second_factor_elsewhere,
             )
         )
         return Secret(token)
@@ -103,6 +113,16 @@ class Sessions:
         )
         row = found.mappings().first()
         return None if row is None else await self._signed_in(conn, row, token)
+
+    async def is_fresh(self, conn: AsyncConnection, session_id: str) -> bool:
+        """Say whether a session began just now: whether its member has proved anew who they are."""
+        since = self._clock.now_us() - _FRESH_US
+        found = await conn.execute(
+            select(sessions.c.id).where(
+                sessions.c.id == session_id, sessions.c.ended_at.is_(None), sessions.c.created_at > since
+            )
+        )
+        return found.first() is not None
 
     async def seen(self, conn: AsyncConnection, session_id: str) -> None:
         """Write that a session is used."""
@@ -166,6 +186,7 @@ class Sessions:
 
 _MUST_ENROL: Final = and_(
     schema.organizations.c.second_factor_required.is_(True),
+    sessions.c.second_factor_elsewhere.is_(False),
     ~exists().where(second_factors.c.member_id == sessions.c.member_id, second_factors.c.confirmed_at.is_not(None)),
 )
 

@@ -1,6 +1,6 @@
 """The tables of how people sign in to the console. For both engines (see `schema`)."""
 
-from sqlalchemy import Column, Index, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, LargeBinary, String, Table, UniqueConstraint, false
 
 from keystead.storage.columns import identifier, instant, metadata, reference, text
 
@@ -42,6 +42,7 @@ sessions = Table(
     instant("expires_at"),
     instant("ended_at", nullable=True),
     text("browser"),  # as it calls itself, shortened
+    Column("second_factor_elsewhere", Boolean, nullable=False, server_default=false()),  # at the identity provider
     Index(None, "digest", unique=True),
     Index(None, "organization_id", "member_id"),
 )
@@ -77,7 +78,7 @@ second_steps = Table(
     reference("organization_id"),
     reference("member_id"),
     Column("digest", LargeBinary, nullable=False),
-    Column("how", String(32), nullable=False),  # `password`, or `link`
+    Column("how", String(32), nullable=False),  # `password`, `link` or `identity_provider`
     instant("expires_at"),
     Index(None, "digest", unique=True),
 )

@@ -105,6 +105,7 @@ async def _made_anew(world: World, route: Route, objects: Mapping[str, str]) -> 
         "POST /recognizers/{recognizer}/remove": ("recognizer", _recognizer),
         "POST /rate-limits/{rate_limit}/delete": ("rate_limit", _rate_limit),
         "POST /stored-objects/{stored_object}/delete": ("stored_object", _stored_object),
+        "POST /identity-provider/remove": ("identity_provider", _identity_provider),
     }
     if name_of(route) in makers:
         kind, make = makers[name_of(route)]
@@ -159,6 +160,12 @@ async def _data_class(world: World) -> str:
 async def _recognizer(world: World) -> str:
     made = {"name": _unique(world), "kind": "payment_card", "action": "block"}
     return str((await world.post("/recognizers", made, expect=201))["id"])
+
+
+async def _identity_provider(world: World) -> str:
+    made = {"issuer": "https://login.example.com", "client_id": "keystead", "domains": ["example.com"]}
+    await world.post("/identity-provider/set", made | {"client_secret": "a client secret"})
+    return ""
 
 
 async def _alert(world: World, credential_id: str) -> str:
@@ -319,6 +326,9 @@ def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
         "limit": "100",
         "measure": "requests_per_minute",
         "most": 60,
+        "issuer": "https://login.example.com",
+        "client_id": "keystead",
+        "domains": ["example.com"],
         "attempts": [{"provider": "openai", "model": "gpt-5"}],
         "update": signed_update(),
     }

@@ -22,6 +22,7 @@ from keystead.gateway.walk import Walk
 from keystead.identity.authority import Assigned
 from keystead.identity.bootstrap import Bootstrap, bootstrap
 from keystead.identity.directory import Directory
+from keystead.identity.identity_providers import IdentityProviders
 from keystead.identity.issuer import Issuer, insert_admin_token
 from keystead.identity.members import Members, insert_assignment, insert_member
 from keystead.identity.organizations import Organizations
@@ -297,6 +298,7 @@ def _rooms(world: World) -> AdminRooms:
         passwords=Passwords(CHEAP),
         wrong_passwords=Failures(world.clock, limit=WRONG_PASSWORDS),
         second_factors=SecondFactors(world.clock, OrganizationSealer(world.keyring)),
+        identity_providers=IdentityProviders(world.clock, OrganizationSealer(world.keyring)),
         issuer=Issuer(world.clock),
         pepper=world.keyring.pepper,
         ensure_root_key=world.keyring.ensure,

@@ -14,6 +14,7 @@ from keystead.storage.sqlite import open_sqlite
 from keystead.web.console.application import Console
 from keystead.web.console.door import Door
 from keystead.web.console.entering import DoorRooms
+from keystead.web.console.relying_party import RelyingParty
 from keystead.web.console.trial import Trial
 from keystead.web.receive import Receive, Send, read_body
 from keystead.web.relay import send_whole
@@ -128,6 +129,7 @@ async def browser(
             database=database,
             clock=clock,
             admin=rooms,
+            relying_party=RelyingParty(transport=world.transport, guard=rooms.egress_guard, clock=clock),
         )
     )
     served = Served()

@@ -14,6 +14,7 @@ from keystead.gateway.discovery import Discovery
 from keystead.gateway.explain import Explainer
 from keystead.gateway.known import KnownModels
 from keystead.identity.directory import Directory
+from keystead.identity.identity_providers import IdentityProviders
 from keystead.identity.issuer import Issuer
 from keystead.identity.members import Members
 from keystead.identity.organizations import Organizations
@@ -83,6 +84,7 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     wrong_passwords: Failures
     """Of people who prove anew who they are, by member."""
     second_factors: SecondFactors
+    identity_providers: IdentityProviders
     issuer: Issuer
     pepper: Callable[[], Awaitable[bytes]]
     """Vault's `Keyring.pepper`: what digests of issued keys are made with."""

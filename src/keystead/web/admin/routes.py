@@ -23,6 +23,7 @@ from keystead.web.admin import (
     explain,
     families,
     grants,
+    identity_provider,
     known_models,
     members,
     model_routes,
@@ -51,6 +52,7 @@ from keystead.web.admin import (
 
 ROUTES: Final = (
     *organization.ROUTES,
+    *identity_provider.ROUTES,
     *organizations.ROUTES,
     *teams.ROUTES,
     *members.ROUTES,

@@ -10,6 +10,7 @@ from keystead.domain.secret import Secret
 from keystead.identity import totp
 from keystead.identity.authority import require_covering, require_held
 from keystead.identity.second_factor import Tried, wrong_code
+from keystead.web.admin.rooms import AdminRooms
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import LINE, Instant, Nothing, optional_instant
 
@@ -24,12 +25,15 @@ class SecondFactorShown(msgspec.Struct, frozen=True, kw_only=True):
     recovery_codes_left: int
     required: bool
     """By the organization."""
+    has_password: bool
+    """Whether a password is asked for when it is changed."""
 
 
 class Enrol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who sets up a second factor, proven anew."""
 
-    password: Secret
+    password: Secret | None = None
+    """Null for who has none, and signed in at their identity provider just now."""
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +54,8 @@ class Confirm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Proof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Both factors."""
 
-    password: Secret
+    password: Secret | None = None
+    """Null as when it is set up."""
     code: Code
     """Of this moment, or a recovery code."""
 
@@ -63,14 +68,7 @@ class RecoveryCodes(msgspec.Struct, frozen=True, kw_only=True):
 
 async def show(call: Call[Nothing, Nothing]) -> SecondFactorShown:
     """Return the caller's second factor as it is."""
-    async with call.rooms.database.read() as conn:
-        found = await call.rooms.second_factors.show(conn, call.who.member_id)
-        organization = await call.rooms.directory.organization(conn, call.who.organization_id)
-    return SecondFactorShown(
-        on_since=optional_instant(found.confirmed_at),
-        recovery_codes_left=found.recovery_codes_left,
-        required=organization.second_factor_required,
-    )
+    return await _shown(call.rooms, call.who.organization_id, call.who.member_id)
 
 
 async def enrol(call: Call[Nothing, Enrol]) -> Enrolment:
@@ -118,7 +116,7 @@ async def disable(call: Call[Nothing, Proof]) -> SecondFactorShown:
         await rooms.second_factors.remove(change.conn, who.member_id)
         await rooms.sessions.end_others(change.conn, who.organization_id, who.member_id, who.token_id)
         await change.record("member.second_factor_off", object_kind="member", object_id=who.member_id)
-    return SecondFactorShown(on_since=None, recovery_codes_left=0, required=False)
+    return await _shown(rooms, who.organization_id, who.member_id)
 
 
 async def reset(call: Call[Nothing, Nothing]) -> SecondFactorShown:
@@ -137,11 +135,23 @@ async def reset(call: Call[Nothing, Nothing]) -> SecondFactorShown:
         await rooms.second_factors.remove(change.conn, member.id)
         await rooms.sessions.end_all(change.conn, who.organization_id, member.id)
         await change.record("member.second_factor_reset", object_kind="member", object_id=member.id, name=member.name)
-        organization = await rooms.directory.organization(change.conn, who.organization_id)
-    return SecondFactorShown(on_since=None, recovery_codes_left=0, required=organization.second_factor_required)
+    return await _shown(rooms, who.organization_id, member.id)
 
 
-async def _prove_password(call: Call[Nothing, Enrol] | Call[Nothing, Proof], password: Secret) -> str:
+async def _shown(rooms: AdminRooms, organization_id: str, member_id: str) -> SecondFactorShown:
+    async with rooms.database.read() as conn:
+        found = await rooms.second_factors.show(conn, member_id)
+        organization = await rooms.directory.organization(conn, organization_id)
+        own = await rooms.sign_in.own(conn, member_id)
+    return SecondFactorShown(
+        on_since=optional_instant(found.confirmed_at),
+        recovery_codes_left=found.recovery_codes_left,
+        required=organization.second_factor_required,
+        has_password=own is not None,
+    )
+
+
+async def _prove_password(call: Call[Nothing, Enrol] | Call[Nothing, Proof], password: Secret | None) -> str:
     """Let the caller on whose password this is; return the address they sign in with.
 
     Raises:
@@ -153,14 +163,18 @@ async def _prove_password(call: Call[Nothing, Enrol] | Call[Nothing, Proof], pas
         raise too_many()
     async with rooms.database.read() as conn:
         own = await rooms.sign_in.own(conn, member_id)
+        fresh = own is None and await rooms.sessions.is_fresh(conn, call.who.token_id)
+        member = await rooms.directory.member(conn, call.who.organization_id, member_id)
     if own is None:
+        if fresh:  # at an identity provider, just now: that is as much
+            return member.name
         raise ConflictError(
             "You do not sign in with a password.",
             code="no_password",
-            next_step="Ask an administrator for a link to choose one.",
+            next_step="Sign in at your identity provider anew, and come here within ten minutes.",
         )
     email, kept = own
-    if not await rooms.passwords.verify(kept, password):
+    if password is None or not await rooms.passwords.verify(kept, password):
         rooms.wrong_passwords.count("", member_id)
         raise AuthenticationError(
             "This is not your password.", code="wrong_password", status=403, next_step="Type it once more."

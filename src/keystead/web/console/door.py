@@ -16,6 +16,7 @@ from keystead.identity.views import Member
 from keystead.web.console import safety
 from keystead.web.console.desk import Desk
 from keystead.web.console.entering import DoorRooms, Entering
+from keystead.web.console.federation import AT, BACK, Federation
 from keystead.web.console.received import cookies_of, read_form
 from keystead.web.console.rendering import html
 from keystead.web.failures import WRONG_PASSWORDS, Failures
@@ -31,6 +32,7 @@ class Door:
         self._rooms = rooms
         self._failures = Failures(rooms.clock, limit=WRONG_PASSWORDS)
         self._entering = Entering(rooms)
+        self._federation = Federation(rooms, self._entering)
 
     def now_us(self) -> int:
         """Return the time."""
@@ -60,19 +62,31 @@ class Door:
             ("GET", "/console/sign-in"): self._ask,
             ("POST", "/console/sign-in"): self._sign_in,
             ("POST", "/console/sign-in/code"): self._entering.code,
+            ("POST", "/console/sign-in/organization"): self._leave,
+            ("GET", AT): self._federation.ask,
+            ("POST", AT): self._federation.leave_by_link,
+            ("GET", BACK): self._federation.come_back,
             ("POST", "/console/sign-out"): self._sign_out,
             ("GET", _LINK): self._invited,
             ("POST", _LINK): self._choose,
         }
-        handler = handlers.get((method, _LINK if path.startswith(_LINK) else path))
+        prefix = next((one for one in (_LINK, AT) if path.startswith(one)), path)
+        handler = handlers.get((method, prefix))
         return None if handler is None else await handler(request)
 
     async def _ask(self, request: Request) -> Response:
         if await self.signed_in(request) is not None:
             return RedirectResponse("/console/", 303)
         async with self._rooms.database.read() as conn:
-            begun = await self._rooms.admin.sign_in.anybody(conn)
-        return _form(to=request.query_params.get("to", ""), begun=begun)
+            federated = await self._rooms.admin.identity_providers.anybody(conn)
+            begun = federated or await self._rooms.admin.sign_in.anybody(conn)
+        return _form(to=request.query_params.get("to", ""), begun=begun, federated=federated)
+
+    async def _leave(self, request: Request) -> Response:
+        try:
+            return await self._federation.leave_by_address(request)
+        except KeysteadError as error:
+            return _form(to="", error=error, status=error.status, federated=True)
 
     async def _sign_in(self, request: Request) -> Response:
         form, rooms = await read_form(request), self._rooms
@@ -151,6 +165,13 @@ class Door:
 
 
 def _form(
-    *, to: str, email: str = "", error: KeysteadError | None = None, begun: bool = True, status: int = 200
+    *,
+    to: str,
+    email: str = "",
+    error: KeysteadError | None = None,
+    begun: bool = True,
+    federated: bool = False,
+    status: int = 200,
 ) -> Response:
-    return html("sign_in.html", {"to": to, "email": email, "error": error, "begun": begun}, status)
+    values = {"to": to, "email": email, "error": error, "begun": begun, "federated": federated}
+    return html("sign_in.html", values, status)

@@ -1,6 +1,6 @@
 """The last step of every way in: a code, where the member has a second factor, and then a session.
 
-However somebody proved who they are (password, one-time link), they get a session here and nowhere
+However somebody proved who they are (password, one-time link, identity provider), they get a session here and nowhere
 else, and always one that nobody knew before.
 """
 
@@ -24,6 +24,7 @@ from keystead.web.admin.rooms import AdminRooms
 from keystead.web.admin.second_factor import too_many
 from keystead.web.console import safety
 from keystead.web.console.received import read_form
+from keystead.web.console.relying_party import RelyingParty
 from keystead.web.console.rendering import html
 
 
@@ -34,6 +35,7 @@ class DoorRooms(msgspec.Struct, frozen=True, kw_only=True):
     """Not narrowed: who comes in is of no organization yet."""
     clock: Clock
     admin: AdminRooms
+    relying_party: RelyingParty
 
 
 class Entering:
@@ -51,11 +53,14 @@ class Entering:
         organization_id: OrganizationId,
         *,
         how: How,
+        second_factor_elsewhere: bool = False,
         **proved: Any,
     ) -> Secret:
         """Return a new session; that it began, and what was proved, is written into the audit log."""
         browser = request.headers.get("user-agent", "")
-        token = await self._rooms.admin.sessions.begin(conn, member, organization_id, browser=browser)
+        token = await self._rooms.admin.sessions.begin(
+            conn, member, organization_id, browser=browser, second_factor_elsewhere=second_factor_elsewhere
+        )
         await self._record(conn, member, organization_id, "member.signed_in", {"how": how, **proved})
         return token
 
@@ -68,16 +73,21 @@ class Entering:
             return await self.enter(conn, request, member, organization_id, how=how), True
         return await factors.begin_step(conn, member, organization_id, how=how), False
 
-    def answer(self, request: Request, given: tuple[Secret, bool], to: str) -> Response:
+    def answer(self, request: Request, given: tuple[Secret, bool], to: str, *, secure: bool | None = None) -> Response:
         """Send somebody in, or ask for their code."""
         token, complete = given
-        return self.entered(request, token, to) if complete else _ask(token.reveal(), to)
+        return self.entered(request, token, to, secure=secure) if complete else _ask(token.reveal(), to)
 
-    def entered(self, request: Request, token: Secret, to: str) -> Response:
-        """Send somebody in, with a session that nobody knew before (no fixation)."""
+    def entered(self, request: Request, token: Secret, to: str, *, secure: bool | None = None) -> Response:
+        """Send somebody in, with a session that nobody knew before (no fixation).
+
+        A browser that comes from elsewhere does not say whether the console is behind TLS; `secure` does then.
+        """
         response = RedirectResponse(to if safety.is_own_path(to) else "/console/", 303)
         cookie = safety.session_cookie(
-            token.reveal(), secure=safety.is_secure(request.headers), max_age_s=LONGEST_US // 1_000_000
+            token.reveal(),
+            secure=safety.is_secure(request.headers) if secure is None else secure,
+            max_age_s=LONGEST_US // 1_000_000,
         )
         response.headers.append("set-cookie", cookie)
         return response

@@ -21,7 +21,7 @@ async def show(visit: Visit) -> Answer:
 async def enrol(visit: Visit) -> Answer:
     """Show the secret, as a QR code and as text: this answer is the only one that ever holds it."""
     try:
-        begun = await visit.desk.act(second_factor.enrol, {"password": visit.form.get("password", "")})
+        begun = await visit.desk.act(second_factor.enrol, {"password": visit.form.get("password") or None})
     except KeysteadError as error:
         return await _asked(visit, error)
     secret = " ".join(begun.secret[at : at + 4] for at in range(0, len(begun.secret), 4))
@@ -70,8 +70,8 @@ async def _asked(visit: Visit, error: KeysteadError | None = None) -> Answer:
     )
 
 
-def _proof(visit: Visit) -> dict[str, str]:
-    return {name: visit.form.get(name, "") for name in ("password", "code")}
+def _proof(visit: Visit) -> dict[str, str | None]:
+    return {"password": visit.form.get("password") or None, "code": visit.form.get("code", "")}
 
 
 def _squares(text: str) -> tuple[int, str]:
