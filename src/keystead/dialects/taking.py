@@ -54,6 +54,17 @@ class Taking:
             raise wrong(self.at(name), "a text")
         return text  # type: ignore[no-any-return]
 
+    def needed_url(self, name: str) -> str:
+        """Return the URL that must be there.
+
+        Raises:
+            InvalidRequestError: it is missing, or is none.
+        """
+        url = self.needed_text(name)
+        if "://" not in url:
+            raise wrong(self.at(name), "a URL")
+        return url
+
     def flag(self, name: str) -> bool | None:
         """Take a truth value."""
         return self._typed(name, bool, "true or false", None)  # type: ignore[no-any-return]

@@ -201,7 +201,7 @@ def _media(what: Literal["image", "document"], source: Taking, kind: str, *, nam
         kind=what,
         media_type=source.text("media_type"),
         data=source.needed_text("data") if kind == "base64" else "",
-        url=source.needed_text("url") if kind == "url" else "",
+        url=source.needed_url("url") if kind == "url" else "",
         file_id=source.needed_text("file_id") if kind == "file" else "",
         name=name,
         cache=cache,

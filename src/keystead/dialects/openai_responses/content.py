@@ -52,7 +52,7 @@ def _refusal(part: Taking, _losses: list[Loss]) -> Part:
 
 def _image(part: Taking, _losses: list[Loss]) -> Part:
     url, file_id, detail = part.text("image_url"), part.text("file_id"), part.text("detail")
-    if not url and not file_id:
+    if (not url and not file_id) or (url and not url.startswith("data:") and "://" not in url):
         raise wrong(part.at("image_url"), "a URL")
     media_type, data = from_data_url(url)
     return Media(
