@@ -83,15 +83,11 @@ def test_an_empty_field_of_a_form_stays_empty() -> None:
             b'{"max_tokens":1,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"url","url":""}}]}]}',
         ),
         (
-            (Dialect.GEMINI, Endpoint.GENERATE),
-            b'{"contents":[{"role":"user","parts":[{"fileData":{"fileUri":"cat","mimeType":"image/png"}}]}]}',
-        ),
-        (
             (Dialect.OPENAI, Endpoint.RESPONSES),
             b'{"input":[{"role":"user","content":[{"type":"input_image","image_url":"cat"}]}]}',
         ),
     ],
-    ids=["anthropic", "gemini", "responses"],
+    ids=["anthropic", "responses"],
 )
 def test_an_image_that_is_nowhere_is_refused_by_whoever_reads_it(wire: tuple[Dialect, Endpoint], body: bytes) -> None:
     with pytest.raises(InvalidRequestError, match="must be"):

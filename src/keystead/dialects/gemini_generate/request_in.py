@@ -198,9 +198,10 @@ def _media(part: Taking, losses: list[Loss]) -> Media | None:
         losses += inline.left()
         return Media(kind=_kind(kind), media_type=kind, data=_standard(data), name=name)
     if (file := part.inner("fileData")) is not None:
-        kind, uri, name = file.text("mimeType"), file.needed_url("fileUri"), file.text("displayName")
+        kind, uri, name = file.text("mimeType"), file.needed_text("fileUri"), file.text("displayName")
         losses += file.left()
-        return Media(kind=_kind(kind), media_type=kind, url=uri, name=name)
+        at = {"url": uri} if "://" in uri else {"file_id": uri}
+        return Media(kind=_kind(kind), media_type=kind, name=name, **at)
     return None
 
 

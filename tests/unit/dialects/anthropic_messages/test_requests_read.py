@@ -298,7 +298,7 @@ def test_citations_of_an_earlier_answer_are_read() -> None:
             ),
             "messages[0].content[0].content",
         ),
-        (_ask(system=[{"type": "image", "source": {"type": "url", "url": "u"}}]), "system[0].type"),
+        (_ask(system=[{"type": "image", "source": {"type": "url", "url": "https://u.example"}}]), "system[0].type"),
         (_ask(tools=[{"input_schema": {}}]), "tools[0].name"),
         (_ask(tools=[{"name": "a"}, {"name": "a"}]), "tools[1].name"),
         (_ask(tool_choice={"type": "tool"}), "tool_choice.name"),
