@@ -5,6 +5,8 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
+from keystead.storage.migrations.protection import protect
+
 revision: Final = "0012"
 down_revision: Final = "0011"
 
@@ -40,9 +42,4 @@ def upgrade() -> None:
     for name, column in (("ix_stored_objects_open", "poll_at"), ("ix_stored_objects_request_id", "request_id")):
         is_open = sa.text("work = 'open'")
         op.create_index(name, "stored_objects", [column], sqlite_where=is_open, postgresql_where=is_open)
-    if op.get_context().dialect.name == "postgresql":
-        op.execute("ALTER TABLE stored_objects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
-        op.execute(
-            "CREATE POLICY organization ON stored_objects USING"
-            " (coalesce(organization_id = (SELECT nullif(current_setting('keystead.organization', true), '')), true))"
-        )
+    protect("stored_objects")
