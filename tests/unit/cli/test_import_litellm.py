@@ -86,6 +86,13 @@ def test_origins_are_kept_without_paths_and_variables_are_asked_for() -> None:
     assert told(found)["model_list[2].litellm_params.api_base"] == 18
 
 
+@pytest.mark.parametrize("api_base", ["http://[", "p://[]", "://"])
+def test_an_address_that_is_none_is_an_origin_that_is_not_known(api_base: str) -> None:
+    text = f"model_list: [{{model_name: b, litellm_params: {{model: openai/m, api_base: '{api_base}'}}}}]"
+    credentials = translate(read_yaml(text)).document["credentials"]
+    assert [one["origin"] for one in credentials.values()] == ["https://change-me.invalid"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_is_translated_or_told_with_its_line(name: str) -> None:
     """Whatever is in the file and is neither a structure nor handled must be among the findings."""

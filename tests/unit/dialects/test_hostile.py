@@ -86,8 +86,12 @@ def test_an_empty_field_of_a_form_stays_empty() -> None:
             (Dialect.OPENAI, Endpoint.RESPONSES),
             b'{"input":[{"role":"user","content":[{"type":"input_image","image_url":"cat"}]}]}',
         ),
+        (
+            (Dialect.OPENAI, Endpoint.RESPONSES),
+            b'{"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:"}]}]}',
+        ),
     ],
-    ids=["anthropic", "responses"],
+    ids=["anthropic", "responses", "responses, empty data"],
 )
 def test_an_image_that_is_nowhere_is_refused_by_whoever_reads_it(wire: tuple[Dialect, Endpoint], body: bytes) -> None:
     with pytest.raises(InvalidRequestError, match="must be"):

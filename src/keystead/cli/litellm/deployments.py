@@ -175,4 +175,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def _is_openai(api_base: str) -> bool:
-    return (urlsplit(api_base).hostname or "").endswith("api.openai.com") if "://" in api_base else False
+    try:
+        return (urlsplit(api_base).hostname or "").endswith("api.openai.com")
+    except ValueError:  # no URL at all, such as `http://[`: told as an origin that is not known
+        return False

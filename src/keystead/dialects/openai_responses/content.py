@@ -52,9 +52,10 @@ def _refusal(part: Taking, _losses: list[Loss]) -> Part:
 
 def _image(part: Taking, _losses: list[Loss]) -> Part:
     url, file_id, detail = part.text("image_url"), part.text("file_id"), part.text("detail")
-    if (not url and not file_id) or (url and not url.startswith("data:") and "://" not in url):
-        raise wrong(part.at("image_url"), "a URL")
     media_type, data = from_data_url(url)
+    is_nowhere = url.startswith("data:") or "://" not in url if url else not file_id
+    if is_nowhere and not data:
+        raise wrong(part.at("image_url"), "a URL, or a data URL in base64")
     return Media(
         kind="image",
         media_type=media_type,
