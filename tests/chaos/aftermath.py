@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.domain.credential import VersionState
 from keystead.domain.traffic import State
 from keystead.storage.governance import counters, ledger_transfers
-from keystead.storage.schema import attempts, credential_versions, credentials, organizations, requests, rollups
+from keystead.storage.schema import attempts, credential_versions, credentials, organizations, requests
+from keystead.storage.usage_tables import rollups
 from tests.fakes.books import check_books
 from tests.fakes.clock import FakeClock
 from tests.fakes.databases import open_url

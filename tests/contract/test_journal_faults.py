@@ -217,7 +217,7 @@ async def test_a_worker_that_freezes_in_the_middle_of_a_batch_does_not_keep_coun
             frozen.set()
             await thawed.wait()
 
-    sink = postgres_sink.PostgresSink(postgres_url)
+    sink = postgres_sink.PostgresSink(postgres_url, clock=clock)
     freezing = asyncio.ensure_future(sink._attempt(freeze))
     await frozen.wait()
     async with asyncio.timeout(20):

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from keystead.domain.records import RequestIntent
 from keystead.storage import instances as instances_module
 from keystead.storage.database import Database
-from keystead.storage.schema import attempts, instances, requests, rollups
+from keystead.storage.schema import attempts, instances, requests
+from keystead.storage.usage_tables import rollups
 from tests.fakes.clock import FakeClock
 from tests.fakes.databases import open_url
 from tests.fakes.records import attempt_intent, request_intent, settlement

@@ -15,7 +15,9 @@ from keystead.domain.money import MAX_PICO, to_text
 from keystead.domain.records import FREE, AttemptIntent, Cost, RequestIntent, Settlement
 from keystead.domain.traffic import CostState, Fault, State
 from keystead.domain.usage import NOTHING, Reading, Usage, UsageSource
-from keystead.metering.usage import DIMENSIONS, MAX_PAGE, list_requests, show_request, usage_by
+from keystead.metering.request_log import MAX_PAGE, list_requests, show_request
+from keystead.metering.usage import usage_by
+from keystead.metering.usage_sums import DIMENSIONS
 from keystead.metering.usage_views import RequestFilter, RequestRow, UsageKey, UsageLine
 from keystead.storage import schema
 from keystead.storage.database import Database

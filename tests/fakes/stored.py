@@ -8,7 +8,8 @@ from sqlalchemy import Row, func, select
 from keystead.domain.records import RequestIntent
 from keystead.domain.usage import COUNTS
 from keystead.storage.database import Database
-from keystead.storage.schema import attempts, requests, rollups
+from keystead.storage.schema import attempts, requests
+from keystead.storage.usage_tables import rollups
 
 
 async def request_of(database: Database, request: RequestIntent) -> Row[Any]:

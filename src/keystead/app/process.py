@@ -20,6 +20,7 @@ from keystead.gateway.snapshots import POLL_S, Snapshots
 from keystead.gateway.tasks import Tasks
 from keystead.gateway.watch import LOOK_S
 from keystead.limits.rates import RENEW_S, Rates
+from keystead.metering.days import gather
 from keystead.providers.egress import EgressGuard
 from keystead.providers.sockets import AiohttpSockets
 from keystead.providers.transport import AiohttpTransport
@@ -54,6 +55,8 @@ GAUGES_S: Final = 5.0
 _YOUNG_OBJECTS: Final = 20_000
 """Objects that may be made before the collector looks for cycles: some hundred requests' worth, a few megabytes."""
 HOUSEKEEPING_S: Final = 600.0
+_DAYS_GATHERED: Final = 400
+"""Days of usage gathered in one round: all there are, unless the deployment is older than the table for them."""
 
 
 class Process:
@@ -231,6 +234,7 @@ class Process:
         async with self._database.write() as conn:
             await credentials.retire_drained(conn, older_than_at=older_than_at)
             await stored_objects.forget_expired(conn, before=now - DAY_US)
+        await gather(self._database, now, most=_DAYS_GATHERED)
         await forget_counters(self._database, now)
         await forget_alerts(self._database, now)
 

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "role": "Roles: list, create, change, delete.",
     "token": "Admin tokens: create, list, revoke.",
     "audit": "The audit log: list.",
+    "demo": "A made-up organization to look around in: seed, remove.",
     "doctor": "Look for what is wrong, here and in the server.",
     "version": "Show the version.",
 }

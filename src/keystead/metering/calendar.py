@@ -1,14 +1,17 @@
 """What sums by the hour come to by local days and by cost centres: which day, and which cost centre, an hour counts to."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.clock import HOUR_US
+from keystead.domain.clock import HOUR_US, hour_of
 from keystead.domain.errors import InvalidRequestError
 from keystead.storage.governance import team_cost_centers
+from keystead.storage.schema import teams
 
 _DAY_US: Final = 24 * HOUR_US
 _EVER: Final = 2**62
@@ -28,14 +31,35 @@ CENTERS: Final = select(
 """Where each team's cost goes, from when until when."""
 
 
-def with_centers(hours: FromClause) -> FromClause:
-    """Join sums by team and hour with the cost centre they go to: the one of the team when the hour began."""
-    joined = and_(
-        CENTERS.c.team_id == hours.c.team_id,
-        hours.c.hour_at >= CENTERS.c.from_at,
-        hours.c.hour_at < CENTERS.c.until_at,
-    )
-    return hours.outerjoin(CENTERS, joined)
+def with_centers(sums: FromClause, at: ColumnElement[int]) -> FromClause:
+    """Join sums by team with the cost centre they go to: the one of the team at the time they begin."""
+    joined = and_(CENTERS.c.team_id == sums.c.team_id, at >= CENTERS.c.from_at, at < CENTERS.c.until_at)
+    return sums.outerjoin(CENTERS, joined)
+
+
+async def changes_of_center(conn: AsyncConnection, organization_id: str) -> Sequence[int]:
+    """Return when the cost centre of any team changed, in Unix microseconds: no sum over such an instant has one."""
+    of_ours = select(teams.c.id).where(teams.c.organization_id == organization_id)
+    query = select(CENTERS.c.from_at).where(CENTERS.c.from_at > 0, CENTERS.c.team_id.in_(of_ours)).distinct()
+    return (await conn.execute(query)).scalars().all()
+
+
+def days_between(zone: ZoneInfo, begin: int, end: int) -> list[tuple[int, int]]:
+    """Return the local days that hold the hours from `begin` until `end`: the first hour of each, and of the next."""
+    date = datetime.fromtimestamp(begin // 1_000_000, zone).date()
+    days, at = [], _first_hour(date, zone)
+    while at < end:
+        date += timedelta(days=1)
+        following = _first_hour(date, zone)
+        if following > at:  # a date that a zone left out has no hour (Samoa, 30 December 2011)
+            days.append((at, following))
+        at = following
+    return days
+
+
+def _first_hour(date: date, zone: ZoneInfo) -> int:
+    midnight = int(datetime(date.year, date.month, date.day, tzinfo=zone).timestamp()) * 1_000_000
+    return hour_of(midnight + HOUR_US - 1)
 
 
 def zone_of(name: str) -> ZoneInfo:

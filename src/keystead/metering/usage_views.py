@@ -34,6 +34,12 @@ class RequestFilter(msgspec.Struct, frozen=True, kw_only=True):
     """As asked, sent or served."""
     error_class: str | None = None
     cost_state: str | None = None
+    request: str | None = None
+    """This one only; an id."""
+    principal: str | None = None
+    """A member or a service account."""
+    least_cost_pico: int | None = None
+    """Costing at least so much, in whichever currency."""
 
 
 class RequestRow(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
@@ -86,7 +92,9 @@ class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
 
     requests: tuple[RequestRow[int], ...]
     next_cursor: str | None
-    """For the page after; None on the last one."""
+    """For the page after; None on the last one. A page may be short, or empty, and have one."""
+    previous_cursor: str | None
+    """For the page before, of newer requests; None on the first one."""
 
 
 class CostLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Iterable
 from operator import add
+from typing import Final
 
 import msgspec
 
+from keystead.domain.clock import HOUR_US, hour_of
 from keystead.domain.records import AttemptIntent, RequestIntent, Settlement
 from keystead.storage import rows
 from keystead.storage.rows import RollupKey, RollupSums
@@ -29,6 +31,9 @@ class Ending(msgspec.Struct, eq=False):
     """Whether this is what was left of a settlement that could not be written."""
 
 
+LATE_US: Final = 2 * HOUR_US
+"""How long after an hour began something of it is late: what was gathered of that hour counts no more."""
+
 Record = Intent | Ending
 """Written in the order given."""
 
@@ -50,3 +55,16 @@ def added(ended: Iterable[tuple[Settlement, bool]]) -> list[tuple[RollupKey, Rol
 
 def _bounded(sums: RollupSums) -> RollupSums:
     return sums if max(sums) <= rows.MAX_COUNT else tuple([min(value, rows.MAX_COUNT) for value in sums])
+
+
+def late(ended: Iterable[tuple[Settlement, bool]], now: int) -> list[tuple[str, int]]:
+    """Return (organization, hour) of the hours that settlements add to late, each once, sorted.
+
+    `now` is when it is written, not when it ended: in between the storage may have been away for hours.
+    """
+    found = set()
+    for settlement, _ in ended:
+        hour_at = hour_of(settlement.request.started_at)
+        if hour_at + LATE_US <= now:
+            found.add((settlement.request.organization_id, hour_at))
+    return sorted(found)

@@ -49,7 +49,7 @@ async def open_postgres(url: str, *, clock: Clock) -> RelationalDatabase:
         engine_name="postgresql",
         connections=_connections(connect, size=_POOL_SIZE, overflow=_OVERFLOW),
         vital=_connections(connect, size=_VITAL, overflow=0),
-        journal=GroupJournal(PostgresSink(url), clock=clock),
+        journal=GroupJournal(PostgresSink(url, clock=clock), clock=clock),
         clock=clock,
     )
 

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import asyncpg
 
+from keystead.domain.clock import Clock
 from keystead.domain.means import Hold
 from keystead.domain.records import RequestIntent, Settlement
-from keystead.storage.batch import Ending, Intent, Record, added
+from keystead.storage.batch import Ending, Intent, Record, added, late
 from keystead.storage.holds import Holding
 from keystead.storage.rows import Row, attempt_end, attempt_row, request_end, request_row, request_totals, tallied
 from keystead.storage.sink import BatchRefusedError, Outcome, StorageAwayError
-from keystead.storage.statements import POSTGRES, POSTGRES_HOLDS
+from keystead.storage.statements import LOCK_DAYS, POSTGRES, POSTGRES_HOLDS
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 _COMMAND_TIMEOUT_S: Final = 10.0
@@ -45,14 +46,17 @@ class PostgresSink:
 
     most_at_once = 128  # fewer than on SQLite: they are encoded on the event loop, some 30 µs each
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, clock: Clock) -> None:
         """Remember where; the connection is made when the first record comes, and again after it broke."""
+        self._clock = clock
         self._url = url
         self._connection: asyncpg.Connection | None = None
 
     async def write(self, batch: Sequence[Record]) -> Sequence[Outcome]:
         """Write all records or none (see `Sink`)."""
-        outcome: Sequence[Outcome] = await self._attempt(lambda connection: _store_where_it_belongs(connection, batch))
+        outcome: Sequence[Outcome] = await self._attempt(
+            lambda connection: _store_where_it_belongs(connection, batch, self._clock)
+        )
         return outcome
 
     async def probe(self) -> None:
@@ -106,16 +110,18 @@ async def _touch(connection: asyncpg.Connection) -> None:
     )
 
 
-async def _store_where_it_belongs(connection: asyncpg.Connection, batch: Sequence[Record]) -> Sequence[Outcome]:
+async def _store_where_it_belongs(
+    connection: asyncpg.Connection, batch: Sequence[Record], clock: Clock
+) -> Sequence[Outcome]:
     try:
-        return await _store(connection, batch)
+        return await _store(connection, batch, clock.now_us())
     except asyncpg.CheckViolationError:
         # Most likely the bounds of a partition: while an insert waited on the default one, the row's own month was
         # attached. It is there now; whatever else it was happens again.
-        return await _store(connection, batch)
+        return await _store(connection, batch, clock.now_us())
 
 
-async def _store(connection: asyncpg.Connection, batch: Sequence[Record]) -> Sequence[Outcome]:
+async def _store(connection: asyncpg.Connection, batch: Sequence[Record], now: int) -> Sequence[Outcome]:
     intents = [record for record in batch if isinstance(record, Intent)]
     ends = [record.settlement for record in batch if isinstance(record, Ending)]
     if not ends and all(intent.attempt.number == 1 and not intent.attempt.holds for intent in intents):
@@ -129,7 +135,8 @@ async def _store(connection: asyncpg.Connection, batch: Sequence[Record]) -> Seq
         asking = [intent for intent in intents if intent not in gone]
         refused = await _hold(connection, [end for end in ends if _key(end) in ended], asking)
         await _open(connection, [intent for intent in asking if intent not in refused])
-        await _add(connection, ends, ended, closed)
+        counted = [(end, end.request.id in closed) for end in ends if _key(end) in ended]
+        await _add(connection, counted, now)
     return [_outcome(record, gone, refused, ended) for record in batch]
 
 
@@ -191,10 +198,13 @@ async def _end(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> tu
     return ended, closed
 
 
-async def _add(connection: asyncpg.Connection, ends: Sequence[Settlement], ended: set[_Key], closed: set[str]) -> None:
-    """Add up what really ended."""
-    sums = added((end, end.request.id in closed) for end in ends if _key(end) in ended)
-    await _each(connection, POSTGRES.add, [key + values for key, values in sums])
+async def _add(connection: asyncpg.Connection, counted: Sequence[tuple[Settlement, bool]], now: int) -> None:
+    """Add up what really ended, each with whether it ended its request."""
+    await _each(connection, POSTGRES.add, [key + sums for key, sums in added(counted)])
+    tardy = late(counted, now)
+    if tardy:
+        await connection.execute(LOCK_DAYS)
+        await _each(connection, POSTGRES.ungather, tardy)
 
 
 async def _end_attempts(connection: asyncpg.Connection, ends: Sequence[Settlement]) -> set[_Key]:

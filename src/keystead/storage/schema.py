@@ -28,6 +28,13 @@ UNNOTICED = (
 )
 """Attempts that an alert has still to count. In these words, for only so may both engines use the index on them."""
 
+RARE = {
+    "state": "state NOT IN ('intent', 'settled')",
+    "error_class": "error_class IS NOT NULL",
+    "cost_state": "cost_state IN ('estimated', 'unpriced', 'unknown')",
+}
+"""Of which requests there are indexes by these columns: of the few that somebody looks for. In these words, as above."""
+
 organizations = Table(
     "organizations",
     metadata,
@@ -257,6 +264,21 @@ requests = Table(
         sqlite_where=Column("fault").is_not(None),
         postgresql_where=Column("fault").is_not(None),
     ),
+    Index("ix_requests_team_id", "organization_id", "team_id", "started_at", "id"),
+    Index("ix_requests_virtual_key_id", "organization_id", "virtual_key_id", "started_at", "id"),
+    Index("ix_requests_model_asked", "organization_id", "model_asked", "started_at", "id"),
+    *[
+        Index(
+            f"ix_requests_{column}",
+            "organization_id",
+            column,
+            "started_at",
+            "id",
+            sqlite_where=literal_column(where),
+            postgresql_where=literal_column(where),
+        )
+        for column, where in RARE.items()
+    ],
     postgresql_partition_by="RANGE (started_at)",
     sqlite_with_rowid=False,
 )
@@ -308,6 +330,8 @@ attempts = Table(
     instant("bytes_received", nullable=True),
     instant("bytes_sent", nullable=True),
     instant("noticed_at", nullable=True),  # when an alert counted it, of those that there is an alert about
+    Index("ix_attempts_model_sent", "organization_id", "model_sent", "request_started_at", "request_id"),
+    Index("ix_attempts_model_served", "organization_id", "model_served", "request_started_at", "request_id"),
     Index("ix_attempts_credential_id", "organization_id", "credential_id", "request_started_at"),
     Index(
         "ix_attempts_consent_id",
@@ -330,47 +354,4 @@ attempts = Table(
         postgresql_where=Column("response_id").is_not(None),
     ),
     postgresql_partition_by="RANGE (request_started_at)",
-)
-
-ROLLUP_DIMENSIONS = (
-    "hour_at",
-    "organization_id",
-    "team_id",
-    "principal_id",
-    "virtual_key_id",
-    "credential_id",
-    "provider",
-    "model",
-    "owner",
-    "outcome",
-    "currency",
-)
-"""What a roll-up row is keyed by. `hour_at` is the hour in which the request began. `model` is the model served, else
-the one sent, else the one asked. `credential_id`, `provider` and `owner` are empty for a request that ended without an
-attempt of its own."""
-
-ROLLUP_SUMS = (
-    "requests",
-    "attempts",
-    *COUNTS,
-    "cost_pico",
-    "charge_pico",
-    "priced",
-    "estimated",
-    "unpriced",
-    "unknown",
-    "duration_us",
-)
-"""What is added up. `requests` counts ended requests, in the row of the attempt that ended them; `duration_us` is the
-attempts' own. `cost_pico` is in the row's currency, `charge_pico` in credits. `priced` … `unknown` count attempts by
-cost state (`priced` includes reported and free)."""
-
-rollups = Table(
-    "rollups",
-    metadata,
-    Column("hour_at", BigInteger, primary_key=True, autoincrement=False),
-    *[Column(name, Text, primary_key=True) for name in ROLLUP_DIMENSIONS[1:]],
-    *[Column(name, BigInteger, nullable=False) for name in ROLLUP_SUMS],
-    Index("ix_rollups_organization_id_hour_at", "organization_id", "hour_at"),
-    sqlite_with_rowid=False,
 )

@@ -41,7 +41,7 @@ async def open_sqlite(path: Path, *, clock: Clock, synchronous: Synchronous = "f
         engine_name="sqlite",
         connections=connections(readers=_READERS),
         vital=connections(readers=1),
-        journal=GroupJournal(SqliteSink(path, synchronous=synchronous), clock=clock),
+        journal=GroupJournal(SqliteSink(path, synchronous=synchronous, clock=clock), clock=clock),
         clock=clock,
     )
 

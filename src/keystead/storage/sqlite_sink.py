@@ -13,9 +13,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, Literal
 
+from keystead.domain.clock import Clock
 from keystead.domain.means import Hold
 from keystead.domain.records import Settlement
-from keystead.storage.batch import Ending, Intent, Record, added
+from keystead.storage.batch import Ending, Intent, Record, added, late
 from keystead.storage.holds import Holding
 from keystead.storage.rows import (
     attempt_end,
@@ -45,8 +46,9 @@ class SqliteSink:
 
     most_at_once = 512
 
-    def __init__(self, path: Path, *, synchronous: Literal["full", "normal"]) -> None:
+    def __init__(self, path: Path, *, synchronous: Literal["full", "normal"], clock: Clock) -> None:
         """Start the thread; the file is opened when the first record comes."""
+        self._clock = clock
         self._path = path
         self._synchronous = synchronous
         self._connection: sqlite3.Connection | None = None
@@ -59,7 +61,9 @@ class SqliteSink:
 
     async def write(self, batch: Sequence[Record]) -> Sequence[Outcome]:
         """Write all records or none (see `Sink`)."""
-        outcome: Sequence[Outcome] = await self._in_thread(lambda: self._transaction(lambda c: _store(c, batch)))
+        outcome: Sequence[Outcome] = await self._in_thread(
+            lambda: self._transaction(lambda c: _store(c, batch, self._clock.now_us()))
+        )
         return outcome
 
     async def probe(self) -> None:
@@ -152,16 +156,16 @@ def _touch(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE snapshot_revision SET revision = revision")
 
 
-def _store(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[Outcome]:
-    outcome = _store_in_bulk(connection, batch)
+def _store(connection: sqlite3.Connection, batch: Sequence[Record], now: int) -> Sequence[Outcome]:
+    outcome = _store_in_bulk(connection, batch, now)
     if outcome is None:
         connection.execute("ROLLBACK")
         connection.execute("BEGIN IMMEDIATE")
-        outcome = _store_one_by_one(connection, batch)
+        outcome = _store_one_by_one(connection, batch, now)
     return outcome
 
 
-def _store_in_bulk(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[Outcome] | None:
+def _store_in_bulk(connection: sqlite3.Connection, batch: Sequence[Record], now: int) -> Sequence[Outcome] | None:
     """Write the batch by kind, or return None, with the transaction to be rolled back, if it is not plain."""
     sorted_out = _plain(batch)
     if sorted_out is None:
@@ -180,7 +184,7 @@ def _store_in_bulk(connection: sqlite3.Connection, batch: Sequence[Record]) -> S
         connection.executemany(SQLITE.open_request, [request_row(intent.request) for intent in intents])
         connection.executemany(SQLITE.open_attempt, [attempt_row(intent.request, intent.attempt) for intent in intents])
     if ends:
-        _add(connection, [(end, True) for end in ends])
+        _add(connection, [(end, True) for end in ends], now)
     if refused:
         return [refused.get(record, True) if isinstance(record, Intent) else True for record in batch]
     return [True] * len(batch)
@@ -203,7 +207,7 @@ def _plain(batch: Sequence[Record]) -> tuple[list[Intent], list[Settlement]] | N
     return intents, ends
 
 
-def _store_one_by_one(connection: sqlite3.Connection, batch: Sequence[Record]) -> Sequence[Outcome]:
+def _store_one_by_one(connection: sqlite3.Connection, batch: Sequence[Record], now: int) -> Sequence[Outcome]:
     outcome: dict[Record, Outcome] = {}
     ended: _Ended = []
     for record in batch:
@@ -221,7 +225,7 @@ def _store_one_by_one(connection: sqlite3.Connection, batch: Sequence[Record]) -
         outcome[intent] = refused[intent]
         if intent.attempt.number > 1:
             connection.execute(SQLITE.uncount_attempt, (intent.request.id, intent.request.started_at))
-    _add(connection, ended)
+    _add(connection, ended, now)
     return [outcome[record] for record in batch]
 
 
@@ -289,5 +293,6 @@ def _end_request(settlement: Settlement) -> tuple[Any, ...]:
     return (*request_end(settlement), *request_totals(settlement), request.id, request.started_at, 1)
 
 
-def _add(connection: sqlite3.Connection, ended: _Ended) -> None:
+def _add(connection: sqlite3.Connection, ended: _Ended, now: int) -> None:
     connection.executemany(SQLITE.add, [key + sums for key, sums in added(ended)])
+    connection.executemany(SQLITE.ungather, late(ended, now))

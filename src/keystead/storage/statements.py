@@ -27,8 +27,9 @@ from keystead.storage.rows import (
     REQUEST_TOTALS,
     TALLY,
 )
-from keystead.storage.schema import ROLLUP_DIMENSIONS, ROLLUP_SUMS, attempts, requests, rollups
+from keystead.storage.schema import attempts, requests
 from keystead.storage.sums import SPLIT
+from keystead.storage.usage_tables import ROLLUP_DIMENSIONS, ROLLUP_SUMS, rollups
 
 
 class Statements(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,8 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     """REQUEST_INTENT, REQUEST_END, REQUEST_TOTALS. If the request is not there: insert it, ended."""
     add: str
     """ROLLUP_DIMENSIONS, ROLLUP_SUMS."""
+    ungather: str
+    """Organization, hour. If the hour is gathered: what is gathered of its day counts no more."""
 
 
 class HoldStatements(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +102,11 @@ class _Values:
         return f"INSERT INTO {self._table.name} ({names}) VALUES ({values})"
 
 
+def inserting(mark: str, table: Table, columns: Sequence[str]) -> str:
+    """Return an INSERT of rows of these columns, for the journal's rows that are written whole."""
+    return _Values(mark, table, columns).inserted()
+
+
 def _statements(mark: str, *, returning: bool) -> Statements:
     intent = _Values(mark, requests, REQUEST_INTENT)
     attempt = _Values(mark, attempts, ATTEMPT_INTENT)
@@ -127,6 +135,7 @@ def _statements(mark: str, *, returning: bool) -> Statements:
         tally=f"SELECT request_id, {', '.join(TALLY)} FROM attempts"
         f" WHERE {of_request.equal(('request_id', 'request_started_at'))}",
         refuse_request=f"{refused.inserted(attempts='0')} ON CONFLICT DO NOTHING{the_request}",
+        ungather=f"DELETE FROM usage_days WHERE organization_id = {mark}1 AND day_at <= {mark}2 AND until_at > {mark}2",
         add=f"{summed.inserted()} ON CONFLICT ({', '.join(ROLLUP_DIMENSIONS)})"
         f" DO UPDATE SET {', '.join(_added(rollups, column) for column in ROLLUP_SUMS)}",
     )
@@ -168,3 +177,7 @@ SQLITE: Final = _statements("?", returning=False)
 POSTGRES: Final = _statements("$", returning=True)
 SQLITE_HOLDS: Final = _hold_statements("?")
 POSTGRES_HOLDS: Final = _hold_statements("$")
+
+LOCK_DAYS: Final = "SELECT pg_advisory_xact_lock(5397001300000001)"
+"""Taken by whoever gathers a day, and by whoever is late for one: so that the one sees what the other did (PostgreSQL;
+a writer of SQLite is alone anyway). Neither waits for anything else while it holds it but the other's commit."""

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 
 from keystead.domain.money import PICO_PER_UNIT
-from keystead.storage.schema import ROLLUP_SUMS, rollups
+from keystead.storage.usage_tables import ROLLUP_SUMS, rollups
 from tests.integration.console.conftest import Browser
 
 FORMULA = '=HYPERLINK("x","y")'

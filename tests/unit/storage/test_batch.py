@@ -7,7 +7,7 @@ from keystead.domain.money import MAX_PICO
 from keystead.domain.records import Cost
 from keystead.domain.traffic import CostState
 from keystead.storage.batch import added
-from keystead.storage.schema import ROLLUP_SUMS
+from keystead.storage.usage_tables import ROLLUP_SUMS
 from tests.fakes.clock import FakeClock
 from tests.fakes.records import attempt_intent, request_intent, settlement
 

@@ -10,7 +10,8 @@ from keystead.domain.records import FREE, AttemptIntent, Cost, RequestIntent
 from keystead.domain.traffic import CostState, Fault, State
 from keystead.domain.usage import COUNTS, NOTHING, Reading, Usage, UsageSource
 from keystead.storage import rows
-from keystead.storage.schema import ROLLUP_DIMENSIONS, ROLLUP_SUMS, attempts, requests, rollups
+from keystead.storage.schema import attempts, requests
+from keystead.storage.usage_tables import ROLLUP_DIMENSIONS, ROLLUP_SUMS, rollups
 from tests.fakes.clock import START_US, FakeClock
 from tests.fakes.records import USAGE, attempt_intent, budget_hold, credit_hold, request_intent, settlement
 

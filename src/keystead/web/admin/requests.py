@@ -3,7 +3,8 @@
 Who may not see a team's requests may see their own: those made with a key of theirs.
 """
 
-from typing import Any, Final
+from decimal import Decimal
+from typing import Annotated, Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.domain.access import Permission
 from keystead.domain.errors import NotFoundError
 from keystead.domain.ids import TeamId
+from keystead.domain.money import to_pico
 from keystead.domain.traffic import CostState, ErrorClass, State
 from keystead.identity.authority import teams_where
 from keystead.metering.outline import Outline
-from keystead.metering.usage import list_requests, show_request
+from keystead.metering.request_log import list_requests, show_request
 from keystead.metering.usage_views import AttemptView, RequestDetail, RequestFilter, RequestRow
 from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import (
@@ -27,6 +29,8 @@ from keystead.web.admin.values import (
     optional_micros,
     with_instants,
 )
+
+LeastCost = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,12})?$")]
 
 
 class RequestsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,10 +47,23 @@ class RequestsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
     """As asked, sent or served."""
     error_class: ErrorClass | None = None
     cost_state: CostState | None = None
+    request: Reference | None = None
+    """This one only, by its id."""
+    principal: Reference | None = None
+    """A member or a service account."""
+    min_cost: LeastCost | None = None
+    """Costing at least so much, as plain decimal text, in whichever currency."""
 
 
 class RequestShown(RequestRow[Instant], frozen=True, kw_only=True):
     """One request, with its last attempt's provider and credential (null if it was refused before any)."""
+
+
+class RequestsPage(Page[RequestShown], frozen=True, kw_only=True):
+    """Requests, newest first. Looking for what is rare takes several pages: one may be short, or empty, and go on."""
+
+    previous_cursor: str | None = None
+    """For the page of newer requests; null on the first one."""
 
 
 class AttemptShown(AttemptView[Instant], frozen=True, kw_only=True):
@@ -66,7 +83,7 @@ class RequestDetailShown(msgspec.Struct, frozen=True, kw_only=True):
     instance_id: str
 
 
-async def list_all(call: Call[RequestsQuery, Nothing]) -> Page[RequestShown]:
+async def list_all(call: Call[RequestsQuery, Nothing]) -> RequestsPage:
     """Return a page of requests, newest first."""
     query = call.query
     filters = RequestFilter(
@@ -82,6 +99,9 @@ async def list_all(call: Call[RequestsQuery, Nothing]) -> Page[RequestShown]:
         model=query.model,
         error_class=query.error_class,
         cost_state=query.cost_state,
+        request=query.request,
+        principal=query.principal,
+        least_cost_pico=None if query.min_cost is None else to_pico(Decimal(query.min_cost)),
     )
     async with call.rooms.database.read() as conn:
         page = await list_requests(
@@ -91,7 +111,11 @@ async def list_all(call: Call[RequestsQuery, Nothing]) -> Page[RequestShown]:
             limit=query.limit,
             cursor=query.cursor,
         )
-    return Page(items=tuple(_request(row) for row in page.requests), next_cursor=page.next_cursor)
+    return RequestsPage(
+        items=tuple(_request(row) for row in page.requests),
+        next_cursor=page.next_cursor,
+        previous_cursor=page.previous_cursor,
+    )
 
 
 async def show(call: Call[Nothing, Nothing]) -> RequestDetailShown:
@@ -144,7 +168,7 @@ ROUTES: Final = (
         handler=list_all,
         summary="Recorded requests, newest first.",
         query=RequestsQuery,
-        answer=Page[RequestShown],
+        answer=RequestsPage,
     ),
     Route(
         method="GET",

@@ -7,21 +7,44 @@ from keystead.domain.traffic import CostState, ErrorClass, State
 from keystead.web.admin import explain, known_models, request_explanation, requests
 from keystead.web.console.visit import Answer, Page, Shown, Visit
 
-FILTERS: Final = ("state", "team", "virtual_key", "credential", "provider", "model", "error_class", "cost_state")
+FILTERS: Final = (
+    "since",
+    "until",
+    "state",
+    "team",
+    "virtual_key",
+    "principal",
+    "credential",
+    "provider",
+    "model",
+    "error_class",
+    "cost_state",
+    "min_cost",
+    "request",
+)
+
+_TO_THE_MINUTE: Final = len("2026-01-31T13:45")
 
 
 async def list_all(visit: Visit) -> Answer:
     """Show a page of requests, newest first, narrowed as the address says."""
     chosen = {name: visit.query.get(name, "") for name in FILTERS}
-    found = await visit.desk.ask(requests.list_all, {**chosen, "cursor": visit.query.get("cursor")})
+    asked = {**chosen, "since": _instant(chosen["since"]), "until": _instant(chosen["until"])}
+    found = await visit.desk.ask(requests.list_all, {**asked, "cursor": visit.query.get("cursor")})
     kept = {name: value for name, value in chosen.items() if value}
+
+    def page(cursor: str | None) -> str | None:
+        return f"?{urlencode({**kept, 'cursor': cursor})}" if cursor else None
+
     return Shown(
         template="requests.html",
         values={
             "rows": found.items,
             "chosen": chosen,
             "filtered": bool(kept),
-            "older": f"?{urlencode({**kept, 'cursor': found.next_cursor})}" if found.next_cursor else None,
+            "older": page(found.next_cursor),
+            "newer": page(found.previous_cursor),
+            "first": f"?{urlencode(kept)}",
             "paged": bool(visit.query.get("cursor")),
             "states": list(State),
             "error_classes": list(ErrorClass),
@@ -29,6 +52,11 @@ async def list_all(visit: Visit) -> Answer:
             "sees_models": visit.desk.may(known_models.show),
         },
     )
+
+
+def _instant(typed: str) -> str:
+    """Return what a field of a day and time gives, which has no zone: UTC, as the form says."""
+    return f"{typed}:00Z" if len(typed) == _TO_THE_MINUTE else typed
 
 
 async def show(visit: Visit) -> Answer:
