@@ -39,7 +39,7 @@ _FIRSTS: Final = 200
 _USAGE: Final = Usage(input_tokens=20, output_tokens=_EVENTS)
 _PROVIDERS: Final = dict(zip(CHATS, ("anthropic", "google", "openai", "openai", "bedrock"), strict=True))
 _MESSAGES: Final = b'"messages":[{"role":"user","content":"Hi"}]'
-_ASKED: Final = dict(
+ASKED: Final = dict(
     zip(
         CHATS,
         (
@@ -65,7 +65,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 def translation(caller: Wire, wire: Wire) -> Translation:
     """Return what translates a stream of `wire` for a caller."""
-    body = _ASKED[caller]
+    body = ASKED[caller]
     ask = Ask(
         request_id="req_1",
         started_at=0,
@@ -140,13 +140,13 @@ def memory(events: int) -> None:
         for _ in range(_TENTHS):
             for _ in range(events // _TENTHS):
                 way.feed(word)
-            seen.append(f"{_rss_mb('self'):.0f}")
+            seen.append(f"{rss_mb('self'):.0f}")
         print(f"| {wire[1]} | {caller[1]} | {' '.join(seen)} |", flush=True)
         del way
         gc.collect()
 
 
-def _rss_mb(process: int | str) -> float:
+def rss_mb(process: int | str) -> float:
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
@@ -209,20 +209,20 @@ async def _listen(gateway: Gateway, minutes: float, began_at: Callable[[], float
         f"{gateway.url}/v1/chat/completions", data=asked, headers=headers, timeout=timeout
     ) as reply:
         assert reply.status == 200, await reply.text()
-        started, first_ms, cpu_s = time.monotonic(), 0.0, _cpu_s(gateway.pid)
+        started, first_ms, used_s = time.monotonic(), 0.0, cpu_s(gateway.pid)
         async for chunk in reply.content.iter_any():
             first_ms = first_ms or (time.perf_counter() - began_at()) * 1000
             events += chunk.count(b"\n\n")
             ended = (ended + chunk)[-64:]
             if time.monotonic() - started > len(seen) * minutes * 60 / _TENTHS:
-                seen.append(f"{_rss_mb(gateway.pid):.0f}")
-        cpu_s = _cpu_s(gateway.pid) - cpu_s
+                seen.append(f"{rss_mb(gateway.pid):.0f}")
+        used_s = cpu_s(gateway.pid) - used_s
     assert ended.endswith(b"data: [DONE]\n\n"), "the stream did not come to its end"
     print(f"{events:,} events in {minutes:g} minutes. Memory of the gateway in MB: {' '.join(seen)}.")
-    print(f"First event {first_ms:.2f} ms behind the provider's; {cpu_s / events * 1e6:.0f} µs of CPU for an event.")
+    print(f"First event {first_ms:.2f} ms behind the provider's; {used_s / events * 1e6:.0f} µs of CPU for an event.")
 
 
-def _cpu_s(process: int) -> float:
+def cpu_s(process: int) -> float:
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
