@@ -32,6 +32,7 @@ def multiply(path: Path, times: int) -> None:
         _hour(connection, hour_at, times, request, attempt)
     sums = ", ".join(f"{name} = {name} * {times}" for name in ROLLUP_SUMS)
     connection.execute(f"UPDATE rollups SET {sums}")
+    connection.execute("DELETE FROM usage_days")  # housekeeping adds the days up anew
     connection.execute("UPDATE counters SET spent = spent * ? WHERE bucket_at > 0", (times,))
     connection.close()
 
@@ -49,9 +50,11 @@ def _hour(connection: sqlite3.Connection, hour_at: int, times: int, request: lis
     connection.execute("BEGIN")
     connection.execute("DELETE FROM copies")
     connection.execute(
-        "INSERT INTO copies SELECT id, n, new_request_id(began), began, began - started_at FROM (WITH RECURSIVE"
-        " k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < ?1 - 1) SELECT id, started_at, n,"
-        " ?2 + (started_at - ?2 + n * ?3) % ?4 AS began FROM requests, k WHERE organization_id IN (SELECT id FROM organizations) AND started_at >= ?2 AND started_at < ?2 + ?4 ORDER BY began)",
+        "INSERT INTO copies SELECT id, n, new_request_id(began), began, began - started_at FROM ("
+        " WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < ?1 - 1)"
+        " SELECT id, started_at, n, ?2 + (started_at - ?2 + n * ?3) % ?4 AS began FROM requests, k"
+        " WHERE organization_id IN (SELECT id FROM organizations)"
+        " AND started_at >= ?2 AND started_at < ?2 + ?4 ORDER BY began)",
         (times, hour_at, _STEP_US, HOUR_US),
     )
     moved = {"id": "c.id", "request_id": "c.id"}

@@ -10,12 +10,21 @@ from keystead.app.demo.diary import ACTOR
 from keystead.domain.clock import DAY_US, Clock
 from keystead.domain.errors import ConflictError, NotFoundError
 from keystead.settings import Settings
-from keystead.storage import governance, revision, schema, sign_in, stored_objects, usage_tables
+from keystead.storage import (
+    catalogue,
+    governance,
+    identity_providers,
+    revision,
+    schema,
+    sign_in,
+    stored_objects,
+    usage_tables,
+)
 from keystead.storage.columns import metadata
 from keystead.storage.database import Database
 from keystead.storage.engine import open_database
 
-_ALL_TABLES: Final = (schema, governance, sign_in, stored_objects, usage_tables)
+_ALL_TABLES: Final = (schema, governance, catalogue, identity_providers, sign_in, stored_objects, usage_tables)
 """Imported so that `metadata` knows every table."""
 _SLICE_US: Final = DAY_US // 4
 
