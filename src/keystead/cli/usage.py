@@ -33,13 +33,14 @@ _SUMS = (
 )
 @click.option("--since", type=Moment(), default="7d", show_default=True, help="7d, 24h, a date, or RFC 3339.")
 @click.option("--until", type=Moment(), help="As --since. Default: now.")
+@click.option("--credential", help="Only with this credential (id or name): who used it, and for what.")
 @connected
-def command(session: Session, *, by: str, since: str, until: str | None) -> None:
+def command(session: Session, *, by: str, since: str, until: str | None, credential: str | None) -> None:
     """Show tokens and cost by team, credential, model and more, over whole hours.
 
     Attempts whose cost is estimated, has no price or is not known are counted beside the cost, and never as zero.
     """
-    answer = session.client().get("usage", by=by, since=since, until=until)
+    answer = session.client().get("usage", by=by, since=since, until=until, credential=credential)
     write(session, answer, lambda: _show(answer))
 
 

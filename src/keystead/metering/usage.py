@@ -41,6 +41,7 @@ async def usage_by(
     from_at: int,
     to_at: int,
     team_ids: frozenset[str] | None = None,
+    credential_id: str | None = None,
     time_zone: str = "UTC",
 ) -> UsageReport:
     """Return usage summed by `dimensions` (see `DIMENSIONS`), always split by currency too; of some teams, or of all.
@@ -52,6 +53,7 @@ async def usage_by(
         from_at: the first instant that counts; widened to its hour, as `to_at` is.
         to_at: the first that does not.
         team_ids: of these teams only.
+        credential_id: of this credential only.
         time_zone: where days begin. An hour that a day begins within counts to the day in which the hour began.
 
     Raises:
@@ -67,6 +69,7 @@ async def usage_by(
         span=span,
         zone=zone_of(time_zone),
         team_ids=team_ids,
+        credential_id=credential_id,
         most=MAX_LINES + 1,
     )
     rows = await _named(conn, await sums_of(conn, asked), asked.dimensions)

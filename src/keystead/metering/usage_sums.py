@@ -48,6 +48,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     zone: ZoneInfo
     team_ids: frozenset[str] | None
     """Of these teams only; None for all."""
+    credential_id: str | None
+    """Of this credential only; None for all."""
     most: int
     """Lines that are read."""
 
@@ -73,8 +75,12 @@ def whole_sums(row: RowMapping) -> dict[str, int]:
 
 
 async def _days(conn: AsyncConnection, asked: Asked) -> Covered:
-    """Return which days can be read gathered: none for hours, nor for two dimensions that no team has a say in."""
-    if "hour" in asked.dimensions or len(set(asked.dimensions) - {"day"} - _BY_TEAM) > 1:
+    """Return which days can be read gathered: none for hours, for one credential, or for two dimensions that no team has a say in."""
+    if (
+        "hour" in asked.dimensions
+        or asked.credential_id is not None
+        or len(set(asked.dimensions) - {"day"} - _BY_TEAM) > 1
+    ):
         return Covered(spans=(), beside=(asked.span,))
     zone = asked.zone.key if "day" in asked.dimensions else None
     torn = await changes_of_center(conn, asked.organization_id) if "cost_center" in asked.dimensions else ()
@@ -116,6 +122,7 @@ def _summed(
         .where(table.c.organization_id == asked.organization_id)
         .where(or_(*((at >= span.since) & (at < span.until) for span in spans)))
         .where(*([] if asked.team_ids is None else [table.c.team_id.in_(asked.team_ids)]))
+        .where(*([] if asked.credential_id is None else [table.c.credential_id == asked.credential_id]))
         .group_by(*by, table.c.currency)
     )
 

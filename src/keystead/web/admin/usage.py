@@ -9,9 +9,10 @@ from keystead.domain.clock import HOUR_US
 from keystead.identity.authority import teams_where
 from keystead.metering.usage import usage_by
 from keystead.metering.usage_views import UsageKey, UsageLine
+from keystead.web.admin.credential_names import credential_id
 from keystead.web.admin.organization import TimeZone
 from keystead.web.admin.route import Call, Route
-from keystead.web.admin.values import Instant, Nothing, instant, micros
+from keystead.web.admin.values import Instant, Nothing, Reference, instant, micros
 
 _WEEK_US = 7 * 24 * HOUR_US
 _TIMES = frozenset({"hour", "day"})
@@ -32,6 +33,8 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Default: a week before `until`."""
     until: Instant | None = None
     """Default: now."""
+    credential: Reference | None = None
+    """Only with this credential: who used it, and for what."""
     time_zone: TimeZone = "UTC"
     """Where the days of `day` begin."""
 
@@ -54,6 +57,7 @@ async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
     until = call.rooms.clock.now_us() if query.until is None else micros(query.until)
     since = until - _WEEK_US if query.since is None else micros(query.since)
     async with call.rooms.database.read() as conn:
+        named = query.credential
         found = await usage_by(
             conn,
             organization_id=call.who.organization_id,
@@ -61,6 +65,7 @@ async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
             from_at=since,
             to_at=until,
             team_ids=teams_where(call.who, Permission.USAGE_READ),
+            credential_id=None if named is None else await credential_id(call, conn, named),
             time_zone=query.time_zone,
         )
     return UsageShown(
@@ -94,5 +99,6 @@ ROUTES: Final = (
         summary="Tokens and cost, summed by dimensions.",
         query=UsageQuery,
         answer=UsageShown,
+        errors=(404,),
     ),
 )

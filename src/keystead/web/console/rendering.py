@@ -26,6 +26,7 @@ def environment() -> Environment:
     made.globals.update(static=static.address, version=__version__, charts=charts, diagrams=diagrams)
     made.filters.update(
         moment=words.moment,
+        age=words.age,
         ago=words.ago,
         span=words.span,
         whole=words.whole,

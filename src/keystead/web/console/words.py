@@ -52,6 +52,11 @@ def ago(at: datetime | int | None, now_us: int) -> str:
     return "now"
 
 
+def age(at: datetime, now_us: int) -> str:
+    """Return how old something is, in one unit: `3 h`."""
+    return ago(at, now_us).removesuffix(" ago")
+
+
 def span(us: int | None) -> str:
     """Return a duration in microseconds: `840 ms`, `2.41 s`, `3 min 20 s`."""
     if us is None:

@@ -2,14 +2,35 @@
 
 from typing import Any, Final
 
-from keystead.domain.errors import KeysteadError
+import msgspec
+
+from keystead.domain.clock import DAY_US, utc
+from keystead.domain.errors import KeysteadError, NotFoundError
+from keystead.metering.usage_views import UsageLine
 from keystead.providers.table import PROVIDERS
-from keystead.web.admin import credential_versions, credentials, grants
+from keystead.web.admin import credential_uses, credential_versions, credentials, grants, usage
 from keystead.web.console.matrix import Column, is_about
 from keystead.web.console.pages.permissions import ending, grants_in_force
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 
 _GRANTS_SHOWN: Final = 200
+_USERS_SHOWN: Final = 20
+_NAMES_SHOWN: Final = 5
+_RADIUS_DAYS: Final = 7
+
+
+class Radius(msgspec.Struct, frozen=True, kw_only=True):
+    """Who used a credential lately, and for what."""
+
+    days: int
+    lines: tuple[UsageLine, ...]
+    more: int
+    """Lines that are not shown."""
+    teams: int
+    keys: int
+    names: tuple[str, ...]
+    """Of some virtual keys."""
+    requests: int
 
 
 async def list_all(visit: Visit) -> Answer:
@@ -17,8 +38,17 @@ async def list_all(visit: Visit) -> Answer:
     found = await visit.desk.ask(credentials.list_all)
     alive = [one for one in found.items if one.revoked_at is None]
     gone = [one for one in found.items if one.revoked_at is not None]
+    sees_use = visit.desk.may(credential_uses.list_all) and bool(alive)
+    uses = (await visit.desk.ask(credential_uses.list_all)).items if sees_use else ()
     return Shown(
-        template="vault.html", values={"alive": alive, "gone": gone, "can_add": visit.desk.may(credentials.add)}
+        template="vault.html",
+        values={
+            "alive": alive,
+            "gone": gone,
+            "can_add": visit.desk.may(credentials.add),
+            "sees_use": sees_use,
+            "uses": {use.credential_id: use for use in uses},
+        },
     )
 
 
@@ -91,12 +121,42 @@ async def _shown(visit: Visit, problem: str = "", status: int = 200) -> Answer:
         "grants": [grant for grant in given if is_about(grant, column)][:_GRANTS_SHOWN],
         "may_grant": visit.desk.may(grants.create),
         "may_end": ending(visit.desk),
+        "use": await _use(visit, one.id),
+        "radius": await _radius(visit, one.id),
         "one": one,
         "provider": provider.title if provider else one.provider,
         "problem": problem,
         "can_change": visit.desk.may(credentials.add) and one.revoked_at is None,
     }
     return Shown(template="credential.html", values=values, status=status)
+
+
+async def _use(visit: Visit, credential_id: str) -> Any:
+    if not visit.desk.may(credential_uses.list_all):
+        return None
+    return (await visit.desk.ask(credential_uses.list_all, {"credential": credential_id})).items[0]
+
+
+async def _radius(visit: Visit, credential_id: str) -> Radius | None:
+    """Return who used a credential lately, and so who is struck if it goes; None if the reader may not see that."""
+    if not visit.desk.may(usage.report):
+        return None
+    since = utc(visit.now_us - _RADIUS_DAYS * DAY_US).isoformat()
+    asked = {"by": "team,principal,virtual_key,model", "credential": credential_id, "since": since}
+    try:
+        lines = (await visit.desk.ask(usage.report, asked)).lines
+    except NotFoundError:  # a revoked one of the platform's
+        return None
+    keys = {line.keys[2].id: line.keys[2].name for line in lines}
+    return Radius(
+        days=_RADIUS_DAYS,
+        lines=lines[:_USERS_SHOWN],
+        more=len(lines[_USERS_SHOWN:]),
+        teams=len({line.keys[0].id for line in lines}),
+        keys=len(keys),
+        names=tuple(keys.values())[:_NAMES_SHOWN],
+        requests=sum(line.requests for line in lines),
+    )
 
 
 def _asked(given: Any, error: KeysteadError | None) -> Answer:

@@ -1,0 +1,43 @@
+"""The vault's pages: what a key is used for, by whom, and so what goes with it."""
+
+from keystead.domain.clock import HOUR_US, utc
+from tests.integration.admin.settled import settled
+from tests.integration.console.conftest import Browser
+from tests.integration.console.test_spend import used
+
+
+async def test_the_vault_says_when_a_key_was_last_used(inside: Browser) -> None:
+    added = await inside.world.add_credential("main")
+    assert "never" in await inside.get("/console/vault")
+    await settled(inside.world)
+    uses = (await inside.world.get("/credential-uses?credential=main"))["items"]
+    assert uses[0]["credential_id"] == added["id"]
+    assert uses[0]["last_used_at"] is not None
+    assert "none lately" in await inside.get(f"/console/vault/{added['id']}")
+
+
+async def test_whoever_used_a_key_is_told_before_it_is_revoked(inside: Browser) -> None:
+    added = await inside.world.add_credential("main")
+    page = f"/console/vault/{added['id']}"
+    assert "Nobody used it in the last 7 days." in await inside.get(page)
+    hour = utc(inside.world.clock.now_us() - HOUR_US)
+    for key in ("vk_1", "vk_2", "vk_<script>"):
+        await used(inside, hour, credential_id=added["id"], virtual_key_id=key, requests=20)
+    await used(inside, hour, credential_id="cred_other", virtual_key_id="vk_other", requests=500)
+    shown = await inside.get(page)
+    assert "1 team with 3 virtual keys and 60 requests" in shown
+    assert "vk_other" not in shown
+    assert "<script>alert" not in shown
+    assert "vk_&lt;script&gt;" in shown
+
+
+async def test_who_used_it_is_for_those_who_may_see_usage(inside: Browser) -> None:
+    added = await inside.world.add_credential("main")
+    person = {"name": "cus", "team": inside.world.team_id, "roles": [{"role": "key_custodian"}]}
+    await inside.world.post("/members", person, expect=201)
+    custodian = inside.another()
+    await custodian.come_in("cus", email="cus@example.com")
+    page = await custodian.get(f"/console/vault/{added['id']}")
+    assert "Last used" in page
+    assert "Who used it" not in page
+    assert "Revoke" in page
