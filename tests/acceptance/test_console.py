@@ -57,6 +57,13 @@ PAGES = (
     "find",
     "parts",
     "settings",
+    "settings/sign-in",
+    "settings/data",
+    "settings/data/classes/set",
+    "settings/data/classes/set?name=internal",
+    "settings/data/recognizers/new",
+    "settings/prices",
+    "settings/health",
     "account",
     "account/second-factor",
 )
@@ -113,6 +120,11 @@ async def journey(chromium: Browser, stage: tuple[Gateway, FakeProvider]) -> dic
     seen = await page.locator("main").inner_text()
     assert not wrong, wrong
     attempts = [{"model": "gpt-4o", "credential": "research"}, {"model": "family:gpt-mini", "provider": "openai"}]
+    recognizer = await gateway.admin(
+        "POST", "/recognizers", {"name": "apollo", "kind": "pattern", "pattern": "APOLLO-[0-9]+", "action": "block"}
+    )
+    own = {"provider": "openai", "model": "gpt-4o*", "prices": {"input_tokens": "0.000001"}, "note": "contract"}
+    price = await gateway.admin("POST", "/price-overrides", own)
     route = await gateway.admin(
         "POST", "/model-routes", {"name": "coding", "strategy": "weighted", "attempts": attempts}
     )
@@ -121,6 +133,8 @@ async def journey(chromium: Browser, stage: tuple[Gateway, FakeProvider]) -> dic
         "key": key,
         "request": page.url,
         "route": f"{gateway.url}/console/routes/{route['id']}",
+        "recognizer": f"{gateway.url}/console/settings/data/recognizers/{recognizer['id']}/remove",
+        "price": f"{gateway.url}/console/settings/prices/{price['id']}/end",
         "seen": seen,
     }
 
@@ -150,9 +164,10 @@ async def test_axe_finds_nothing_and_the_browser_complains_of_nothing(
         await page.goto(path)
         found = await _violations(page, axe)
         assert not found, (path, found)
-        if path.endswith("sign-in"):
+        if path.endswith("/console/sign-in"):
             await _sign_in(page)
-    for path in (journey["credential"], journey["request"], journey["route"], f"{journey['route']}/delete"):
+    single = [journey[name] for name in ("credential", "request", "route", "recognizer", "price")]
+    for path in (*single, f"{journey['route']}/delete"):
         await page.goto(path)
         found = await _violations(page, axe)
         assert not found, (path, found)

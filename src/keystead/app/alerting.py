@@ -30,6 +30,8 @@ class Alerting:
         webhook = alert_webhook(base.settings, base.guard)
         self._watch = Watch(database=base.database, clock=base.clock, metrics=base.metrics, notify=webhook is not None)
         self._digests = Digests(base.clock)
+        self.notices_to = webhook.origin if webhook is not None else ""
+        """Where alerts and digests are sent; empty: nowhere."""
         self._teller: Teller | None = None
         if webhook is not None:
             self._teller = Teller(

@@ -9,7 +9,7 @@ import structlog
 
 from keystead import __version__
 from keystead.app.alerting import DIGESTS_S, Alerting, forget_alerts
-from keystead.app.health import check_health
+from keystead.app.health import Deployment, check_health
 from keystead.app.wiring import Foundation, shared_counters, wire
 from keystead.domain.clock import DAY_US, SystemClock
 from keystead.domain.errors import KeysteadError
@@ -67,7 +67,8 @@ class Process:
         self._settings = settings
         self._clock = SystemClock()
         self._metrics = Metrics(shared_metrics_folder(settings) if settings.workers > 1 else None)
-        self._tasks = Tasks()
+        self._tasks = Tasks(self._clock)
+        self._started_at = self._clock.now_us()
         self._instance_id = InstanceId(new_id("ins", self._clock.now_us()))
         self._hosts = _host_names(settings)
         self._processes = 1
@@ -110,7 +111,7 @@ class Process:
         self._database: Database = await open_database(
             database_url=settings.database_url, home=settings.home, clock=clock, synchronous=settings.sqlite_synchronous
         )
-        keyring = Keyring(self._database, LocalKek.load(settings.kek_file), clock)
+        self._keyring = keyring = Keyring(self._database, LocalKek.load(settings.kek_file), clock)
         credentials = Credentials(keyring, clock)
         self._snapshots = Snapshots(
             database=self._database,
@@ -251,11 +252,19 @@ class Process:
 
     async def _health(self) -> Health:
         return await check_health(
-            version=__version__,
-            settings=self._settings,
-            database=self._database,
-            snapshot=self._snapshots.current,
-            clock=self._clock,
+            Deployment(
+                version=__version__,
+                settings=self._settings,
+                database=self._database,
+                keyring=self._keyring,
+                rates=self._rates,
+                snapshot=self._snapshots.current,
+                rounds=self._tasks.rounds,
+                processes=self._processes,
+                started_at=self._started_at,
+                notices_to=self._alerting.notices_to,
+                clock=self._clock,
+            )
         )
 
     async def _measure_soon(self) -> None:

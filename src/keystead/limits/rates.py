@@ -154,6 +154,16 @@ class Rates:
         except CountersAwayError:
             self._missed = True
 
+    async def shared_counters_answer(self) -> bool | None:
+        """Say whether the counters that all processes share answer now; None: there are none."""
+        if self._strict is None:
+            return None
+        try:
+            await self._strict.give_back((), lease="", now_us=self._clock.now_us())
+        except CountersAwayError:
+            return False
+        return True
+
     async def close(self) -> None:
         """Let go of connections."""
         if self._strict is not None:

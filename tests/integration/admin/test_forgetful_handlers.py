@@ -22,6 +22,7 @@ from keystead.web.admin.values import Nothing
 from tests.conftest import PostgresServer
 from tests.fakes.clock import FakeClock
 from tests.integration.admin.asgi import Answer, call
+from tests.integration.admin.looked_at import deployment
 from tests.integration.admin.matrix import name_of
 from tests.integration.admin.settled import settled
 from tests.integration.admin.world import FirstStart, World, started
@@ -133,13 +134,7 @@ def test_only_the_operators_routes_see_the_installation() -> None:
 
 async def isolation(world: World, url: str, tmp_path: Path) -> Check:
     database = await open_postgres(url, clock=world.clock)
-    health = await check_health(
-        version="1",
-        settings=load({"KEYSTEAD_HOME": str(tmp_path)}),
-        database=database,
-        snapshot=world.snapshots.current,
-        clock=world.clock,
-    )
+    health = await check_health(deployment(world, database, load({"KEYSTEAD_HOME": str(tmp_path)})))
     await database.close()
     [check] = [check for check in health.checks if check.name == "isolation"]
     return check

@@ -75,7 +75,7 @@ async def test_an_operator_sees_which_organizations_there_are_and_nothing_of_wha
     new = await made(world)
     listed = await world.get("/organizations")
     assert [item["name"] for item in listed["items"]] == ["Hospital", "Default organization"]
-    told = {"id", "name", "currency", "time_zone", "created_at", "second_factor_required"}
+    told = {"id", "name", "currency", "time_zone", "created_at"}
     assert set(listed["items"][0]) == told
     owner = new["owner"]["id"]
     for path in (f"/members/{owner}/disable", f"/members/{owner}/assign"):

@@ -10,6 +10,7 @@ from sqlalchemy import Table, insert, select
 
 from keystead.alerts.store import Alerts
 from keystead.domain.access import Role, VirtualKey
+from keystead.domain.clock import utc
 from keystead.domain.ids import OrganizationId, TeamId, new_id
 from keystead.domain.money import PICO_PER_UNIT
 from keystead.gateway.digest import Digests
@@ -282,7 +283,15 @@ async def opened(database: Database, clock: FakeClock, first: FirstStart) -> Wor
 
 def _rooms(world: World) -> AdminRooms:
     async def health() -> Health:
-        return Health(version="1", checks=(Check(name="database", state="ok", message="It answers."),))
+        return Health(
+            version="1",
+            python="3",
+            started_at=utc(world.clock.now_us()),
+            now=utc(world.clock.now_us()),
+            processes=1,
+            checks=(Check(name="database", state="ok", message="It answers."),),
+            jobs=(),
+        )
 
     return AdminRooms(
         database=world.database,

@@ -242,3 +242,36 @@ async def test_what_happens_to_it_stands_in_the_audit_log(enrolled: Enrolled) ->
     ]
     assert signed_in == {"how": "password", "second_factor": "right", "recovery_codes_left": 10}
     assert enrolled.secret not in str(events)
+
+
+async def test_an_administrator_resets_it_on_the_members_page(inside: Browser) -> None:
+    world = inside.world
+    roles = [{"role": Role.DEVELOPER, "team": world.team_id}]
+    made = await world.post("/members", {"name": "bob", "team": world.team_id, "roles": roles}, expect=201)
+    page = f"/console/people/members/{made['id']}"
+    bob = inside.another()
+    await bob.come_in("bob", email="bob@example.com")
+    assert "They have no second factor." in await inside.get(page)
+    await enrol(bob)
+    shown = await inside.get(page)
+    assert "10 recovery codes are left" in shown
+    assert f"{page}/second-factor/reset" in shown
+    assert "be sure that it is bob who asks" in await inside.get(f"{page}/second-factor/reset")
+    await inside.submit(f"{page}/second-factor/reset", f"{page}/second-factor/reset", {})
+    await bob.get("/console/account", expect=303)
+    assert "They have no second factor." in await inside.get(page)
+    assert "member.second_factor_reset" in {one["action"] for one in (await world.get("/audit-events"))["items"]}
+
+
+async def test_who_may_not_change_members_neither_sees_nor_resets_it(inside: Browser) -> None:
+    world = inside.world
+    made = [
+        await world.post("/members", {"name": name, "team": world.team_id, "roles": [{"role": role}]}, expect=201)
+        for name, role in (("bob", Role.DEVELOPER), ("eve", Role.AUDITOR))
+    ]
+    eve = inside.another()
+    await eve.come_in("eve", email="eve@example.com")
+    page = f"/console/people/members/{made[0]['id']}"
+    assert "second factor" not in (await eve.get(page)).partition("<main")[2]
+    await eve.get(f"{page}/second-factor/reset", expect=403)
+    await eve.submit("/console/account", f"{page}/second-factor/reset", {}, expect=403)

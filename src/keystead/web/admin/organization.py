@@ -6,8 +6,9 @@ import msgspec
 
 from keystead.domain.access import Permission
 from keystead.domain.errors import InvalidRequestError
+from keystead.identity.views import Organization
 from keystead.web.admin.route import Call, Route, act
-from keystead.web.admin.values import LINE, Instant, Name, Nothing, with_instants
+from keystead.web.admin.values import LINE, Instant, Name, Nothing, instant, with_instants
 
 TimeZone = Annotated[
     str, msgspec.Meta(min_length=1, max_length=64, pattern=LINE, description="An IANA name: `Europe/Berlin`.")
@@ -15,7 +16,7 @@ TimeZone = Annotated[
 
 
 class OrganizationShown(msgspec.Struct, frozen=True, kw_only=True):
-    """The tenant."""
+    """A tenant, as who runs the platform sees it: how its people sign in is its own affair."""
 
     id: str
     name: str
@@ -23,6 +24,11 @@ class OrganizationShown(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     """Where its days, weeks and months begin."""
     created_at: Instant
+
+
+class OwnOrganization(OrganizationShown, frozen=True, kw_only=True):
+    """The caller's own organization."""
+
     second_factor_required: bool
     """Of everybody who signs in to the console with a password."""
 
@@ -60,14 +66,25 @@ class Self(msgspec.Struct, frozen=True, kw_only=True):
     in_teams: tuple[HeldInTeam, ...]
 
 
-async def show(call: Call[Nothing, Nothing]) -> OrganizationShown:
+def tenant(organization: Organization) -> OrganizationShown:
+    """Return an organization as who runs the platform sees it."""
+    return OrganizationShown(
+        id=organization.id,
+        name=organization.name,
+        currency=organization.currency,
+        time_zone=organization.time_zone,
+        created_at=instant(organization.created_at),
+    )
+
+
+async def show(call: Call[Nothing, Nothing]) -> OwnOrganization:
     """Return the caller's organization."""
     async with call.rooms.database.read() as conn:
         found = await call.rooms.directory.organization(conn, call.who.organization_id)
-    return OrganizationShown(**with_instants(found))
+    return OwnOrganization(**with_instants(found))
 
 
-async def change_organization(call: Call[Nothing, ChangeOrganization]) -> OrganizationShown:
+async def change_organization(call: Call[Nothing, ChangeOrganization]) -> OwnOrganization:
     """Rename the organization, set its time zone, or want a second factor of its people."""
     body = call.body
     if body.name is None and body.time_zone is None and body.second_factor_required is None:
@@ -95,7 +112,7 @@ async def change_organization(call: Call[Nothing, ChangeOrganization]) -> Organi
                 "second_factor_required": before.second_factor_required,
             },
         )
-    return OrganizationShown(**with_instants(changed))
+    return OwnOrganization(**with_instants(changed))
 
 
 async def whoami(call: Call[Nothing, Nothing]) -> Self:
@@ -135,7 +152,7 @@ ROUTES: Final = (
         scope="team",
         handler=show,
         summary="Your organization.",
-        answer=OrganizationShown,
+        answer=OwnOrganization,
     ),
     Route(
         method="POST",
@@ -144,6 +161,6 @@ ROUTES: Final = (
         handler=change_organization,
         summary="Rename your organization, set the time zone in which its days and months begin, or want a second factor.",
         body=ChangeOrganization,
-        answer=OrganizationShown,
+        answer=OwnOrganization,
     ),
 )

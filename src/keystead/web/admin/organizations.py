@@ -10,7 +10,7 @@ from keystead.domain.ids import OrganizationId, new_id
 from keystead.domain.money import USD
 from keystead.identity.audit import record_event
 from keystead.identity.organizations import grant_everything, require_time_zone
-from keystead.web.admin.organization import OrganizationShown, TimeZone
+from keystead.web.admin.organization import OrganizationShown, TimeZone, tenant
 from keystead.web.admin.route import Act, Call, Route, act
 from keystead.web.admin.values import (
     Instant,
@@ -23,7 +23,6 @@ from keystead.web.admin.values import (
     paged,
     require_plain_name,
     whole,
-    with_instants,
 )
 from keystead.web.sandbox import ensure_sandbox
 
@@ -65,7 +64,7 @@ async def list_all(call: Call[PageQuery, Nothing]) -> Page[OrganizationShown]:
             conn, before=decode_cursor(call.query.cursor), limit=call.query.limit + 1
         )
     items, next_cursor = paged(found, call.query.limit)
-    return Page(items=tuple(OrganizationShown(**with_instants(item)) for item in items), next_cursor=next_cursor)
+    return Page(items=tuple(tenant(item) for item in items), next_cursor=next_cursor)
 
 
 async def create(call: Call[Nothing, CreateOrganization]) -> CreatedOrganization:
@@ -96,7 +95,7 @@ async def create(call: Call[Nothing, CreateOrganization]) -> CreatedOrganization
             await grant_everything(change.conn, organization_id, actor_id=founded.owner.id, now=now)
         await _record(call, change, organization_id)
     return CreatedOrganization(
-        organization=OrganizationShown(**with_instants(founded.organization)),
+        organization=tenant(founded.organization),
         owner=OwnerShown(
             id=founded.owner.id,
             name=founded.owner.name,

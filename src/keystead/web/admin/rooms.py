@@ -40,6 +40,7 @@ from keystead.vault.credentials import Credentials
 from keystead.vault.lease import LeaseDoor
 from keystead.vault.signatures import TrustedKeys
 from keystead.web.admin.places import Places
+from keystead.web.admin.values import Instant
 from keystead.web.failures import Failures
 
 
@@ -59,11 +60,37 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str = ""
 
 
+JobState = Literal["ok", "waiting", "late", "failing"]
+"""The last round went well; none was due yet; none went well for too long; the last one failed."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that a process does again and again beside its requests."""
+
+    name: str
+    state: JobState
+    every_s: float
+    done_at: Instant | None
+    """When a round last went well, in this process."""
+    took_us: int | None
+    """The last round."""
+    failures: int
+    """Rounds in a row that failed, up to the last one."""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the deployment is, check by check. It holds nothing of any organization."""
+    """How the deployment is, check by check, as the process that answers knows it. It holds nothing of any organization."""
 
     version: str
+    python: str
+    started_at: Instant
+    """When this process was."""
+    now: Instant
+    """By this process's clock."""
+    processes: int
+    """That live now."""
     checks: tuple[Check, ...]
+    jobs: tuple[Job, ...]
 
 
 class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):

@@ -119,6 +119,15 @@ async def disable(call: Call[Nothing, Proof]) -> SecondFactorShown:
     return await _shown(rooms, who.organization_id, who.member_id)
 
 
+async def show_of(call: Call[Nothing, Nothing]) -> SecondFactorShown:
+    """Return a member's second factor as it is, to whoever could reset it."""
+    who, rooms = call.who, call.rooms
+    async with rooms.database.read() as conn:
+        member = await rooms.directory.member(conn, who.organization_id, call.path["member"])
+    require_held(who, Permission.MEMBER_WRITE, member.team_id)
+    return await _shown(rooms, who.organization_id, member.id)
+
+
 async def reset(call: Call[Nothing, Nothing]) -> SecondFactorShown:
     """Take a member's second factor away, who lost it. Their sessions end, and their password is enough again."""
     who, rooms = call.who, call.rooms
@@ -255,6 +264,16 @@ ROUTES: Final = (
         body=Proof,
         answer=SecondFactorShown,
         errors=(409, 429),
+    ),
+    Route(
+        method="GET",
+        path="/members/{member}/second-factor",
+        permission=Permission.MEMBER_WRITE,
+        scope="team",
+        handler=show_of,
+        summary="Whether a member is asked for a code when they sign in to the console.",
+        answer=SecondFactorShown,
+        errors=(404,),
     ),
     Route(
         method="POST",

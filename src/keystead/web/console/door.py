@@ -83,10 +83,12 @@ class Door:
         return _form(to=request.query_params.get("to", ""), begun=begun, federated=federated)
 
     async def _leave(self, request: Request) -> Response:
+        form = await read_form(request)
+        typed, to = form.get("email", "")[:320], form.get("to", "")
         try:
-            return await self._federation.leave_by_address(request)
+            return await self._federation.leave_by_address(request, typed, to)
         except KeysteadError as error:
-            return _form(to="", error=error, status=error.status, federated=True)
+            return _form(to=to, email=typed, error=error, status=error.status, federated=True)
 
     async def _sign_in(self, request: Request) -> Response:
         form, rooms = await read_form(request), self._rooms
@@ -94,7 +96,9 @@ class Door:
         try:
             member, organization_id = await self._who(request, typed, Secret(form.get("password", "")))
         except KeysteadError as error:
-            return _form(to=to, email=typed, error=error, status=error.status)
+            async with rooms.database.read() as conn:
+                federated = await rooms.admin.identity_providers.anybody(conn)
+            return _form(to=to, email=typed, error=error, status=error.status, federated=federated)
         async with rooms.database.write() as conn:
             given = await self._entering.after_password(conn, request, member, organization_id, how="password")
         return self._entering.answer(request, given, to)

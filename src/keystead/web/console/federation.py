@@ -56,14 +56,13 @@ class Federation:
         except KeysteadError as error:
             return _page(request.url.path, error)
 
-    async def leave_by_address(self, request: Request) -> Response:
-        """Leave for the provider of the organization that an e-mail address belongs to.
+    async def leave_by_address(self, request: Request, typed: str, to: str) -> Response:
+        """Leave for the provider of the organization that an e-mail address belongs to, and come back to `to`.
 
         Raises:
             InvalidRequestError: no organization signs in so, or more than one; of a person nothing is said.
         """
-        form = await read_form(request)
-        domain = normal_email(form.get("email", "")[:320]).rpartition("@")[2]
+        domain = normal_email(typed).rpartition("@")[2]
         async with self._rooms.database.read() as conn:
             provider = await self._rooms.admin.identity_providers.of_domain(conn, domain)
         if provider is None:
@@ -73,7 +72,7 @@ class Federation:
                 param="email",
                 next_step="Use your organization's own sign-in address, or your password.",
             )
-        return await self._leave(request, provider, form.get("to", ""))
+        return await self._leave(request, provider, to)
 
     async def come_back(self, request: Request) -> Response:
         """Let in whom the provider names.

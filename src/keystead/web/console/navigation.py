@@ -11,11 +11,16 @@ from keystead.web.admin import (
     consents,
     credentials,
     credit_accounts,
+    data_classes,
     explain,
     grants,
+    identity_provider,
     known_models,
     model_routes,
+    operations,
     organization,
+    price_overrides,
+    rate_limits,
     requests,
     service_accounts,
     usage,
@@ -36,6 +41,19 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     """Whoever its route admits has something to see there."""
     group: Group
     """Under which word it stands; within a group, sections stand in the order of `SECTIONS`."""
+    below: str = ""
+    """What is part of it: every page below this path; empty: below `path`."""
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of the settings."""
+
+    title: str
+    path: str
+    needs: Handler
+    """What it shows."""
+    concerns: tuple[Handler, ...]
+    """And whom that concerns: whoever one of these routes admits."""
 
 
 SECTIONS: Final = (
@@ -53,16 +71,52 @@ SECTIONS: Final = (
     Section(title="Requests", path="/console/requests", needs=requests.list_all, group="Record"),
     Section(title="Spend", path="/console/spend", needs=usage.report, group="Record"),
     Section(title="Budgets", path="/console/budgets", needs=budgets.list_all, group="Record"),
+    Section(title="Rate limits", path="/console/rate-limits", needs=rate_limits.list_all, group="Record"),
     Section(title="Credits", path="/console/credits", needs=credit_accounts.show, group="Record"),
     Section(title="Alerts", path="/console/alerts", needs=alerts.list_all, group="Record"),
     Section(title="Audit", path="/console/audit", needs=audit_events.list_all, group="Record"),
-    Section(title="Settings", path="/console/settings", needs=organization.change_organization, group="Settings"),
 )
+
+SETTINGS: Final = "/console/settings"
+_AUDITING: Final = audit_events.list_all
+ROOMS: Final = (
+    Room(
+        title="Organization",
+        path=SETTINGS,
+        needs=organization.show,
+        concerns=(organization.change_organization, _AUDITING),
+    ),
+    Room(
+        title="Sign-in",
+        path=f"{SETTINGS}/sign-in",
+        needs=identity_provider.show,
+        concerns=(identity_provider.set_identity_provider, _AUDITING),
+    ),
+    Room(title="Data", path=f"{SETTINGS}/data", needs=data_classes.list_all, concerns=(data_classes.list_all,)),
+    Room(
+        title="Own prices",
+        path=f"{SETTINGS}/prices",
+        needs=price_overrides.list_all,
+        concerns=(price_overrides.add, _AUDITING),
+    ),
+    Room(title="Health", path=f"{SETTINGS}/health", needs=operations.doctor, concerns=(operations.doctor,)),
+)
+"""The pages of the settings: for whoever can change something there, and for whoever audits. Developers too may ask the
+admin API for much of it, but have nothing to do here."""
+
+
+def rooms(desk: Desk) -> list[Room]:
+    """Return the pages of the settings that this person is shown."""
+    return [room for room in ROOMS if desk.may(room.needs) and any(desk.may(one) for one in room.concerns)]
 
 
 def sections(desk: Desk) -> list[Section]:
-    """Return what this person's menu shows."""
-    return [section for section in SECTIONS if desk.may(section.needs)]
+    """Return what this person's menu shows; the settings lead to the first page of them that is for this person."""
+    settings = [
+        Section(title="Settings", path=room.path, needs=room.needs, group="Settings", below=SETTINGS)
+        for room in rooms(desk)[:1]
+    ]
+    return [section for section in SECTIONS if desk.may(section.needs)] + settings
 
 
 def menu(desk: Desk) -> dict[Group, list[Section]]:

@@ -13,7 +13,7 @@ from keystead.domain.errors import NotFoundError
 from keystead.domain.ids import id_time_ms
 from keystead.web.admin import budgets, credentials, known_models, requests, virtual_keys
 from keystead.web.console.desk import Desk, Handler
-from keystead.web.console.navigation import sections
+from keystead.web.console.navigation import rooms, sections
 from keystead.web.console.visit import Answer, Page, Shown, Told, Visit
 from keystead.web.console.words import inert
 
@@ -27,7 +27,6 @@ _PAGES: Final[Sequence[tuple[str, str, Handler | None]]] = (
     ("Make a virtual key", "/console/keys/new", virtual_keys.create),
     ("Add a provider key", "/console/vault/new", credentials.add),
     ("Make a budget", "/console/budgets/new", budgets.create),
-    ("Rate limits", "/console/rate-limits", budgets.list_all),
     ("Your account", "/console/account", None),
     ("Parts of the console", "/console/parts", None),
 )
@@ -66,6 +65,7 @@ async def find(desk: Desk, words: str) -> list[Found]:
 
 def _pages(desk: Desk) -> list[Found]:
     menu = [Found(title=one.title, kind="page", to=one.path) for one in sections(desk)]
+    menu += [Found(title=f"Settings: {one.title}", kind="page", to=one.path) for one in rooms(desk)]
     more = [Found(title=title, kind="page", to=to) for title, to, needs in _PAGES if needs is None or desk.may(needs)]
     return menu + more
 

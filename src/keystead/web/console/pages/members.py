@@ -7,7 +7,16 @@ from keystead.domain.access import Administrator
 from keystead.domain.errors import KeysteadError
 from keystead.domain.ids import TeamId
 from keystead.identity.authority import lacking
-from keystead.web.admin import explain, grants, members, roles, service_accounts, sign_in_links, virtual_keys
+from keystead.web.admin import (
+    explain,
+    grants,
+    members,
+    roles,
+    second_factor,
+    service_accounts,
+    sign_in_links,
+    virtual_keys,
+)
 from keystead.web.console.desk import Handler
 from keystead.web.console.pages.people import tree_of
 from keystead.web.console.pages.permissions import ending, grants_in_force
@@ -87,6 +96,32 @@ async def disable(visit: Visit) -> Answer:
     return await _done(visit, members.disable, {})
 
 
+async def ask_reset(visit: Visit) -> Answer:
+    """Tell what lets a member in without their second factor, and ask."""
+    one = await visit.desk.ask(members.show, member=visit.path["member"])
+    factor = await visit.desk.ask(second_factor.show_of, member=one.id)
+    after = (
+        "sets up another before anything else"
+        if factor.required
+        else "comes in with that alone until they set up another"
+    )
+    values = {
+        "title": f"Reset the second factor of {one.name}",
+        "back": (f"{_HERE}/{one.id}", one.name),
+        "says": f"For somebody who lost it: be sure that it is {one.name} who asks. They are signed out everywhere; whoever "
+        f"has their password {after}.",
+        "facts": [("Recovery codes that they still have", str(factor.recovery_codes_left))],
+        "action": f"{_HERE}/{one.id}/second-factor/reset",
+        "button": "Reset it",
+    }
+    return Shown(template="confirm.html", values=values)
+
+
+async def reset(visit: Visit) -> Answer:
+    """Take a member's second factor away."""
+    return await _done(visit, second_factor.reset, {})
+
+
 def _role(form: Mapping[str, str]) -> dict[str, str]:
     """Return a role as a form names it; without a place, it is for the whole organization."""
     where = form.get("where", "")
@@ -119,8 +154,10 @@ async def _member(visit: Visit, member: str, error: KeysteadError | None = None)
     if desk.may(grants.list_all):
         given = [grant for grant in await grants_in_force(desk) if grant.subject_id == one.id]
     may_change = desk.may_in(members.assign, one.team_id)
+    factor = await desk.ask(second_factor.show_of, member=one.id) if may_change else None
     values = {
         "one": one,
+        "factor": factor,
         "keys": keys,
         "grants": given,
         "sees_grants": desk.may(grants.list_all),
@@ -172,6 +209,8 @@ PAGES: Final = (
     Page(method="POST", path="/people/members/{member}/unassign", handler=unassign),
     Page(method="POST", path="/people/members/{member}/link", handler=link),
     Page(method="POST", path="/people/members/{member}/enable", handler=enable),
+    Page(method="GET", path="/people/members/{member}/second-factor/reset", handler=ask_reset),
+    Page(method="POST", path="/people/members/{member}/second-factor/reset", handler=reset),
     Page(method="GET", path="/people/members/{member}/disable", handler=ask_disable),
     Page(method="POST", path="/people/members/{member}/disable", handler=disable),
 )
