@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from keystead.dialects.embeddings import ASKERS, MOST_CALLS
 from keystead.domain.chat import Loss
+from keystead.domain.embedding import EmbeddingRequest
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.translate import CHATS, TWINS, wire_to
 from keystead.gateway.translation import Wire
@@ -16,6 +18,8 @@ from tests.acceptance.cells import (
     CALLERS,
     CASES,
     CELLS,
+    CLOUD_EMBEDDINGS,
+    EMBEDDING_CALLERS,
     JAVASCRIPT_CASES,
     JAVASCRIPT_UPSTREAMS,
     why_not,
@@ -156,8 +160,31 @@ def translation_page() -> str:
         "`x-keystead-dropped`. **refused**: it would change the answer, so it is refused by name, or dropped and named "
         "where a [route](../how-to/routes-and-fallback.md) says `unsupported: drop`. Asked of "
         f"{_listed(tuple(f'`{model}`' for model in _MODELS.values()))}: other models of theirs may know more or less."
-        "\n\n" + fields
+        "\n\n" + fields + "\n\n## Embeddings\n\n"
+        "OpenAI's and Google's SDKs reach models of either, and these, which are asked in a form of their own. Each cell is "
+        "tested with both SDKs, with exact usage and cost; OpenAI's asks for base64 by itself. A request with more texts than one call takes "
+        f"is up to {MOST_CALLS} calls, one after another.\n\n"
+        + table(
+            ("model", "at", "texts a call", "`dimensions`", "task types", *EMBEDDING_CALLERS),
+            _embeddings(),
+        )
     )
+
+
+def _embeddings() -> Iterator[tuple[str, ...]]:
+    for model, upstream in CLOUD_EMBEDDINGS.items():
+        provider = PROVIDERS[upstream].serving(model)
+        assert provider.embedding_form is not None, "they are listed because they have one"
+        asker = ASKERS[provider.embedding_form]
+        plain = EmbeddingRequest(model=model, inputs=("Hi",))
+        sized = asker.write_request(msgspec.structs.replace(plain, dimensions=256))
+        task = EmbeddingRequest(
+            model=model, inputs=("Hi",), tasks=("RETRIEVAL_QUERY",), hints=(Loss(field="task", grave=False),)
+        )
+        said = "dropped" if asker.write_request(task).losses else "said"
+        length = "refused" if any(loss.grave for loss in sized.losses) else "said"
+        tested = ("yes" if wire_to(provider, caller) else "—" for caller in EMBEDDING_CALLERS.values())
+        yield (f"`{model}`", provider.title, str(asker.most(model)), length, said, *tested)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -35,6 +35,19 @@ CELLS: Final = tuple(
 MODELS: Final[Mapping[str, str]] = {**ON_VERTEX, _FOR_ANTHROPICS: "anthropic.claude-m-1"}
 """The model that an upstream is asked for, where its name decides what is spoken."""
 
+EMBEDDING_CALLERS: Final[Mapping[str, Wire]] = {
+    "openai": (Dialect.OPENAI, Endpoint.EMBEDDINGS),
+    "google-genai": (Dialect.GEMINI, Endpoint.EMBEDDINGS),
+}
+CLOUD_EMBEDDINGS: Final[Mapping[str, str]] = {
+    "amazon.titan-embed-text-v2:0": "bedrock",
+    "us.cohere.embed-v4:0": "bedrock",
+    "cohere.embed-multilingual-v3": "bedrock",
+    "gemini-embedding-001": "vertex",
+    "text-embedding-005": "vertex",
+}
+"""Models that are asked for vectors in a form of their own, and where. Each SDK asks each."""
+
 JAVASCRIPT_UPSTREAMS: Final = ("openai", "anthropic", "google")
 
 CASES: Final[Mapping[str, str]] = {

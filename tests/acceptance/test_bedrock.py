@@ -85,6 +85,22 @@ async def test_a_signed_request_is_answered_recorded_and_priced(room: Room, stre
     assert (record["state"], record["cost"], record["cost_state"]) == ("settled", COST, "priced")
 
 
+async def test_an_application_profile_costs_what_its_owner_says_and_nothing_is_guessed(room: Room) -> None:
+    profile = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
+    prices = {"input_tokens": "0.0000033", "cache_read_tokens": "0.00000033", "output_tokens": "0.0000165"}
+    room.fake.always(lambda call: upstreams.answer_to(call, Said(text="Hello you.")))
+    found = []
+    for model in (profile, f"{profile}x", profile):
+        reply = await room.gateway.call("POST", "/v1/chat/completions", {**ASKED, "model": f"aws/{model}"})
+        assert reply.status == 200
+        found.append((reply.headers["x-keystead-cost-state"], reply.headers.get("x-keystead-cost")))
+        if model != profile:
+            own = {"provider": "bedrock", "model": profile, "prices": prices}
+            await room.gateway.admin("POST", "/price-overrides", own)
+    assert found == [("unpriced", None), ("unpriced", None), ("priced", f"{COST} USD")]
+    assert unquote(room.fake.calls[-1].path) == f"/model/{profile}/converse"
+
+
 async def test_the_key_is_in_nothing_that_anybody_is_shown(room: Room) -> None:
     room.fake.always(lambda call: upstreams.error_to(call, 401, "", f"The security token {SECRET} is invalid."))
     reply = await room.gateway.call("POST", "/v1/chat/completions", ASKED)

@@ -142,7 +142,11 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
     base.snapshots.swapped.append(lambda snapshot: tokens.retain(snapshot.credentials))
     authorizers = Authorizers(_ways(base, tokens), forget=tokens.forget)
     dispatch = Dispatch(
-        lease_door=lease_door, authorizers=authorizers, transport_for=transport_for, sockets=base.sockets
+        lease_door=lease_door,
+        authorizers=authorizers,
+        transport_for=transport_for,
+        sockets=base.sockets,
+        total_timeout_s=base.settings.total_timeout_s,
     )
     walk = _walk(base, dispatch, holdings)
     explainer = Explainer(snapshot=lambda: base.snapshots.current, walk=walk, clock=base.clock)

@@ -59,12 +59,14 @@ class FrameSplitter:
 
     Args:
         limit: The longest frame, in bytes, that is kept. A longer one is dropped and counted, and never held in memory.
+        goes_on: Whether frames are returned that come after a dropped one.
     """
 
-    def __init__(self, *, limit: int) -> None:
+    def __init__(self, *, limit: int, goes_on: bool = True) -> None:
         self.dropped = 0
         """How many frames were longer than the limit."""
         self._limit = limit
+        self._goes_on = goes_on
         self._buffer = bytearray()
         self._skip = 0
         """Bytes still to come of a frame that is dropped."""
@@ -79,6 +81,9 @@ class FrameSplitter:
         frames: list[bytes] = []
         start = 0
         while True:
+            if self.dropped and not self._goes_on:
+                start = len(self._buffer)
+                break
             if self._skip:
                 passed = min(self._skip, len(self._buffer) - start)
                 self._skip -= passed

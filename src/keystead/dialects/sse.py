@@ -27,12 +27,14 @@ class SseSplitter:
     Args:
         limit: The longest event, in bytes with its terminator, that is kept. A longer one is dropped and counted,
             and never held in memory. None keeps events of any length.
+        goes_on: Whether events are returned that come after a dropped one.
     """
 
-    def __init__(self, *, limit: int | None = None) -> None:
+    def __init__(self, *, limit: int | None = None, goes_on: bool = True) -> None:
         self.dropped = 0
         """How many events were longer than the limit."""
         self._limit = limit
+        self._goes_on = goes_on
         self._buffer = bytearray()
         self._skipping = False
         self._seen_cr = False
@@ -49,7 +51,8 @@ class SseSplitter:
 
     def tail(self) -> bytes:
         """Return the bytes after the last terminator: an event that is not finished, or nothing."""
-        return b"" if self._skipping else bytes(self._buffer)
+        lost = self._skipping or (self.dropped and not self._goes_on)
+        return b"" if lost else bytes(self._buffer)
 
     def pending(self) -> int:
         """Return how many bytes of an unfinished event are held."""
@@ -97,7 +100,8 @@ class SseSplitter:
             self.dropped += not self._skipping
             self._skipping = False
             return
-        events.append(event)
+        if self._goes_on or not self.dropped:
+            events.append(event)
 
     def _bound(self) -> None:
         if self._limit is None or (len(self._buffer) <= self._limit and not self._skipping):

@@ -58,8 +58,30 @@ class UnreadableError(ValueError):
     """An answer that is not what its dialect says. The message names the place and repeats no content."""
 
 
+class TooManyError(UnreadableError):
+    """An answer that opens more at once than can be kept."""
+
+
+MOST_OPENED: Final = 4096
+"""Answers and tool calls of one stream, or blocks of content that are open at once. A translation keeps each until it is
+whole, and real ones have a few dozen."""
+
+
+def bounded(count: int) -> None:
+    """See that a stream has not opened too much.
+
+    Raises:
+        TooManyError: it has.
+    """
+    if count > MOST_OPENED:
+        raise TooManyError(f"more than {MOST_OPENED} answers, tool calls or blocks")
+
+
 class Splitter(Protocol):
     """Cuts a stream into events, whatever the sizes of the chunks it comes in."""
+
+    dropped: int
+    """How many events were too long to be kept."""
 
     def feed(self, chunk: bytes) -> Sequence[bytes]:
         """Take bytes and return the events they complete.

@@ -170,7 +170,7 @@ class Flight:
         Raises:
             ProviderError: it cannot be translated.
         """
-        if self.translation is None:
+        if self.translation is None or self._aborted:  # of a part nothing can be made, and nobody waits for it
             return body
         self.measure(complete=True)
         return self.translation.whole(body, self._known_usage())

@@ -13,12 +13,12 @@ from keystead.dialects.eventstream import CONTENT_TYPE
 from keystead.dialects.foreign_seals import without_foreign_seals
 from keystead.dialects.translating import UnreadableError
 from keystead.domain.chat import Loss
-from keystead.domain.errors import InvalidRequestError
+from keystead.domain.errors import InvalidRequestError, ProviderError
 from keystead.domain.traffic import Dialect
 from keystead.domain.usage import Usage
 from keystead.gateway.ask import Ask
 from keystead.gateway.plan import Step
-from keystead.gateway.translate import is_stream, splitter_of, unreadable
+from keystead.gateway.translate import is_stream, splitter_of, too_long_event, unreadable
 from keystead.gateway.translation import Wire, garbled, told
 
 _BETA: Final = b"anthropic-beta"
@@ -55,6 +55,8 @@ class Enveloped:
         self._read, self._write = read, write
         self._splitter = splitter_of(wire[0])
         self._ended = False
+        self._broken: ProviderError | None = None
+        """What the stream ends with, once the caller has what came before."""
 
     def check(self, content_type: str) -> None:
         """See that the provider answers in the way that it was asked to."""
@@ -67,28 +69,36 @@ class Enveloped:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the events that a piece of the provider's stream completes, in the caller's envelope."""
-        try:
-            return self._written(self._splitter.feed(chunk))
-        except UnreadableError as error:
-            raise unreadable(error) from error
+        if self._broken is not None:
+            raise self._broken
+        out = self._written(lambda: self._splitter.feed(chunk))
+        if self._broken is not None and not out:
+            raise self._broken
+        return out
 
     def end(self, usage: Usage | None) -> bytes:  # noqa: ARG002 - as above
         """Return the rest, after seeing that the message came to its own end: a caller must not take it for whole."""
+        if self._broken is not None:
+            raise self._broken
         tail = self._splitter.tail()
-        try:
-            out = self._written([tail] if tail.strip() else [])
-        except UnreadableError as error:
-            raise unreadable(error) from error
+        out = self._written(lambda: [tail] if tail.strip() else [])
+        if self._broken is not None:
+            raise self._broken
         if not self._ended:
             raise garbled("The provider's answer ended in the middle.", "truncated_answer")
         return out
 
-    def _written(self, events: Iterable[bytes]) -> bytes:
+    def _written(self, events: Callable[[], Iterable[bytes]]) -> bytes:
         out = []
-        for event in events:
-            if not self._ended and (said := self._read(event)) is not None:
-                self._ended = said.ends
-                out.append(self._write(said))
+        try:
+            for event in events():
+                if not self._ended and (said := self._read(event)) is not None:
+                    self._ended = said.ends
+                    out.append(self._write(said))
+        except UnreadableError as error:
+            self._broken = unreadable(error)
+        if self._splitter.dropped and self._broken is None and not self._ended:
+            self._broken = too_long_event()
         return b"".join(out)
 
 

@@ -18,6 +18,8 @@ from keystead.providers import vertex
 _STREAMED_CHATS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 _REPEAT_THE_MODEL: Final = frozenset({Endpoint.COUNT_TOKENS, Endpoint.EMBEDDINGS})
 
+_AS_WRITTEN: Final = frozenset({(Dialect.GEMINI, Endpoint.GENERATE), (Dialect.GEMINI, Endpoint.EMBEDDINGS)})
+
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent: the body with its path and query, and whether the usage chunk in the answer is ours alone."""
@@ -65,8 +67,11 @@ def outgoing(ask: Ask, step: Step, translation: Translation | None) -> Outgoing:
 
 
 def _is_hosted(step: Step) -> bool:
-    """Vertex AI asks for something else than the dialect says, but for chats in Gemini's, which is its own."""
-    return step.provider.quirks.publisher_paths and step.wire != (Dialect.GEMINI, Endpoint.GENERATE)
+    """Vertex AI asks for something else than the dialect says, but for chats in Gemini's, which is its own.
+
+    Its embeddings are written in its own form from the first.
+    """
+    return step.provider.quirks.publisher_paths and step.wire not in _AS_WRITTEN
 
 
 def _hosted(body: JsonBody, step: Step) -> bytes:

@@ -4,7 +4,7 @@ Made only for a step whose provider does not speak the caller's dialect. What th
 refused by name if it changes the answer, unless the route allows to drop it; what is left out is told in a header.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -18,10 +18,18 @@ from keystead.dialects.gemini_generate import GEMINI_GENERATE
 from keystead.dialects.openai_chat import OPENAI_CHAT
 from keystead.dialects.openai_responses import OPENAI_RESPONSES
 from keystead.dialects.sse import SseSplitter
-from keystead.dialects.translating import Splitter, StreamReader, StreamWriter, Translator, UnreadableError, Written
+from keystead.dialects.translating import (
+    Splitter,
+    StreamReader,
+    StreamWriter,
+    TooManyError,
+    Translator,
+    UnreadableError,
+    Written,
+)
 from keystead.domain.chat import ChatRequest, Event, Failed, Finished, Loss, Started
 from keystead.domain.errors import InvalidRequestError, ProviderError
-from keystead.domain.traffic import Dialect, Endpoint
+from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
 from keystead.domain.usage import Usage
 from keystead.gateway.ask import Ask
 from keystead.gateway.own_tools import OwnTools
@@ -39,7 +47,7 @@ CHATS: Final[Mapping[Wire, Translator]] = {
 """What can be translated into each other, in the order in which a provider that speaks several is spoken to."""
 
 COUNTERS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.COUNT_TOKENS) for dialect in TAILS)
-EMBEDDINGS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.EMBEDDINGS) for dialect in EMBEDDERS)
+EMBEDDINGS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.EMBEDDINGS) for dialect in (*EMBEDDERS, Dialect.BEDROCK))
 
 TWINS: Final[Mapping[Wire, Wire]] = {
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): (Dialect.BEDROCK, Endpoint.MESSAGES),
@@ -47,7 +55,8 @@ TWINS: Final[Mapping[Wire, Wire]] = {
 }
 """The same words in another envelope: nothing is lost between them, so they come before any translation."""
 
-_LONGEST_EVENT: Final = 8 * 1024 * 1024
+LONGEST_EVENT: Final = 8 * 1024 * 1024
+"""Bytes of one event that are held to be translated. A stream with a longer one ends there: without it, it is not whole."""
 _FIELDS_TOLD: Final = 20
 _SSE: Final = "text/event-stream"
 _TAILS: Final = {
@@ -65,8 +74,8 @@ def is_stream(content_type: str) -> bool:
 def splitter_of(dialect: Dialect) -> Splitter:
     """Return what cuts a stream of `dialect` into events."""
     if dialect is Dialect.BEDROCK:
-        return FrameSplitter(limit=_LONGEST_EVENT)
-    return SseSplitter(limit=_LONGEST_EVENT)
+        return FrameSplitter(limit=LONGEST_EVENT, goes_on=False)
+    return SseSplitter(limit=LONGEST_EVENT, goes_on=False)
 
 
 def wire_to(provider: Provider, asked: Wire) -> Wire | None:
@@ -106,6 +115,8 @@ class ChatTranslation:
         self._reader: StreamReader | None = None
         self._writer: StreamWriter | None = None
         self._begun = False
+        self._broken: ProviderError | None = None
+        """What the stream ends with, once the caller has what came before."""
         self._finishes: dict[int, Finished] = {}
         """Why each choice ended. Some providers say it more than once, and go on."""
         self._failed = False
@@ -171,10 +182,12 @@ class ChatTranslation:
         """
         if self._failed:
             return b""
-        try:
-            return self._written(self._splitter.feed(chunk))
-        except UnreadableError as error:
-            raise unreadable(error) from error
+        if self._broken is not None:
+            raise self._broken
+        out = self._told_of(lambda: self._splitter.feed(chunk))
+        if self._broken is not None and not out:
+            raise self._broken
+        return out
 
     def end(self, usage: Usage | None) -> bytes:
         """Return the end of the caller's stream, once the provider's came to its end.
@@ -184,11 +197,12 @@ class ChatTranslation:
         """
         if self._failed:
             return b""
+        if self._broken is not None:
+            raise self._broken
         tail = self._splitter.tail()
-        try:
-            out = self._written([tail] if tail.strip() else [])
-        except UnreadableError as error:
-            raise unreadable(error) from error
+        out = self._told_of(lambda: [tail] if tail.strip() else [])
+        if self._broken is not None:
+            raise self._broken
         out += self._heard(self._events.end())
         if self._failed:
             return out
@@ -224,8 +238,16 @@ class ChatTranslation:
             )
         return self._writer
 
-    def _written(self, events: Iterable[bytes]) -> bytes:
-        return b"".join([self._heard(self._events.feed(event)) for event in events])
+    def _told_of(self, events: Callable[[], Iterable[bytes]]) -> bytes:
+        """Return what the caller is told of events, up to one that cannot be read; wherever the stream was cut into pieces."""
+        out: list[bytes] = []
+        try:
+            out.extend(self._heard(self._events.feed(event)) for event in events())
+        except UnreadableError as error:
+            self._broken = unreadable(error)
+        if self._splitter.dropped and self._broken is None:
+            self._broken = too_long_event()
+        return b"".join(out)
 
     def _heard(self, events: Sequence[Event]) -> bytes:
         return b"".join([self._out.feed(told) for event in events for told in self._told(event)])
@@ -282,7 +304,24 @@ def not_said(grave: Sequence[Loss], provider: Provider) -> InvalidRequestError:
 
 def unreadable(error: UnreadableError) -> ProviderError:
     """Return the error for an answer that is not what its dialect says."""
+    if isinstance(error, TooManyError):
+        return ProviderError(
+            f"The provider's answer cannot be translated: {error}.",
+            error_class=ErrorClass.PROTOCOL,
+            sent=True,
+            code="too_many_parts",
+        )
     return garbled(f"The provider's answer cannot be read: {error}.", "unreadable_answer")
+
+
+def too_long_event() -> ProviderError:
+    """Return the error for an event of a stream that is too long to be held and translated."""
+    return ProviderError(
+        f"The provider sent an event of more than {LONGEST_EVENT // 1024 // 1024} MiB, which is not translated.",
+        error_class=ErrorClass.PROTOCOL,
+        sent=True,
+        code="event_too_large",
+    )
 
 
 def too_large_to_translate() -> ProviderError:

@@ -1,4 +1,4 @@
-"""Calls with one plain answer in another dialect: counting tokens and embeddings; and which translation a step needs. Pure."""
+"""Counting tokens in another dialect; and which translation a step needs. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -6,18 +6,18 @@ from typing import Final
 import msgspec
 
 from keystead.dialects import counting
-from keystead.dialects.embeddings import EMBEDDERS
 from keystead.dialects.translating import UnreadableError
 from keystead.domain.chat import Loss
-from keystead.domain.embedding import EmbeddingRequest
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.domain.usage import Usage
 from keystead.gateway.ask import Ask
+from keystead.gateway.embed import embedding, has_own_form
 from keystead.gateway.invoke import counting_message, enveloped, no_envelope
+from keystead.gateway.plain_call import PlainCall
 from keystead.gateway.plan import Step
-from keystead.gateway.translate import CHATS, TWINS, is_stream, not_said, translated, unreadable
-from keystead.gateway.translation import Translation, Wire, garbled, told
+from keystead.gateway.translate import CHATS, TWINS, translated, unreadable
+from keystead.gateway.translation import Translation, Wire
 from keystead.providers.profiles import PROFILES
 
 COUNTED_AS: Final[Mapping[Dialect, Wire]] = {
@@ -37,32 +37,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """The answer in the caller's dialect."""
 
 
-class _Call:
-    """What the two have in common: one body there, one back."""
-
-    def __init__(self, *, body: bytes, tail: str, losses: Sequence[Loss]) -> None:
-        self.body = body
-        self.tail = tail
-        self.query = ""
-        self.headers: Mapping[bytes, bytes] = {}
-        self.content_type = b"application/json"
-        self.dropped_header = told(list(dict.fromkeys(loss.field for loss in losses)))
-
-    def check(self, content_type: str) -> None:
-        """See that a plain answer comes."""
-        if is_stream(content_type):
-            raise garbled("The provider's answer is of another kind than was asked for.", "unexpected_answer")
-
-    def feed(self, chunk: bytes) -> bytes:  # noqa: ARG002 - as below
-        """Refuse: such an answer is no stream, and `check` has seen that."""
-        raise garbled("The provider's answer is of another kind than was asked for.", "unexpected_answer")
-
-    def end(self, usage: Usage | None) -> bytes:  # noqa: ARG002 - a stream's, which this is not
-        """Return nothing."""
-        return b""
-
-
-class CountTranslation(_Call):
+class CountTranslation(PlainCall):
     """A count."""
 
     def __init__(self, *, caller: Dialect, body: bytes, tail: str, losses: Sequence[Loss]) -> None:
@@ -73,33 +48,6 @@ class CountTranslation(_Call):
         """Return the count in the caller's dialect."""
         try:
             return counting.write_count(self._caller, counting.read_count(body))
-        except UnreadableError as error:
-            raise unreadable(error) from error
-
-
-class EmbeddingTranslation(_Call):
-    """An embedding call."""
-
-    def __init__(
-        self, *, ask: Ask, provider: Dialect, request: EmbeddingRequest, body: bytes, losses: Sequence[Loss]
-    ) -> None:
-        super().__init__(body=body, tail=EMBEDDERS[provider].tail(request), losses=losses)
-        self._ask = ask
-        self._request = request
-        self._provider = EMBEDDERS[provider]
-
-    def whole(self, body: bytes, usage: Usage | None) -> bytes:
-        """Return the vectors in the caller's dialect."""
-        try:
-            answer = self._provider.read_answer(body)
-        except UnreadableError as error:
-            raise unreadable(error) from error
-        if len(answer.vectors) != len(self._request.inputs):
-            raise garbled(
-                "The provider's answer has another number of vectors than was asked for.", "unreadable_answer"
-            )
-        try:
-            return EMBEDDERS[self._ask.dialect].write_answer(self._request, answer, self._ask.model, usage)
         except UnreadableError as error:
             raise unreadable(error) from error
 
@@ -118,7 +66,7 @@ def translation_for(ask: Ask, step: Step, *, drop: bool) -> Translation | None:
     """
     if step.estimates:
         raise InvalidRequestError(f"{step.provider.title} does not count tokens.", code="no_counter")
-    if step.wire == (ask.dialect, ask.endpoint):
+    if step.wire == (ask.dialect, ask.endpoint) and not has_own_form(ask, step):
         if step.wire in TWINS and step.wire not in step.provider.endpoints:
             raise no_envelope(step)
         return None
@@ -127,7 +75,7 @@ def translation_for(ask: Ask, step: Step, *, drop: bool) -> Translation | None:
     if ask.endpoint is Endpoint.COUNT_TOKENS:
         return _count(ask, step)
     if ask.endpoint is Endpoint.EMBEDDINGS:
-        return _embedding(ask, step, drop=drop)
+        return embedding(ask, step, drop=drop)
     return translated(ask, step.provider, step.wire, model=step.model, drop=drop)
 
 
@@ -157,13 +105,3 @@ def _count(ask: Ask, step: Step) -> Translation:
         tail=counting.TAILS[dialect],
         losses=(*request.losses, *written.losses),
     )
-
-
-def _embedding(ask: Ask, step: Step, *, drop: bool) -> Translation:
-    request = EMBEDDERS[ask.dialect].read_request(ask.body, step.model)
-    dialect = step.wire[0]
-    written = EMBEDDERS[dialect].write_request(request)
-    losses = (*request.losses, *written.losses)
-    if not drop and (grave := [loss for loss in losses if loss.grave]):
-        raise not_said(grave, step.provider)
-    return EmbeddingTranslation(ask=ask, provider=dialect, request=request, body=written.body, losses=losses)

@@ -22,6 +22,7 @@ from keystead.metering.read_anthropic import MessagesAnswer
 from keystead.metering.read_bedrock import ConverseAnswer, InvokedAnswer
 from keystead.metering.read_cache import CacheAnswer
 from keystead.metering.read_chat import ChatAnswer
+from keystead.metering.read_embeddings import EmbeddedAnswer
 from keystead.metering.read_gemini import GenerateAnswer
 from keystead.metering.read_media import MediaAnswer
 from keystead.metering.read_realtime import RealtimeMeter
@@ -46,6 +47,8 @@ _MOST_MEMBERS: Final = 16
 
 _BINARY: Final = ("audio/", "image/", "video/", "application/octet-stream")
 """Content types whose bytes hold no usage."""
+
+_VERTEX: Final = "vertex"
 
 
 class Meter(Protocol):
@@ -96,7 +99,8 @@ def meter_for(
         return _Events(answer)
     if kind == CONTENT_TYPE:
         return _Frames(answer)
-    if stream and (dialect, endpoint) == (Dialect.GEMINI, Endpoint.GENERATE):
+    in_parts = isinstance(answer, EmbeddedAnswer)
+    if in_parts or (stream and (dialect, endpoint) == (Dialect.GEMINI, Endpoint.GENERATE)):
         return _Elements(answer)
     return _Body(answer)
 
@@ -230,6 +234,11 @@ class _Body:
                 return
 
 
+def _google_embeddings(provider: str) -> Answer:
+    """Vertex AI's are asked for in a form of their own."""
+    return EmbeddedAnswer(provider) if provider == _VERTEX else GenerateAnswer(provider)
+
+
 _ANSWERS: Final[dict[tuple[Dialect, Endpoint], Callable[[str], Answer]]] = {
     (Dialect.OPENAI, Endpoint.CHAT): ChatAnswer,
     (Dialect.OPENAI, Endpoint.COMPLETIONS): ChatAnswer,
@@ -246,9 +255,10 @@ _ANSWERS: Final[dict[tuple[Dialect, Endpoint], Callable[[str], Answer]]] = {
     (Dialect.GEMINI, Endpoint.PASSTHROUGH): partial(GenerateAnswer, billed=False),
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): MessagesAnswer,
     (Dialect.GEMINI, Endpoint.GENERATE): GenerateAnswer,
-    (Dialect.GEMINI, Endpoint.EMBEDDINGS): GenerateAnswer,
+    (Dialect.GEMINI, Endpoint.EMBEDDINGS): _google_embeddings,
     (Dialect.GEMINI, Endpoint.CACHED_CONTENTS): CacheAnswer,
     (Dialect.BEDROCK, Endpoint.CONVERSE): ConverseAnswer,
     (Dialect.BEDROCK, Endpoint.MESSAGES): InvokedAnswer,
+    (Dialect.BEDROCK, Endpoint.EMBEDDINGS): EmbeddedAnswer,
 }
 """Who reads what. Model lists and token counts are free and have no usage, so they have no entry."""

@@ -82,6 +82,7 @@ _VERTEX_BEFORE_SURCHARGE: Final = (
     "gemini-3-*",
     "gemini-3.1-flash-lite-preview*",
     "gemini-3.1-pro-preview*",
+    "gemini-embedding-001",
     "ministral*",
     "mistral*",
 )

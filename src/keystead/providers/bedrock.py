@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from keystead.domain.embedding import EmbeddingForm
 from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
 from keystead.providers.row import Family, Given, Places, Probe, Provider, Quirks, Scheme, served
 
@@ -27,6 +28,13 @@ _MAKERS: Final = (
 
 _CONVERSE: Final = served(Dialect.BEDROCK, Endpoint.CONVERSE)
 _CLAUDE: Final = _CONVERSE | served(Dialect.BEDROCK, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
+_EMBEDS: Final = served(Dialect.BEDROCK, Endpoint.EMBEDDINGS)
+
+
+def _ids(pattern: str) -> tuple[str, ...]:
+    """Return the patterns of a model's id, of an inference profile's, and of either's ARN."""
+    return pattern, f"*.{pattern}", f"*/{pattern}"
+
 
 _REGION: Final = r"[a-z]{2}(?:-[a-z]+)+-\d"
 
@@ -52,10 +60,16 @@ BEDROCK: Final = Provider(
         ),
     },
     dialects={Dialect.BEDROCK: ""},
-    endpoints=_CLAUDE,
+    endpoints=_CLAUDE | _EMBEDS,
     families=(
-        # By id, by an inference profile's id, or by either's ARN. What an application profile hides is Converse's.
-        Family(models=("anthropic.claude-*", "*.anthropic.claude-*", "*/anthropic.claude-*"), endpoints=_CLAUDE),
+        # What an application profile hides is Converse's.
+        Family(models=_ids("anthropic.claude-*"), endpoints=_CLAUDE),
+        Family(
+            models=(*_ids("amazon.titan-embed-text-*"), *_ids("amazon.titan-embed-g1-text-*")),
+            endpoints=_EMBEDS,
+            embedding_form=EmbeddingForm.TITAN,
+        ),
+        Family(models=_ids("cohere.embed-*"), endpoints=_EMBEDS, embedding_form=EmbeddingForm.COHERE),
         Family(models=("*",), endpoints=_CONVERSE),
     ),
     scheme=Scheme.AWS,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from keystead.domain.embedding import EmbeddingForm
 from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
 from keystead.providers import vertex
 from keystead.providers.row import Family, Given, Places, Probe, Provider, Quirks, Scheme, served
@@ -9,6 +10,7 @@ from keystead.providers.row import Family, Given, Places, Probe, Provider, Quirk
 _CLAUDE: Final = served(Dialect.ANTHROPIC, Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
 _CHAT: Final = served(Dialect.OPENAI, Endpoint.CHAT)
 _GEMINI: Final = served(Dialect.GEMINI, Endpoint.GENERATE, Endpoint.COUNT_TOKENS)
+_EMBEDS: Final = served(Dialect.GEMINI, Endpoint.EMBEDDINGS)
 
 VERTEX: Final = Provider(
     name="vertex",
@@ -52,12 +54,13 @@ VERTEX: Final = Provider(
         ),
     },
     dialects={Dialect.GEMINI: "", Dialect.ANTHROPIC: "", Dialect.OPENAI: ""},  # the paths: see `vertex`
-    endpoints=_GEMINI | _CLAUDE | _CHAT,
+    endpoints=_GEMINI | _CLAUDE | _CHAT | _EMBEDS,
     families=(
         Family(models=(vertex.CLAUDE,), endpoints=_CLAUDE),
         Family(models=vertex.MISTRAL, endpoints=_CHAT, stream_usage_option=False, profile="mistral"),
         # Makers whose models are served through the OpenAI-compatible endpoint alone: `meta/llama-…-maas`.
         Family(models=("*/*",), endpoints=_CHAT),
+        Family(models=vertex.EMBEDDERS, endpoints=_EMBEDS, embedding_form=EmbeddingForm.PREDICT),
         Family(models=("*",), endpoints=_GEMINI | _CHAT),
     ),
     scheme=Scheme.GOOGLE,

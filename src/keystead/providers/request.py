@@ -68,12 +68,13 @@ _BEDROCK_VERBS: Final[dict[Endpoint, frozenset[str]]] = {
     Endpoint.CONVERSE: frozenset({"converse", "converse-stream"}),
     Endpoint.MESSAGES: frozenset({"invoke", "invoke-with-response-stream"}),
     Endpoint.COUNT_TOKENS: frozenset({"count-tokens"}),
+    Endpoint.EMBEDDINGS: frozenset({"invoke"}),
 }
 
 _GEMINI_VERBS: Final[dict[Endpoint, frozenset[str]]] = {
     Endpoint.GENERATE: frozenset({"generateContent", "streamGenerateContent"}),
     Endpoint.COUNT_TOKENS: frozenset({"countTokens"}),
-    Endpoint.EMBEDDINGS: frozenset({"embedContent", "batchEmbedContents"}),
+    Endpoint.EMBEDDINGS: frozenset({"embedContent", "batchEmbedContents", "predict"}),
 }
 
 # Azure's older surface puts these under /openai/deployments/{deployment}; the rest stays under /openai.

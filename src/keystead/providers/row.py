@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from keystead.domain.embedding import EmbeddingForm
 from keystead.domain.traffic import Dialect, Endpoint, ErrorClass
 
 
@@ -73,6 +74,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     stream_usage_option: bool = True
     profile: str = ""
     """The provider whose profile counts in a translated request; empty for the host's own."""
+    embedding_form: EmbeddingForm | None = None
+    """How its embeddings are asked for, if not as the dialect has it."""
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +126,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: str = ""
     """The provider whose profile counts in a translated request; empty for its own."""
+    embedding_form: EmbeddingForm | None = None
     families: tuple[Family, ...] = ()
     """Models that are spoken to in another way than `endpoints` says; the first that matches counts."""
     settings: dict[str, Given] = {}
@@ -138,6 +142,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
                     self,
                     endpoints=family.endpoints,
                     profile=family.profile,
+                    embedding_form=family.embedding_form,
                     quirks=msgspec.structs.replace(self.quirks, stream_usage_option=family.stream_usage_option),
                 )
         return self

@@ -43,6 +43,8 @@ _PUBLISHERS: Final = (
 
 CLAUDE: Final = "claude-*"
 MISTRAL: Final = tuple(pattern for pattern, publisher in _PUBLISHERS if publisher == _MISTRAL)
+EMBEDDERS: Final = ("gemini-embedding-001", "text-embedding-*", "text-multilingual-embedding-*")
+"""Models that `predict` embeds with."""
 
 _BETAS: Final[Mapping[str, str]] = {
     name: name

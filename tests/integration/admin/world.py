@@ -357,6 +357,7 @@ def _explainer(world: World) -> Explainer:
         authorizers=Authorizers({}),
         transport_for=lambda _provider: world.transport,
         sockets=cast("Sockets", world.transport),  # nobody asks for a session here
+        total_timeout_s=60,
     )
     holdings = Holdings(
         database=world.database, clock=world.clock, revision=lambda: world.snapshots.current.revision, poll_s=1

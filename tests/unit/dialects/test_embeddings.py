@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keystead.dialects.embeddings import EMBEDDERS, gemini, openai
+from keystead.dialects.embeddings import ASKERS, EMBEDDERS, bedrock, gemini, openai, slices, vertex
 from keystead.dialects.translating import UnreadableError
-from keystead.domain.embedding import EmbeddingAnswer, EmbeddingRequest
+from keystead.domain.chat import Loss
+from keystead.domain.embedding import EmbeddingAnswer, EmbeddingForm, EmbeddingRequest
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.traffic import Dialect
 from keystead.domain.usage import Usage
@@ -61,9 +62,9 @@ def test_googles_batch_becomes_openai_texts() -> None:
     one = {"model": "models/x", "content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_QUERY"}
     two = {"content": {"role": "user", "parts": [{"text": "b"}]}, "output_dimensionality": 8}
     request = gemini.read_request(raw({"requests": [{**one, "outputDimensionality": 8}, two]}), "text-embedding-3")
-    assert [loss.field for loss in request.losses] == ["requests[0].taskType"]
-    written = json.loads(openai.write_request(request).body)
-    assert written == {
+    written = openai.write_request(request)
+    assert [(loss.field, loss.grave) for loss in written.losses] == [("requests[0].taskType", False)]
+    assert json.loads(written.body) == {
         "model": "text-embedding-3",
         "input": ["a", "b"],
         "encoding_format": "float",
@@ -138,3 +139,88 @@ def test_texts_keep_their_order_through_either_dialect(texts: list[str], dimensi
     for embedder in EMBEDDERS.values():
         again = embedder.read_request(embedder.write_request(request).body, "m")
         assert (again.inputs, again.dimensions) == (request.inputs, dimensions)
+
+
+# -- forms that no caller speaks --------------------------------------------------------------------------------------
+
+
+def test_tasks_and_titles_are_said_where_there_is_a_word_for_them() -> None:
+    one = {"content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_DOCUMENT", "title": "T", "autoTruncate": True}
+    request = gemini.read_request(raw(one), "text-embedding-005")
+    assert request.losses == ()
+    assert json.loads(vertex.write_predict(request).body) == {
+        "instances": [{"content": "a", "task_type": "RETRIEVAL_DOCUMENT", "title": "T"}],
+        "parameters": {"autoTruncate": True},
+    }
+    cohere = bedrock.write_cohere(request)
+    assert json.loads(cohere.body)["input_type"] == "search_document"
+    assert [loss.field for loss in cohere.losses] == ["title"]
+    assert [loss.field for loss in bedrock.write_titan(request).losses] == ["taskType", "title"]
+    assert json.loads(gemini.write_request(request).body)["taskType"] == "RETRIEVAL_DOCUMENT"
+
+
+@pytest.mark.parametrize(
+    ("task", "said", "lost"), [("CLUSTERING", "clustering", []), ("SOON", "search_document", ["x"])]
+)
+def test_cohere_is_told_a_task_that_it_knows_and_the_others_are_named(task: str, said: str, lost: list[str]) -> None:
+    hint = Loss(field="x", grave=False)
+    written = bedrock.write_cohere(
+        EmbeddingRequest(model="cohere.embed-v4:0", inputs=("a",), tasks=(task,), hints=(hint,))
+    )
+    assert json.loads(written.body)["input_type"] == said
+    assert [loss.field for loss in written.losses] == lost
+
+
+def test_cohere_cannot_be_asked_for_two_tasks_at_once() -> None:
+    tasks = ("RETRIEVAL_QUERY", "CLUSTERING")
+    with pytest.raises(InvalidRequestError) as caught:
+        bedrock.write_cohere(EmbeddingRequest(model="cohere.embed-v4:0", inputs=("a", "b"), tasks=tasks))
+    assert caught.value.param == "requests[].taskType"
+
+
+@pytest.mark.parametrize(
+    ("form", "model", "name"),
+    [
+        (EmbeddingForm.TITAN, "amazon.titan-embed-text-v2:0", "dimensions"),
+        (EmbeddingForm.TITAN, "amazon.titan-embed-text-v1", ""),
+        (EmbeddingForm.COHERE, "us.cohere.embed-v4:0", "output_dimension"),
+        (EmbeddingForm.COHERE, "cohere.embed-english-v3", ""),
+    ],
+)
+def test_a_length_is_asked_for_only_where_there_is_a_choice(form: EmbeddingForm, model: str, name: str) -> None:
+    written = ASKERS[form].write_request(EmbeddingRequest(model=model, inputs=("a",), dimensions=256))
+    assert {key: value for key, value in json.loads(written.body).items() if value == 256} == (
+        {name: 256} if name else {}
+    )
+    assert [(loss.field, loss.grave) for loss in written.losses] == ([] if name else [("dimensions", True)])
+
+
+def test_openais_callers_may_say_what_the_vectors_are_for() -> None:
+    request = openai.read_request(raw({"input": ["a", "b"], "input_type": "search_query"}), "m")
+    assert request.tasks == ("RETRIEVAL_QUERY", "RETRIEVAL_QUERY")
+    with pytest.raises(InvalidRequestError, match="input_type"):
+        openai.read_request(raw({"input": "a", "input_type": "query"}), "m")
+
+
+def test_both_forms_of_coheres_answer_are_read() -> None:
+    for found in ({"float": [[0.5], [1.0]]}, [[0.5], [1.0]]):
+        assert [bytes(each) for each in bedrock.read_cohere(raw({"embeddings": found})).vectors] == [b"[0.5]", b"[1.0]"]
+
+
+@pytest.mark.parametrize("form", ASKERS)
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b'{"embedding":["a"],"embeddings":[["a"]],"predictions":[{"embeddings":{"values":["a"]}}]}'],
+)
+def test_what_is_no_answer_of_a_form_is_unreadable(form: EmbeddingForm, body: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        ASKERS[form].read_answer(body)
+
+
+@given(st.lists(st.text(), min_size=1, max_size=30), st.integers(1, 9))
+def test_slices_hold_all_texts_in_their_order(texts: list[str], size: int) -> None:
+    tasks = tuple(map(str, range(len(texts))))
+    found = slices(EmbeddingRequest(model="m", inputs=tuple(texts), tasks=tasks), size)
+    assert [text for each in found for text in each.inputs] == texts
+    assert [task for each in found for task in each.tasks] == list(tasks)
+    assert all(len(each.inputs) <= size for each in found)

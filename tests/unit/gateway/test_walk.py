@@ -220,6 +220,7 @@ class Stage:
                 authorizers=Authorizers({}),
                 transport_for=lambda _: cast("Transport", self._provider),
                 sockets=cast("Sockets", self._provider),
+                total_timeout_s=60,
             ),
             breakers=self.breakers,
             retry_budget=RetryBudget(),

@@ -389,3 +389,77 @@ def test_gemini_counts_sum_to_what_it_states_whatever_its_details(usage: dict[st
     prompt, tools = usage["promptTokenCount"], usage.get("toolUsePromptTokenCount", 0)
     if all(type(count) is int and 0 <= count < 10**12 for count in (prompt, tools)):
         assert reading.usage.input_total == prompt + tools
+
+
+# -- embeddings in a form of their own ----------------------------------------------------------------------------
+
+
+TITAN = (Dialect.BEDROCK, Endpoint.EMBEDDINGS)
+PREDICT = (Dialect.GEMINI, Endpoint.EMBEDDINGS)
+
+
+def parts(*found: tuple[str, object]) -> bytes:
+    return json.dumps([{"stated": stated, "answer": answer} for stated, answer in found]).encode()
+
+
+def predicted(*counts: object) -> dict[str, object]:
+    return {"predictions": [{"embeddings": {"values": [1.0], "statistics": {"token_count": c}}} for c in counts]}
+
+
+@pytest.mark.parametrize(
+    ("spoken", "body", "tokens"),
+    [
+        (TITAN, parts(("", {"embedding": [1.0], "inputTextTokenCount": 5}), ("", {"inputTextTokenCount": 7})), 12),
+        (TITAN, parts(("9", {"embeddings": {"float": [[1.0], [2.0]]}})), 9),
+        (TITAN, parts(("9", {"inputTextTokenCount": 5})), 5),
+        (PREDICT, parts(("", predicted(3, 4.0)), ("", predicted(1))), 8),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_what_several_calls_read_is_added_up(
+    spoken: tuple[Dialect, Endpoint], body: bytes, tokens: int, size: int
+) -> None:
+    reading = read(spoken, *(body[at : at + size] for at in range(0, len(body), size)), provider="vertex")
+    assert (reading.usage.input_tokens, reading.source, reading.finished) == (tokens, UsageSource.PROVIDER, True)
+    assert reading.anomalies == ()
+
+
+def test_characters_that_google_bills_are_told_beside_the_tokens() -> None:
+    reading = read(PREDICT, parts(("", predicted(3) | {"metadata": {"billableCharacterCount": 11}})), provider="vertex")
+    assert (reading.usage.input_tokens, reading.usage.units) == (3, {"characters": "11"})
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens"),
+    [
+        (parts(("", {"inputTextTokenCount": 5}), ("", {"embedding": [1.0]})), 5),
+        (parts(("", predicted(3, None))), 3),
+        (parts(("", {"inputTextTokenCount": 5}))[:-1] + b',{"stated":"","answer":{"predictions":1}}]', 5),
+    ],
+)
+def test_a_sum_with_a_count_missing_is_not_the_last_word(body: bytes, tokens: int) -> None:
+    reading = read(TITAN, body)
+    assert (reading.usage.input_tokens, reading.source) == (tokens, UsageSource.PROVIDER_PARTIAL)
+    assert "usage_missing" in reading.anomalies
+
+
+def test_calls_that_were_not_made_any_more_leave_what_the_others_read() -> None:
+    reading = read(TITAN, parts(("", {"inputTextTokenCount": 5}))[:-1] + b",", complete=False)
+    assert (reading.usage.input_tokens, reading.source) == (5, UsageSource.PROVIDER_PARTIAL)
+
+
+@pytest.mark.parametrize("stated", ["", "-1", "1e3", "٣", "9" * 16, "nine"])
+def test_a_header_that_is_no_count_counts_nothing(stated: str) -> None:
+    reading = read(TITAN, parts((stated, {"embeddings": [[1.0]]})))
+    assert reading.source is UsageSource.NONE
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_no_part_breaks_the_meter(value: object) -> None:
+    read(TITAN, parts(("", value)))
+    read(PREDICT, parts(("3", {"predictions": value, "inputTextTokenCount": value})), provider="vertex")
+    read(TITAN, json.dumps(value).encode())

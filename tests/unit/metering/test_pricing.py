@@ -560,3 +560,9 @@ def test_the_providers_own_figure_goes_before_an_override_and_currencies_do_not_
     priced = cost(own, "openrouter", "openai/gpt-5", USAGE, provider_cost="0.01")
     assert (priced.state, dollars(priced), priced.currency) == (CostState.REPORTED, "0.01", "USD")
     assert priced.computed_pico is None
+
+
+def test_googles_embeddings_are_older_than_its_regional_surcharge(book: PriceBook) -> None:
+    usage = Usage(input_tokens=1_000_000)
+    for region in ("global", "europe-west4"):
+        assert dollars(cost(book, "vertex", "gemini-embedding-001", usage, region=region)) == "0.15"

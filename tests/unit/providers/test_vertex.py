@@ -28,6 +28,7 @@ CHAT = (Dialect.OPENAI, Endpoint.CHAT)
 MESSAGES = (Dialect.ANTHROPIC, Endpoint.MESSAGES)
 GENERATE = (Dialect.GEMINI, Endpoint.GENERATE)
 COUNT = (Dialect.ANTHROPIC, Endpoint.COUNT_TOKENS)
+EMBED = (Dialect.GEMINI, Endpoint.EMBEDDINGS)
 GEMINI_COUNT = (Dialect.GEMINI, Endpoint.COUNT_TOKENS)
 SAID = [{"role": "user", "content": "Hello"}]
 CLAUDE = {"model": "v/claude-sonnet-4-5", "max_tokens": 9, "messages": SAID}
@@ -162,7 +163,9 @@ def test_without_a_project_and_a_location_nothing_is_sent(settings: dict[str, st
         (GEMINI_COUNT, "claude-opus-5", COUNT),
         (COUNT, "gemini-3.5-flash", GEMINI_COUNT),
         (COUNT, "mistral-medium-3", COUNT),  # which it does not count: an estimate
-        ((Dialect.OPENAI, Endpoint.EMBEDDINGS), "gemini-embedding-001", None),
+        ((Dialect.OPENAI, Endpoint.EMBEDDINGS), "gemini-embedding-001", EMBED),
+        (EMBED, "text-embedding-005", EMBED),
+        (EMBED, "gemini-embedding-2", None),  # which is asked in yet another way
     ],
 )
 def test_each_model_is_spoken_to_in_its_makers_dialect(

@@ -20,6 +20,7 @@ from keystead.dialects.anthropic_messages.answer_in import (
     input_of,
 )
 from keystead.dialects.sse import data_of
+from keystead.dialects.translating import bounded
 from keystead.domain.chat import (
     Cited,
     Event,
@@ -161,6 +162,7 @@ class AnthropicStreamReader:
         if block is None:
             return
         self._open[index] = _Open(block, self._calls)
+        bounded(max(len(self._open), self._calls))
         match block:
             case TextBlock(text=text, citations=citations):
                 if text:

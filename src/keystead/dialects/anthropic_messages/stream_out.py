@@ -13,6 +13,7 @@ import msgspec
 
 from keystead.dialects.anthropic_messages import seals
 from keystead.dialects.anthropic_messages.answer_out import call_id, citation, message_id, stop, usage_object
+from keystead.dialects.translating import bounded
 from keystead.domain.chat import (
     Cited,
     Event,
@@ -172,6 +173,7 @@ class AnthropicStreamWriter:
     def _begin(self, block: _Block) -> Iterator[dict[str, Any]]:
         self._last = block
         self._waiting.append(block)
+        bounded(len(self._waiting))
         if len(self._waiting) == 1 and (self._open is None or self._open.whole):
             yield from self._advance()
 

@@ -16,7 +16,7 @@ from keystead.dialects.bedrock_converse.answer_in import (
     stop_sequence,
 )
 from keystead.dialects.eventstream import Frame, read_frame
-from keystead.dialects.translating import UnreadableError
+from keystead.dialects.translating import UnreadableError, bounded
 from keystead.domain.chat import (
     Cited,
     Event,
@@ -140,7 +140,9 @@ class ConverseStreamReader:
                 pass  # usage, and what is invented later
 
     def _block(self, index: int) -> _Block:
-        return self._open.setdefault(index, _Block())
+        block = self._open.setdefault(index, _Block())
+        bounded(max(len(self._open), self._calls))
+        return block
 
     def _started(self, found: _BlockStart) -> Iterator[Event]:
         call = found.start.tool_use

@@ -1,7 +1,7 @@
 """Gemini's `embedContent` (one text) and `batchEmbedContents` (many). Pure.
 
-Google takes every name in camel case and in snake case. Task types and titles are Google's own: elsewhere they have no
-word, and they are left out and named.
+Google takes every name in camel case and in snake case. Task types and titles are Google's own: where they have no word
+they are left out and named.
 """
 
 from typing import Any, Final
@@ -15,7 +15,6 @@ from keystead.domain.embedding import EmbeddingAnswer, EmbeddingRequest
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.usage import Usage
 
-_HINTS: Final = ("taskType", "title", "autoTruncate", "embedContentConfig")
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 
 
@@ -41,19 +40,37 @@ def read_request(body: bytes, model: str) -> EmbeddingRequest:
     batch = list(whole.objects("requests"))
     asked = batch or [whole]
     losses: list[Loss] = []
-    inputs, dimensions = [], set()
+    hints: list[Loss] = []
+    inputs, tasks, titles, dimensions, cuts = [], [], [], set(), set()
     for one in asked:
         one.take("model")  # stands in the path, too, and there it has been checked
         inputs.append(_text(one))
         dimensions.add(one.integer("outputDimensionality"))
-        losses += (*one.hints(*_HINTS), *one.left())
-    if len(dimensions) != 1:
-        raise wrong("requests[].outputDimensionality", "the same for all")
+        cuts.add(one.flag("autoTruncate"))
+        tasks.append(one.text("taskType"))
+        titles.append(one.text("title"))
+        hints += (Loss(field=one.at(name), grave=False) for name, said in _said(tasks, titles) if said)
+        losses += (*one.hints("embedContentConfig"), *one.left())
+    for name, said in (("outputDimensionality", dimensions), ("autoTruncate", cuts)):
+        if len(said) != 1:
+            raise wrong(f"requests[].{name}", "the same for all")
     if batch:
         losses += whole.left()
     return EmbeddingRequest(
-        model=model, inputs=tuple(inputs), one=not batch, dimensions=dimensions.pop(), losses=tuple(losses)
+        model=model,
+        inputs=tuple(inputs),
+        one=not batch,
+        tasks=tuple(tasks) if any(tasks) else (),
+        titles=tuple(titles) if any(titles) else (),
+        hints=tuple(hints),
+        may_truncate=cuts.pop(),
+        dimensions=dimensions.pop(),
+        losses=tuple(losses),
     )
+
+
+def _said(tasks: list[str], titles: list[str]) -> tuple[tuple[str, str], ...]:
+    return ("taskType", tasks[-1]), ("title", titles[-1])
 
 
 def _text(one: Taking) -> str:
@@ -83,16 +100,21 @@ def tail(request: EmbeddingRequest) -> str:
 
 def write_request(request: EmbeddingRequest) -> Written:
     """Write a body for Google."""
-    requests = []
-    for text in request.inputs:
-        one: dict[str, Any] = {"content": {"parts": [{"text": text}]}}
-        if request.dimensions is not None:
-            one["outputDimensionality"] = request.dimensions
-        requests.append(one)
+    requests = [_content(request, number) for number in range(len(request.inputs))]
     if len(requests) == 1:
         return Written(body=msgspec.json.encode(requests[0]))
     name = f"models/{request.model.removeprefix('models/')}"
     return Written(body=msgspec.json.encode({"requests": [{"model": name, **one} for one in requests]}))
+
+
+def _content(request: EmbeddingRequest, number: int) -> dict[str, Any]:
+    one: dict[str, Any] = {"content": {"parts": [{"text": request.inputs[number]}]}}
+    for name, said in (("taskType", request.tasks), ("title", request.titles)):
+        if said and said[number]:
+            one[name] = said[number]
+    if request.dimensions is not None:
+        one["outputDimensionality"] = request.dimensions
+    return one
 
 
 def read_answer(body: bytes) -> EmbeddingAnswer:

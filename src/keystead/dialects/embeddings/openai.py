@@ -9,11 +9,19 @@ import msgspec
 
 from keystead.dialects.taking import Taking, decoded, wrong
 from keystead.dialects.translating import UnreadableError, Written
+from keystead.domain.chat import Loss
 from keystead.domain.embedding import EmbeddingAnswer, EmbeddingRequest
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.usage import Usage
 
 _FORMATS: Final = {"": False, "float": False, "base64": True}
+_TASKS: Final = {
+    "search_document": "RETRIEVAL_DOCUMENT",
+    "search_query": "RETRIEVAL_QUERY",
+    "classification": "CLASSIFICATION",
+    "clustering": "CLUSTERING",
+}
+"""What `input_type` may be: no member of OpenAI's own, but of several providers that speak like it, in Cohere's words."""
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 
 
@@ -43,9 +51,20 @@ def read_request(body: bytes, model: str) -> EmbeddingRequest:
     inputs = tuple(given) if isinstance(given, list) else (given,)
     _check_inputs(inputs)
     dimensions = whole.integer("dimensions")
+    kind = whole.text("input_type")
+    if kind and kind not in _TASKS:
+        raise wrong("input_type", ", ".join(_TASKS))
     whole.take("model")
-    losses = (*whole.hints("user"), *whole.left())
-    return EmbeddingRequest(model=model, inputs=inputs, dimensions=dimensions, base64=_FORMATS[form], losses=losses)
+    return EmbeddingRequest(
+        model=model,
+        inputs=inputs,
+        tasks=(_TASKS[kind],) * len(inputs) if kind else (),
+        hints=(Loss(field="input_type", grave=False),) if kind else (),
+        may_truncate=False,
+        dimensions=dimensions,
+        base64=_FORMATS[form],
+        losses=(*whole.hints("user"), *whole.left()),
+    )
 
 
 def _check_inputs(inputs: tuple[Any, ...]) -> None:
@@ -74,7 +93,7 @@ def write_request(request: EmbeddingRequest) -> Written:
     }
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions
-    return Written(body=msgspec.json.encode(body))
+    return Written(body=msgspec.json.encode(body), losses=request.hints)
 
 
 def read_answer(body: bytes) -> EmbeddingAnswer:

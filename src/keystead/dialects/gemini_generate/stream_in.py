@@ -13,6 +13,7 @@ from keystead.dialects.gemini_generate.answer_in import (
     sealed_of,
 )
 from keystead.dialects.sse import data_of
+from keystead.dialects.translating import bounded
 from keystead.domain.chat import (
     Citation,
     Cited,
@@ -37,6 +38,9 @@ class GeminiStreamReader:
     def __init__(self) -> None:
         self._started = False
         self._calls: dict[int, int] = {}
+        """How many each candidate has made."""
+        self._made = 0
+        self._candidates: set[int] = set()
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """See `StreamReader.feed`."""
@@ -65,6 +69,8 @@ class GeminiStreamReader:
 
     def _candidate(self, candidate: Candidate) -> Iterator[Event]:
         choice = candidate.index
+        self._candidates.add(choice)
+        bounded(len(self._candidates))
         for part in (candidate.content.parts if candidate.content else None) or ():
             yield from self._part(part, choice)
         if candidate.citation_metadata is not None:
@@ -80,6 +86,8 @@ class GeminiStreamReader:
         if part.function_call is not None:
             number = self._calls.get(choice, 0)
             self._calls[choice] = number + 1
+            self._made += 1
+            bounded(self._made)
             call = part.function_call
             yield ToolCallStarted(call=number, id=call.id, name=call.name, sealed=sealed, choice=choice)
             yield ToolArgumentsDelta(call=number, json=arguments_of(call), choice=choice)

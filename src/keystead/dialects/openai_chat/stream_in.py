@@ -22,6 +22,7 @@ from keystead.dialects.openai_chat.answer_in import (
     signature_of,
 )
 from keystead.dialects.sse import data_of, event_name
+from keystead.dialects.translating import bounded
 from keystead.domain.chat import (
     Cited,
     Event,
@@ -88,6 +89,7 @@ class ChatStreamReader:
         self._started = False
         self._over = False
         self._choices: dict[int, _Choice] = {}
+        self._calls = 0
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """See `StreamReader.feed`."""
@@ -123,6 +125,7 @@ class ChatStreamReader:
                 self._started = True
                 yield Started(id=completion.id or "", model=completion.model or "")
             choice = self._choices.setdefault(piece.index, _Choice())
+            bounded(len(self._choices))
             message = piece.delta or piece.message
             if message is not None:
                 yield from self._said(choice, piece, message)
@@ -153,7 +156,10 @@ class ChatStreamReader:
             yield from self._called(choice, call, index)
 
     def _called(self, choice: _Choice, piece: Call, index: int) -> Iterator[Event]:
+        known = choice.count
         call = _call_of(choice, piece)
+        self._calls += choice.count - known
+        bounded(self._calls)
         if not call.started:
             call.held.append(piece.arguments)
             if piece.name:

@@ -17,7 +17,7 @@ from keystead.dialects.openai_responses.answer_in import (
     sealed_of,
 )
 from keystead.dialects.sse import data_of
-from keystead.dialects.translating import UnreadableError
+from keystead.dialects.translating import UnreadableError, bounded
 from keystead.domain.chat import (
     Cited,
     Event,
@@ -103,6 +103,7 @@ class ResponsesStreamReader:
         item = item_of(said.item)
         if item is not None and item.type in {"function_call", "custom_tool_call"}:
             number = self._calls[said.output_index] = len(self._calls)
+            bounded(len(self._calls))
             custom = item.type == "custom_tool_call"
             yield ToolCallStarted(call=number, id=item.call_id, name=item.name, custom=custom)
 

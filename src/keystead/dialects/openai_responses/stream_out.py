@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from keystead.dialects.openai_responses import items
+from keystead.dialects.translating import bounded
 from keystead.domain.chat import (
     ChatRequest,
     Citation,
@@ -210,6 +211,7 @@ class ResponsesStreamWriter:
     def _begin(self, prefix: str, kind: str) -> _Open:
         opened = _Open(self._begun, f"{prefix}_{self._id.removeprefix('resp_')}_{self._begun}", kind)
         self._begun += 1
+        bounded(self._begun)
         return opened
 
     def _delta(self, opened: _Open, name: str, text: str, *, place: dict[str, Any] | None = None, **more: Any) -> None:
