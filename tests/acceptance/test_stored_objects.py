@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.acceptance.conftest import OPENAI_KEY
+from tests.acceptance.house import House, another_principal
 from tests.attacks.keys import issue
 from tests.fakes.account import Account
 from tests.fakes.gateway import Gateway
@@ -33,46 +34,6 @@ def input_file(*lines: str) -> io.BytesIO:
     file = io.BytesIO(("\n".join(lines) + "\n").encode())
     file.name = "in.jsonl"
     return file
-
-
-class House:
-    """A gateway, an account at each provider behind it, and the SDKs in front."""
-
-    def __init__(self, gateway: Gateway, fake: FakeProvider) -> None:
-        self.gateway = gateway
-        self.fake = fake
-        self.account = Account()
-        self.clients: list[openai.AsyncOpenAI | anthropic.AsyncAnthropic] = []
-        fake.always(self.account)
-
-    def openai(self, key: str | None = None) -> openai.AsyncOpenAI:
-        url = f"{self.gateway.url}/v1"
-        client = openai.AsyncOpenAI(base_url=url, api_key=key or self.gateway.virtual_key, max_retries=0)
-        self.clients.append(client)
-        return client
-
-    def anthropic(self) -> anthropic.AsyncAnthropic:
-        client = anthropic.AsyncAnthropic(base_url=self.gateway.url, api_key=self.gateway.virtual_key, max_retries=0)
-        self.clients.append(client)
-        return client
-
-    async def settled(self, request_id: str) -> dict[str, Any]:
-        """Wait until a request has ended, and return its record."""
-        async with asyncio.timeout(20):
-            while True:
-                shown: dict[str, Any] = await self.gateway.admin("GET", f"/requests/{request_id}")
-                if shown["request"]["state"] != "intent":
-                    return shown
-                await asyncio.sleep(0.05)
-
-    async def ended(self, batch_id: str) -> None:
-        """End a batch, and wait until nobody asks after it any more."""
-        self.account.end_batch(batch_id)
-        await self.settled(await self.last_request("batches"))
-
-    async def last_request(self, endpoint: str) -> str:
-        page = await self.gateway.admin("GET", "/requests?limit=20")
-        return str(next(item["id"] for item in page["items"] if item["endpoint"] == endpoint))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -97,7 +58,7 @@ async def house(database_settings: dict[str, str], tmp_path_factory: pytest.Temp
             ("google", "AIzaSyX7f3b1c9d5e2a4860b1c9d7f3b1c9d5e2"),
         ):
             await gateway.add_credential(f"my-{name}", name, secret, origin=fake.origin)
-        made = House(gateway, fake)
+        made = House(gateway, fake, Account())
         yield made
         for client in made.clients:
             await client.close()
@@ -126,11 +87,6 @@ async def test_a_batch_is_settled_at_batch_prices_when_it_has_ended(house: House
     assert (await client.files.delete(file.id)).deleted
     with pytest.raises(openai.NotFoundError):
         await client.files.retrieve(file.id)
-
-
-async def another_principal(house: House, name: str) -> str:
-    """Return the virtual key of somebody else in the same organization, who may use the same credentials."""
-    return str((await issue(house.gateway, name))["key"])
 
 
 async def test_nobody_elses_id_resolves(house: House) -> None:

@@ -40,6 +40,7 @@ class Taken:
         self.headers: list[tuple[str, str]] = []
         self.content_type = ""
         self.upstream_request_id = ""
+        self.upload_url = ""
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         yield b""

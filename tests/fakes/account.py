@@ -29,7 +29,7 @@ class Account:
             if method == call.method and (found := re.fullmatch(pattern, path)):
                 made: Answer = answer(call, *found.groups())
                 return made
-        return _json({"error": {"message": f"no {call.method} {call.path}"}}, 404)
+        return answer_json({"error": {"message": f"no {call.method} {call.path}"}}, 404)
 
     def _table(self) -> list[tuple[str, str, Any]]:
         return [
@@ -163,26 +163,28 @@ class Account:
 
     def _put(self, identifier: str, **members: Any) -> Answer:
         self.objects[identifier] = {"id": identifier, **members}
-        return _json(self.objects[identifier])
+        return answer_json(self.objects[identifier])
 
     def _get(self, _: Call, name: str) -> Answer:
         found = self.objects.get(name)
-        return _json({"error": {"message": "gone"}}, 404) if found is None else _json(found)
+        return answer_json({"error": {"message": "gone"}}, 404) if found is None else answer_json(found)
 
     def _delete(self, call: Call, name: str) -> Answer:
         self.objects.pop(name, None)
         gemini = "cachedContents" in call.path
-        return _json({} if gemini else {"id": name, "object": "file", "deleted": True, "type": "message_batch_deleted"})
+        return answer_json(
+            {} if gemini else {"id": name, "object": "file", "deleted": True, "type": "message_batch_deleted"}
+        )
 
     def _cancelled(self, name: str, **members: Any) -> Answer:
         self.objects[name] |= members
-        return _json(self.objects[name])
+        return answer_json(self.objects[name])
 
     def _content(self, name: str) -> Answer:
         if name not in self.contents:
-            return _json({"error": {"message": "gone"}}, 404)
+            return answer_json({"error": {"message": "gone"}}, 404)
         return Answer(headers=(("content-type", "application/octet-stream"),), steps=(self.contents[name],))
 
 
-def _json(value: Any, status: int = 200) -> Answer:
+def answer_json(value: Any, status: int = 200) -> Answer:
     return Answer(status=status, steps=(json.dumps(value).encode(),))

@@ -58,6 +58,7 @@ class Response:
         self.headers: list[tuple[str, str]] = []
         self.content_type = "application/json"
         self.upstream_request_id = ""
+        self.upload_url = ""
         self._body = body
 
     async def chunks(self) -> AsyncGenerator[bytes]:

@@ -2,12 +2,15 @@
 
 import re
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
 from keystead.domain.errors import InvalidRequestError
 
-_ID: Final = re.compile(r"(?:cachedContents/)?([A-Za-z0-9][A-Za-z0-9_-]{5,254})")
+_ID: Final = re.compile(r"(?:cachedContents/|files/)?([A-Za-z0-9][A-Za-z0-9_-]{5,254})(?::[A-Za-z]{1,40})?")
+_IN_URI: Final = re.compile(r"(?:cachedContents|files)/+([A-Za-z0-9][A-Za-z0-9_-]{5,254})")
+_LONGEST_URI: Final = 4_096
 _IN_FORM: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_-]{5,254}")
 MOST: Final = 5_000
 """Words that are looked up for one request."""
@@ -23,7 +26,11 @@ def id_words(path: str, body: bytes, *, is_form: bool) -> frozenset[str]:
     if is_form:
         words |= {word.decode() for word in _IN_FORM.findall(body)}
     elif body:
-        words |= {found[1] for text in _texts(msgspec.json.decode(body)) if (found := _ID.fullmatch(text))}
+        for text in _texts(msgspec.json.decode(body)):
+            if found := _ID.fullmatch(text):
+                words.add(found[1])
+            elif len(text) <= _LONGEST_URI and ("/" in text or "%" in text):
+                words.update(_IN_URI.findall(unquote(unquote(text))))
     if len(words) > MOST:
         raise InvalidRequestError(
             f"The body has more than {MOST} words that could be ids.",

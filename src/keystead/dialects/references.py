@@ -5,11 +5,13 @@ look for an id is taken for one. A name that is written with escapes is found al
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from keystead.dialects.body import JsonBody, id_member
+from keystead.dialects.gemini_files import file_named
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.stored import ObjectKind, Reference
 from keystead.domain.traffic import Dialect, Endpoint
@@ -23,15 +25,19 @@ _MEMBERS: Final = {
     "cached_content": ObjectKind.CACHED_CONTENT,
     "input_file_id": ObjectKind.FILE,
 }
-_IDS: Final = {
-    "file_id": ObjectKind.FILE,
-    "file_ids": ObjectKind.FILE,
-    "vector_store_ids": ObjectKind.VECTOR_STORE,
-}
+_FILE_IDS: Final = frozenset({"file_id", "file_ids"})
+_IDS: Final = frozenset({*_FILE_IDS, "vector_store_ids"})
+_FILE_URIS: Final = frozenset({"fileUri", "file_uri"})
+_URLS: Final = frozenset({*_FILE_URIS, "url", "image_url", "file_url"})
+"""Where the URL of a file at Google may stand in another dialect."""
 _TOLD: Final = frozenset(
     {"arguments", "parameters", "input_schema", "schema", "annotations", "metadata", "logprobs", "citations"}
 )
 """Members in which an id is what somebody said: no provider reads the object for it."""
+_TOLD_TO_GEMINI: Final = frozenset(
+    {"functionCall", "function_call", "functionDeclarations", "function_declarations", "response", "labels"}
+    | {"responseSchema", "response_schema", "responseJsonSchema", "response_json_schema"}
+)
 _CALLS: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 """Anthropic's blocks whose `input` a model wrote."""
 _RESULTS: Final = "_tool_result"
@@ -49,10 +55,15 @@ def references_in(body: JsonBody, dialect: Dialect, endpoint: Endpoint) -> tuple
     for name, kind in _MEMBERS.items():
         if name in body.members and (identifier := _named(body, name)) is not None:
             found[Reference(kind, identifier)] = None
-    if dialect is not Dialect.GEMINI and endpoint is not Endpoint.BATCHES:
+    if dialect is Dialect.GEMINI:
+        for name, value in body.members.items():
+            if name not in _TOLD_TO_GEMINI and _may_name_uri(raw := bytes(value)):
+                _collect_uris({name: msgspec.json.decode(raw)}, found)
+    elif endpoint is not Endpoint.BATCHES:
+        file = ObjectKind.FILE if dialect is Dialect.OPENAI else ObjectKind.ANTHROPIC_FILE
         for name, value in body.members.items():
             if name not in _TOLD and _may_name(name, raw := bytes(value)):
-                _collect({name: msgspec.json.decode(raw)}, found)
+                _collect({name: msgspec.json.decode(raw)}, found, file)
     if len(found) > MOST:
         raise InvalidRequestError(f"The body names more than {MOST} stored objects.", code="too_many_references")
     return tuple(found)
@@ -71,11 +82,31 @@ def _may_name(name: str, raw: bytes) -> bool:
         name in _IDS
         or b"file_id" in raw
         or b"vector_store_ids" in raw
+        or b"googleapis" in raw
         or (b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None)
     )
 
 
-def _collect(value: Any, found: dict[Reference, None]) -> None:
+def _may_name_uri(raw: bytes) -> bool:
+    return b"fileUri" in raw or b"file_uri" in raw or (b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None)
+
+
+def _collect_uris(value: Any, found: dict[Reference, None]) -> None:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, dict):
+            for name, below in each.items():
+                if name in _FILE_URIS and isinstance(below, str):
+                    if (identifier := file_named(below)) is not None:
+                        found[Reference(ObjectKind.GEMINI_FILE, identifier)] = None
+                elif name not in _TOLD_TO_GEMINI:
+                    waiting.append(below)
+
+
+def _collect(value: Any, found: dict[Reference, None], file: ObjectKind) -> None:
     """Walk what was parsed; the parser has bounded how deep it is."""
     waiting = [value]
     while waiting:
@@ -88,9 +119,18 @@ def _collect(value: Any, found: dict[Reference, None]) -> None:
             if kind.endswith(_RESULTS) and kind != "tool_result":
                 continue
             for name, below in each.items():
-                if name in _IDS:
-                    for identifier in below if isinstance(below, list) else [below]:
-                        if isinstance(identifier, str):
-                            found[Reference(_IDS[name], identifier[:256])] = None
-                elif name not in _TOLD and not (name == "input" and kind in _CALLS):
+                found.update(dict.fromkeys(_named_by(name, below, file)))
+                if name not in _IDS and name not in _TOLD and not (name == "input" and kind in _CALLS):
                     waiting.append(below)
+
+
+def _named_by(name: str, value: Any, file: ObjectKind) -> Iterator[Reference]:
+    if name in _IDS:
+        kind = file if name in _FILE_IDS else ObjectKind.VECTOR_STORE
+        for identifier in value if isinstance(value, list) else [value]:
+            if isinstance(identifier, str):
+                yield Reference(kind, identifier[:256])
+    elif name in _URLS and isinstance(value, str):
+        identifier = file_named(value, google_alone=True)
+        if identifier is not None:
+            yield Reference(ObjectKind.GEMINI_FILE, identifier)

@@ -12,6 +12,8 @@ _ENDED: Final = {
     ObjectKind.MESSAGE_BATCH: frozenset({"ended"}),
     ObjectKind.RESPONSE: frozenset({"completed", "failed", "cancelled", "incomplete"}),
 }
+_NAMED: Final = {ObjectKind.CACHED_CONTENT: "cachedContents/", ObjectKind.GEMINI_FILE: "files/"}
+"""What stands before the id in a name of Gemini's."""
 LONGEST: Final = 256 * 1024
 """Bytes of an object that are kept to be listed."""
 
@@ -40,6 +42,7 @@ class _Object(msgspec.Struct):
     error_file_id: str | None = None
     expires_at: int | str | None = None
     expireTime: str | None = None  # noqa: N815 - Gemini's own word
+    expirationTime: str | None = None  # noqa: N815 - and for its files
 
 
 _OBJECT: Final = msgspec.json.Decoder(_Object)
@@ -52,7 +55,7 @@ def told(kind: ObjectKind, body: bytes) -> Told | None:
         read = _OBJECT.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    name = (read.name or "").removeprefix("cachedContents/") if kind is ObjectKind.CACHED_CONTENT else read.id
+    name = (read.name or "").removeprefix(_NAMED[kind]) if kind in _NAMED else read.id
     if not 0 < len(name) <= 255 or not name.isascii() or not name.isprintable():
         return None
     status = (read.processing_status if kind is ObjectKind.MESSAGE_BATCH else read.status) or ""
@@ -63,7 +66,7 @@ def told(kind: ObjectKind, body: bytes) -> Told | None:
         ended=status in _ENDED.get(kind, ()),
         result_file=read.output_file_id or None if kind is ObjectKind.BATCH else None,
         outputs=tuple(file for file in files if file) if kind is ObjectKind.BATCH else (),
-        expires_at=_instant(read.expireTime if read.expireTime is not None else read.expires_at),
+        expires_at=_instant(read.expireTime or read.expirationTime or read.expires_at),
     )
 
 

@@ -1,6 +1,6 @@
 """What lies at a provider, in the account of one credential, and whose it is here.
 
-A file, a batch, a stored response, a cached content or a vector store exists where it was made and nowhere else. The
+A file, a batch, a stored response, a conversation, a cached content or a vector store exists where it was made and nowhere else. The
 provider would show it to everybody who holds the key. So what is made through the gateway is bound to its credential and
 to the principal that made it, and nobody else's id resolves.
 """
@@ -18,30 +18,41 @@ class ObjectKind(StrEnum):
     """What can lie at a provider."""
 
     RESPONSE = "response"
-    FILE = "file"
+    FILE = "file"  # OpenAI's
+    ANTHROPIC_FILE = "anthropic_file"
+    GEMINI_FILE = "gemini_file"
+    GEMINI_UPLOAD = "gemini_upload"  # a file on its way, by the digest of the address that its pieces go to
     BATCH = "batch"  # OpenAI's
     MESSAGE_BATCH = "message_batch"  # Anthropic's
     CACHED_CONTENT = "cached_content"
     VECTOR_STORE = "vector_store"
-    CONVERSATION = "conversation"  # named in a body; the gateway makes none
+    CONVERSATION = "conversation"
 
 
-Action = Literal["", "create", "get", "list", "update", "cancel", "delete", "content"]
-"""What is done to stored objects; empty for a request that is none of it."""
+Action = Literal["", "create", "get", "list", "update", "cancel", "delete", "content", "begin", "upload"]
+"""What is done to stored objects; empty for a request that is none of it. `begin` and `upload`: a file that comes in
+pieces."""
 
 WORKS: Final = frozenset({ObjectKind.RESPONSE, ObjectKind.BATCH, ObjectKind.MESSAGE_BATCH})
 """Kinds that go on working, and costing, after the call that made them has been answered."""
 
+MORTAL: Final = frozenset({ObjectKind.ANTHROPIC_FILE, ObjectKind.GEMINI_FILE, ObjectKind.GEMINI_UPLOAD})
+"""Kinds whose end is known when they are made, and never moved: they do not resolve any more from then on."""
 
 PLACES: Final = {
     ObjectKind.RESPONSE: (Dialect.OPENAI, Endpoint.RESPONSE_STATE, "/responses"),
     ObjectKind.FILE: (Dialect.OPENAI, Endpoint.FILES, "/files"),
+    ObjectKind.ANTHROPIC_FILE: (Dialect.ANTHROPIC, Endpoint.FILES, "/files"),
+    ObjectKind.GEMINI_FILE: (Dialect.GEMINI, Endpoint.FILES, "/files"),
     ObjectKind.BATCH: (Dialect.OPENAI, Endpoint.BATCHES, "/batches"),
     ObjectKind.MESSAGE_BATCH: (Dialect.ANTHROPIC, Endpoint.BATCHES, "/messages/batches"),
     ObjectKind.CACHED_CONTENT: (Dialect.GEMINI, Endpoint.CACHED_CONTENTS, "/cachedContents"),
     ObjectKind.VECTOR_STORE: (Dialect.OPENAI, Endpoint.VECTOR_STORES, "/vector_stores"),
+    ObjectKind.CONVERSATION: (Dialect.OPENAI, Endpoint.CONVERSATIONS, "/conversations"),
 }
 """Where a provider keeps them: the dialect, the endpoint, and the path below the dialect's prefix."""
+
+_CALLED: Final = {ObjectKind.ANTHROPIC_FILE: "file", ObjectKind.GEMINI_FILE: "file", ObjectKind.GEMINI_UPLOAD: "upload"}
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -52,8 +63,8 @@ class Reference(msgspec.Struct, frozen=True):
 
     def not_found(self) -> NotFoundError:
         """Return the one answer to an id that is somebody else's and to one that never was."""
-        name = self.kind.value.replace("_", " ")
-        return NotFoundError(f"There is no such {name}.", code=f"{self.kind.value}_not_found")
+        name = _CALLED.get(self.kind, self.kind.value)
+        return NotFoundError(f"There is no such {name.replace('_', ' ')}.", code=f"{name}_not_found")
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ class Endpoint(StrEnum):
     BATCHES = "batches"  # OpenAI's batches, Anthropic's message batches
     CACHED_CONTENTS = "cached_contents"  # Gemini's explicit caches
     VECTOR_STORES = "vector_stores"
+    CONVERSATIONS = "conversations"  # OpenAI's
 
 
 class Owner(StrEnum):

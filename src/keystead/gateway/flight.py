@@ -184,7 +184,9 @@ class Flight:
         """
         if not self.ask.action and not self.ask.in_background:
             return body
-        body, self.goes_on = await self._holdings.keep(self.ask, self.request, self.attempt, body)
+        body, self.goes_on = await self._holdings.keep(
+            self.ask, self.request, self.attempt, body, upload_url=self._response().upload_url
+        )
         return body
 
     def hear(self, message: bytes) -> None:

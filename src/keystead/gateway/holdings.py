@@ -10,15 +10,17 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keystead.dialects import gemini_files
 from keystead.dialects import stored_objects as words
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
-from keystead.domain.errors import ConflictError, KeysteadError, NotFoundError
+from keystead.domain.errors import ConflictError, GatewayError, KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
 from keystead.domain.records import AttemptIntent, RequestIntent
-from keystead.domain.stored import WORKS, ObjectKind, Reference, StoredObject
+from keystead.domain.stored import MORTAL, WORKS, ObjectKind, Reference, StoredObject
 from keystead.domain.usage import Reading
 from keystead.gateway.ask import Ask
+from keystead.gateway.upload_address import LASTS_US, Kept, digest, new_address
 from keystead.metering import stored as responses
 from keystead.storage import stored_objects as books
 from keystead.storage.database import Database
@@ -57,6 +59,8 @@ class Holdings:
             held = self._known.get(memo)
             if held is None:
                 held = self._known[memo] = await self._read(key, reference)
+            if held.kind in MORTAL and held.expires_at is not None and held.expires_at <= self._clock.now_us():
+                raise reference.not_found()
             found.append(held)
         return found
 
@@ -95,19 +99,26 @@ class Holdings:
                 next_step="Try again in a minute; what has not ended must be cancelled first.",
             )
 
-    async def keep(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, body: bytes) -> tuple[bytes, bool]:
+    async def keep(
+        self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, body: bytes, *, upload_url: str = ""
+    ) -> tuple[bytes, bool]:
         """Bind what an answer says was made, or note what it says of what is bound; durable when it returns.
 
         Returns the answer as the caller may read it, and whether its work goes on: the attempt is then settled when
-        that has ended, and not now.
+        that has ended, and not now. Where an upload begins, what the caller may read is the address for its pieces.
 
         Raises:
             ConflictError: the provider answers with what is bound to somebody else.
         """
         kind = ask.object_kind
-        if ask.action == "delete":
+        if ask.action == "begin":
+            return await self._begin(ask, request, attempt, upload_url), False
+        if ask.action == "upload":
+            await self._end_upload(ask, request, attempt, body)
+        elif ask.action == "delete":
             await self._forget(ask, request)
-            return body, False
+        if ask.action in {"content", "upload", "delete"}:
+            return body, False  # of contents no id is read: whoever wrote them could have written any
         told = words.told(kind, body)
         if told is None:
             log.warning("stored_object_unreadable", request=request.id, kind=kind)
@@ -127,6 +138,26 @@ class Holdings:
         except KeysteadError:
             log.exception("background_not_awaited", request=request.id)  # it ends as what is known of it
             return False
+
+    async def _begin(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, upload_url: str) -> bytes:
+        upload_id = gemini_files.upload_id_in(upload_url)
+        if upload_id is None:
+            raise GatewayError("The provider gave no place for the file.", code="upload_not_begun", status=502)
+        address = new_address(request.virtual_key_id)
+        ends_at = self._clock.now_us() + LASTS_US
+        told = words.Told(upstream_id=digest(address), expires_at=ends_at)
+        await self._bind(ask, request, attempt, told, msgspec.json.encode(Kept(upload_id=upload_id)))
+        return address.encode()
+
+    async def _end_upload(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, body: bytes) -> None:
+        """Bind the file, if this was the last piece of it."""
+        file = gemini_files.uploaded(body)
+        told = words.told(ObjectKind.GEMINI_FILE, file) if file is not None else None
+        if file is None or told is None:
+            return
+        made = msgspec.structs.replace(ask, object_kind=ObjectKind.GEMINI_FILE, action="create")
+        await self._bind(made, request, attempt, told, file)
+        await self._forget(ask, request)
 
     async def _read(self, key: VirtualKey, reference: Reference) -> StoredObject:
         async with OrganizationView(self._database, key.organization_id).read() as conn:
@@ -202,7 +233,8 @@ class Holdings:
             held = await self._own(conn, request, kind, told.upstream_id)
             if held is not None:
                 due = self._clock.now_us() if told.ended else None
-                await books.show(conn, held.id, shown=kept_text(kind, told, shown), poll_at=due)
+                text = kept_text(kind, told, shown)
+                await books.show(conn, held.id, shown=text, expires_at=told.expires_at, poll_at=due)
                 await bind_outputs(conn, held, told.outputs, now_us=self._clock.now_us())
 
     async def _forget(self, ask: Ask, request: RequestIntent) -> None:

@@ -1,6 +1,7 @@
 """The lists of stored objects, from our own books: a provider's list would show what other callers keep there."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.access import VirtualKey
 from keystead.domain.errors import InvalidRequestError
-from keystead.domain.stored import ObjectKind, Reference, StoredObject
+from keystead.domain.stored import MORTAL, ObjectKind, Reference, StoredObject
 from keystead.domain.traffic import Dialect
 from keystead.gateway.ask import Ask
 from keystead.storage import stored_objects as books
@@ -19,6 +20,7 @@ from keystead.storage.row_security import OrganizationView
 _USUAL: Final = 20
 _MOST: Final = 100
 _AFTER: Final = {Dialect.OPENAI: "after", Dialect.ANTHROPIC: "after_id", Dialect.GEMINI: "pageToken"}
+_IDS: Final = frozenset({"ids", "ids[]"})
 _MOST_ROUNDS: Final = 20
 
 
@@ -29,19 +31,37 @@ async def listed(database: Database, key: VirtualKey, ask: Ask) -> bytes:
         InvalidRequestError: the query cannot be read.
         NotFoundError: it asks for what comes after something that is not there.
     """
-    query = dict(parse_qsl(ask.query.decode("latin-1")))
+    pairs = parse_qsl(ask.query.decode("latin-1"))
+    query = dict(pairs)
     if "before_id" in query:
         raise InvalidRequestError("Lists go from the newest to the oldest here: use `after_id`.", param="before_id")
+    if "scope_id" in query:
+        raise InvalidRequestError("Files of a scope cannot be listed here: none is bound to it.", param="scope_id")
+    ids = {value for name, value in pairs if name in _IDS}
     limit = _limit(query.get("limit") or query.get("pageSize"))
     async with OrganizationView(database, key.organization_id).read() as conn:
-        after = await _after(conn, key, ask.object_kind, query.get(_AFTER[ask.dialect]))
-        found = await _page(conn, key, ask.object_kind, after, limit + 1, purpose=query.get("purpose"))
-    shape = _SHAPES[ask.dialect]
+        after = await _after(conn, key, ask.object_kind, _cursor(ask, query))
+        found = await _page(conn, key, ask, after, limit + 1, purpose=query.get("purpose"), ids=ids)
+    if ask.dialect is Dialect.GEMINI:
+        return msgspec.json.encode(_gemini(ask.tail.removeprefix("/"), found[:limit], more=len(found) > limit))
+    shape = _anthropic_files if ask.object_kind is ObjectKind.ANTHROPIC_FILE else _SHAPES[ask.dialect]
     return msgspec.json.encode(shape(found[:limit], more=len(found) > limit))
 
 
+def _cursor(ask: Ask, query: dict[str, str]) -> str | None:
+    after = query.get(_AFTER[ask.dialect])
+    return query.get("page", after) if ask.object_kind is ObjectKind.ANTHROPIC_FILE else after
+
+
 async def _page(
-    conn: AsyncConnection, key: VirtualKey, kind: ObjectKind, after: str | None, wanted: int, *, purpose: str | None
+    conn: AsyncConnection,
+    key: VirtualKey,
+    ask: Ask,
+    after: str | None,
+    wanted: int,
+    *,
+    purpose: str | None,
+    ids: AbstractSet[str],
 ) -> list[StoredObject]:
     found: list[StoredObject] = []
     for _ in range(_MOST_ROUNDS):
@@ -49,11 +69,16 @@ async def _page(
             conn,
             organization_id=key.organization_id,
             principal_id=key.principal_id,
-            kinds=[kind],
+            kinds=[ask.object_kind],
             before=after,
+            kept_at=ask.started_at if ask.object_kind in MORTAL else None,
             limit=wanted,
         )
-        found += [each for each in page if purpose is None or _purpose(each) == purpose]
+        found += [
+            each
+            for each in page
+            if (purpose is None or _purpose(each) == purpose) and (not ids or each.upstream_id in ids)
+        ]
         if len(found) >= wanted or len(page) < wanted:
             break
         after = page[-1].id
@@ -101,12 +126,16 @@ def _data(found: Sequence[StoredObject], *, more: bool) -> dict[str, Any]:
     }
 
 
+def _anthropic_files(found: Sequence[StoredObject], *, more: bool) -> dict[str, Any]:
+    return {**_data(found, more=more), "next_page": found[-1].upstream_id if more else None}
+
+
 def _openai(found: Sequence[StoredObject], *, more: bool) -> dict[str, Any]:
     return {"object": "list", **_data(found, more=more)}
 
 
-def _gemini(found: Sequence[StoredObject], *, more: bool) -> dict[str, Any]:
-    return {"cachedContents": _raw(found), **({"nextPageToken": found[-1].upstream_id} if more else {})}
+def _gemini(collection: str, found: Sequence[StoredObject], *, more: bool) -> dict[str, Any]:
+    return {collection: _raw(found), **({"nextPageToken": found[-1].upstream_id} if more else {})}
 
 
-_SHAPES: Final = {Dialect.OPENAI: _openai, Dialect.ANTHROPIC: _data, Dialect.GEMINI: _gemini}
+_SHAPES: Final = {Dialect.OPENAI: _openai, Dialect.ANTHROPIC: _data}

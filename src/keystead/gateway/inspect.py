@@ -90,7 +90,15 @@ def _look_into_file(recognizers: Recognizers, ask: Ask, upload: Upload) -> tuple
             status=413,
             next_step="Split it.",
         )
-    found = recognizers.scan(upload.whole(), form_type=ask.headers.get(b"content-type", b""))
+    if upload.is_part and upload.size:
+        raise PolicyDenied(
+            "A file in several pieces cannot be looked into, and your organization looks into all.",
+            code="file_not_inspectable",
+            status=413,
+            next_step="Send it in one piece; Google's SDKs do so up to 8 MiB.",
+        )
+    form, form_type = upload.form(ask.headers.get(b"content-type", b""))
+    found = recognizers.scan(form, form_type=form_type)
     if found.blocked_by is not None or found.redacted is not None:
         raise PolicyDenied(
             f"The file holds what the recogniser {(found.blocked_by or found.names[0])!r} keeps in.",

@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 
 from keystead.dialects.id_words import id_words
-from keystead.domain.errors import InvalidRequestError, KeysteadError
+from keystead.domain.access import VirtualKey
+from keystead.domain.errors import InvalidRequestError, KeysteadError, NotFoundError
 from keystead.domain.means import RateLimit
-from keystead.domain.stored import StoredObject, Workload
+from keystead.domain.stored import ObjectKind, Reference, StoredObject, Workload
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.batch_lines import LONGEST_LINE, Line, Weighing, anthropic_lines, at_line, openai_lines
@@ -25,6 +26,7 @@ from keystead.gateway.plan_state import (
     plan_upload,
     plan_workload,
 )
+from keystead.gateway.upload_address import digest, query_of
 from keystead.routing.resolve import Candidate
 
 _LINES_AT_ONCE: Final = 32
@@ -53,6 +55,8 @@ class Keeping:
             return await self._batch(question, ask, means, held)
         if ask.upload is not None and ask.upload.fields.get("purpose") == "batch":
             return await self._batch_file(question, ask, means)
+        if ask.action == "upload":
+            ask = msgspec.structs.replace(ask, query=query_of(held[0]))
         if held:
             if ask.action == "delete":
                 await self._holdings.check_removable(held[0])
@@ -60,6 +64,14 @@ class Keeping:
         if ask.action and ask.endpoint is not Endpoint.CACHED_CONTENTS:
             return ask, plan_keeping(question, named=ask.named_credential)
         return ask, plan_for(question)
+
+    async def has_begun(self, key: VirtualKey, address: str) -> bool:
+        """Say whether there is an upload of that address, begun by that key's principal."""
+        try:
+            await self._holdings.find(key, [Reference(ObjectKind.GEMINI_UPLOAD, digest(address))])
+        except NotFoundError:
+            return False
+        return True
 
     async def _batch_file(self, question: Question, ask: Ask, means: Means) -> tuple[Ask, Plan]:
         assert ask.upload is not None, "a file is uploaded"

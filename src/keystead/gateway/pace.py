@@ -24,7 +24,15 @@ _WRITES: Final = frozenset(
     }
 )
 """Endpoints whose answers are written token by token."""
-_KEEPS: Final = frozenset({Endpoint.FILES, Endpoint.BATCHES, Endpoint.VECTOR_STORES, Endpoint.CACHED_CONTENTS})
+_KEEPS: Final = frozenset(
+    {
+        Endpoint.FILES,
+        Endpoint.BATCHES,
+        Endpoint.VECTOR_STORES,
+        Endpoint.CACHED_CONTENTS,
+        Endpoint.CONVERSATIONS,
+    }
+)
 """Endpoints whose bodies no model reads before the answer."""
 
 

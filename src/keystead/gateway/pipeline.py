@@ -44,6 +44,7 @@ from keystead.gateway.settle import settle
 from keystead.gateway.snapshot import Snapshot
 from keystead.gateway.translate_call import Estimate, estimate_for
 from keystead.gateway.trip import Case, Trip, as_decided
+from keystead.gateway.upload_address import key_in
 from keystead.gateway.usable import UsableModel, usable_models
 from keystead.gateway.walk import Walk
 from keystead.policy.facts import Facts
@@ -281,6 +282,17 @@ class Pipeline:
                 next_step="Begin a session of that data class: send its name in x-keystead-data-class.",
             )
         return seen.body.decode()
+
+    async def uploader(self, address: str) -> VirtualKey:
+        """Return the virtual key that began an upload, by the address for its pieces (see `upload_address`).
+
+        Raises:
+            AuthenticationError: there is no such upload, or its key has ended.
+        """
+        key = self._snapshot().in_force(key_in(address) or "", self._clock.now_us())
+        if key is None or not await self._keeping.has_begun(key, address):
+            raise AuthenticationError
+        return key
 
     def provider_called(self, key: VirtualKey, name: str) -> Provider | None:
         """Return the provider of that name, or the one of the credential of that name that `key` could use."""

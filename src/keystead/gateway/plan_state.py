@@ -31,7 +31,14 @@ _NO_COST: Final = Ceiling(
     pico=0, currency=USD, input_tokens_most=0, output_tokens_most=0, basis="what is stored is looked at"
 )
 _WITHOUT_MODEL: Final = frozenset(
-    {Endpoint.RESPONSE_STATE, Endpoint.FILES, Endpoint.BATCHES, Endpoint.CACHED_CONTENTS, Endpoint.VECTOR_STORES}
+    {
+        Endpoint.RESPONSE_STATE,
+        Endpoint.FILES,
+        Endpoint.BATCHES,
+        Endpoint.CACHED_CONTENTS,
+        Endpoint.VECTOR_STORES,
+        Endpoint.CONVERSATIONS,
+    }
 )
 """Endpoints whose calls concern no model, unless they say which."""
 

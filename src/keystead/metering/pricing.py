@@ -24,6 +24,7 @@ FREE_ENDPOINTS: Final = frozenset(
         Endpoint.FILES,
         Endpoint.BATCHES,
         Endpoint.VECTOR_STORES,
+        Endpoint.CONVERSATIONS,
     }
 )
 """What no provider bills for by the call. A stored response was billed when it was made; a batch is billed by its lines,

@@ -8,6 +8,7 @@ organization and project choices stay behind.
 
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Final
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from keystead.domain.traffic import Dialect, Endpoint, Owner
 from keystead.domain.upload import Upload
 from keystead.providers import vertex
 from keystead.providers.row import Auth, Provider
-from keystead.providers.stateful import is_path
+from keystead.providers.stateful import UPLOAD, is_path
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +109,8 @@ _QUERY: Final[dict[Dialect, frozenset[str]]] = {
     Dialect.GEMINI: frozenset({"alt", "pageSize", "pageToken", "updateMask"}),  # never `key`
     Dialect.BEDROCK: frozenset(),
 }
+_UPLOAD_QUERY: Final = frozenset({"upload_id", "upload_protocol"})
+"""Of the pieces of a file. The gateway writes it; a caller's does not come so far."""
 _ALTS: Final = frozenset({"alt=json", "alt=sse"})
 """Forms of a Gemini answer. Google knows `alt=proto` too, in which nobody could see the usage."""
 
@@ -122,6 +125,16 @@ _HEADERS: Final[dict[Dialect, frozenset[str]]] = {
     Dialect.GEMINI: frozenset({"content-type", "idempotency-key", "x-goog-api-client", "x-server-timeout"}),
     Dialect.BEDROCK: frozenset({"content-type", "idempotency-key"}),
 }
+_UPLOAD_HEADERS: Final = frozenset(
+    {
+        "x-goog-upload-protocol",
+        "x-goog-upload-command",
+        "x-goog-upload-offset",
+        "x-goog-upload-file-name",
+        "x-goog-upload-header-content-length",
+        "x-goog-upload-header-content-type",
+    }
+)
 _MAX_HEADER_LENGTH: Final = 8192
 
 # identity: the bytes pass untouched and are metered as they pass, and a compressed answer could be a bomb (T40).
@@ -172,10 +185,13 @@ def build(
         if provider.quirks.publisher_paths:
             verb = path_tail.rpartition(":")[2] if dialect is Dialect.GEMINI else "stream" if stream else ""
             target = vertex.path(credential.settings, dialect, endpoint, verb=verb, model=model)
-        kept = _query(dialect, query) if _has_query(provider, dialect) else ""
+        allowed = _UPLOAD_QUERY if path_tail == UPLOAD else _QUERY[dialect]
+        kept = _query(allowed, query) if _has_query(provider, dialect) else ""
     if kept:
         target = f"{target}&{kept}" if "?" in target else f"{target}?{kept}"
-    headers = _headers(provider, dialect, _kept_apart(credential, client_headers), has_body=bool(body))
+    extra = provider.quirks.request_headers | (_UPLOAD_HEADERS if path_tail == UPLOAD else frozenset())
+    kept_headers = _kept_apart(credential, client_headers)
+    headers = _headers(provider, dialect, kept_headers, extra=extra, has_body=bool(body))
     if upload is not None:
         headers = (*headers, ("Content-Length", str(upload.size)))
     return UpstreamRequest(
@@ -201,7 +217,7 @@ def build_probe(provider: Provider, credential: Credential) -> UpstreamRequest:
         method=probe.method,
         origin=credential.origin,
         target=target,
-        headers=_headers(provider, probe.dialect, (), has_body=bool(probe.body)),
+        headers=_headers(provider, probe.dialect, (), extra=frozenset(), has_body=bool(probe.body)),
         body=probe.body,
         auth=provider.auth_for(probe.dialect),
     )
@@ -234,7 +250,8 @@ def _path(provider: Provider, credential: Credential, served: tuple[Dialect, End
         if endpoint in _DEPLOYED:
             tail = f"/deployments/{check_path_part(model, param='model')}{tail}"
         return f"/openai{tail}{_api_version(credential)}"
-    return provider.prefixes.get(endpoint, provider.dialects[dialect]) + tail
+    prefix = provider.prefixes.get(endpoint, provider.dialects[dialect])
+    return f"/upload{prefix}{tail.removeprefix('/upload')}" if tail == UPLOAD else prefix + tail
 
 
 def _tail_with_part(dialect: Dialect, endpoint: Endpoint, *, tail: str, model: str) -> str:
@@ -305,9 +322,8 @@ def _api_version(credential: Credential) -> str:
     return f"?api-version={version}"
 
 
-def _query(dialect: Dialect, query: str) -> str:
+def _query(allowed: AbstractSet[str], query: str) -> str:
     """Keep what the dialect knows. The rest is dropped: among it may be a key."""
-    allowed = _QUERY[dialect]
     kept = []
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
@@ -334,10 +350,14 @@ def _kept_apart(credential: Credential, headers: Iterable[tuple[bytes, bytes]]) 
 
 
 def _headers(
-    provider: Provider, dialect: Dialect, client_headers: Iterable[tuple[bytes, bytes]], *, has_body: bool
+    provider: Provider,
+    dialect: Dialect,
+    client_headers: Iterable[tuple[bytes, bytes]],
+    *,
+    extra: AbstractSet[str],
+    has_body: bool,
 ) -> tuple[tuple[str, str], ...]:
     allowed = _HEADERS[dialect]
-    extra = provider.quirks.request_headers
     kept: dict[str, str] = {}
     for raw_name, raw_value in client_headers:
         name = raw_name.decode("latin-1")

@@ -160,6 +160,8 @@ async def _only_sessions(request: aiohttp.ClientRequest, handler: aiohttp.Client
 class _Ended:
     """What a session and a refusal have in common: neither has a body that streams."""
 
+    upload_url = ""
+
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield nothing."""
         for chunk in list[bytes]():

@@ -54,6 +54,8 @@ class UpstreamResponse(Protocol):
     content_type: str
     """The media type without parameters, lower case; empty if there is none."""
     upstream_request_id: str
+    upload_url: str
+    """Where the provider wants the pieces of an upload; never for the client, who has an address of ours."""
 
     def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the body as it comes.
@@ -183,6 +185,7 @@ class _AiohttpResponse:
         "content_type",
         "headers",
         "status",
+        "upload_url",
         "upstream_request_id",
     )
 
@@ -196,6 +199,7 @@ class _AiohttpResponse:
         media_type = response_headers.first(self.headers, "content-type")
         self.content_type = media_type.partition(";")[0].strip().lower()
         self.upstream_request_id = response_headers.request_id(self.headers)
+        self.upload_url = response.headers.get("X-Goog-Upload-URL", "")
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the body as it comes."""

@@ -123,9 +123,13 @@ async def page(
     kinds: Iterable[ObjectKind] = (),
     credential_id: str | None = None,
     before: str | None = None,
+    kept_at: int | None = None,
     limit: int,
 ) -> Sequence[StoredObject]:
-    """Return objects of the organization (or of one principal in it), newest first; `before` is an id of ours."""
+    """Return objects of the organization (or of one principal in it), newest first; `before` is an id of ours.
+
+    With `kept_at`, only what its provider still keeps at that instant.
+    """
     query = select(stored_objects).where(_T.organization_id == organization_id)
     wanted = [kind.value for kind in kinds]
     if principal_id is not None:
@@ -136,13 +140,18 @@ async def page(
         query = query.where(_T.credential_id == credential_id)
     if before is not None:
         query = query.where(_T.id < before)
+    if kept_at is not None:
+        query = query.where(_T.expires_at.is_(None) | (_T.expires_at > kept_at))
     rows = (await conn.execute(query.order_by(_T.id.desc()).limit(limit))).all()
     return [_object(row) for row in rows]
 
 
-async def show(conn: AsyncConnection, identifier: str, *, shown: str, poll_at: int | None = None) -> None:
-    """Keep how the provider tells the object now; with `poll_at`, look at its open work by then."""
-    await conn.execute(update(stored_objects).where(_T.id == identifier).values(shown=shown))
+async def show(
+    conn: AsyncConnection, identifier: str, *, shown: str, expires_at: int | None = None, poll_at: int | None = None
+) -> None:
+    """Keep how the provider tells the object now, and how long it keeps it; with `poll_at`, look at its work by then."""
+    until = {} if expires_at is None else {"expires_at": expires_at}
+    await conn.execute(update(stored_objects).where(_T.id == identifier).values(shown=shown, **until))
     if poll_at is not None:
         due = update(stored_objects).where(_T.id == identifier, _T.work == "open", _T.poll_at > poll_at)
         await conn.execute(due.values(poll_at=poll_at))

@@ -8,12 +8,13 @@ import msgspec
 import structlog
 
 from keystead.dialects.body import check_model, id_member, read_json
+from keystead.dialects.gemini_files import check_start
 from keystead.dialects.multipart import read_fields
 from keystead.dialects.named_models import named_models
 from keystead.dialects.references import references_in
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
-from keystead.domain.errors import InvalidRequestError, KeysteadError, NotFoundError
+from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
 from keystead.domain.traffic import MODEL_IN_PATH, Endpoint
 from keystead.gateway.ask import Ask
@@ -30,7 +31,8 @@ from keystead.web.models import ModelList
 from keystead.web.presented import error_dialect, models_dialect, presented_key
 from keystead.web.receive import Receive, Send, read_body
 from keystead.web.relay import Relay, overloaded, send_whole
-from keystead.web.spool import receive_form
+from keystead.web.spool import Spool
+from keystead.web.uploading import address_in, check_begun, receive_file
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +148,7 @@ class Inference:
         operation = None if passed else _operation(arrival)
         if self._in_flight > self._limits.max_in_flight:
             raise overloaded()
-        key, query = self._authenticate(arrival) if known is None else (known, arrival.query)
+        key, query = (known, arrival.query) if known is not None else await self._let_in(arrival, operation)
         operation = operation or self._passing(key, arrival, passed)
         bare = Ask(
             request_id=arrival.request_id,
@@ -166,7 +168,7 @@ class Inference:
             object_kind=operation.kind,
             action=operation.action,
         )
-        if operation.body == "upload":
+        if operation.body == "upload" or (operation.body == "pieces" and address_in(query) is not None):
             await self._keep_file(key, bare, arrival.departure, receive, send)
             return
         try:
@@ -193,18 +195,28 @@ class Inference:
             raise overloaded()
         self._files += 1
         try:
-            spool = await receive_form(
-                receive, bare.headers, limit=limits.max_file_bytes, timeout_s=limits.body_timeout_s
+            ask = await receive_file(
+                bare, bare.query, receive, limit=limits.max_file_bytes, timeout_s=limits.body_timeout_s
             )
         except KeysteadError as error:
             await self._pipeline.refuse(key, bare, error)
             raise
         finally:
             self._files -= 1
-        with closing(spool):
-            ask = msgspec.structs.replace(bare, upload=spool)
+        assert isinstance(ask.upload, Spool), "as just received"
+        with closing(ask.upload):
             async with self._pipeline.open(key, ask, departure) as opened:
                 await self._pass_on(opened, send)
+
+    async def _let_in(self, arrival: Arrival, operation: paths.Operation | None) -> tuple[VirtualKey, bytes]:
+        """Return who calls, and the query without any key. To the address of an upload SDKs send no key: it stands for one."""
+        try:
+            return self._authenticate(arrival)
+        except AuthenticationError as error:
+            address = address_in(arrival.query) if operation is not None and operation.body == "pieces" else None
+            if address is None or error.code != "missing_key":
+                raise
+            return await self._pipeline.uploader(address), arrival.query
 
     def _authenticate(self, arrival: Arrival) -> tuple[VirtualKey, bytes]:
         shown, query = presented_key(arrival.headers, arrival.query)
@@ -235,6 +247,9 @@ class Inference:
         if operation.body == "none":
             return bare
         limits = self._limits
+        if operation.body == "pieces":
+            check_begun(bare, limit=limits.max_file_bytes)
+            bare = msgspec.structs.replace(bare, query=b"")
         body = await read_body(receive, bare.headers, limit=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
         return _with_body(bare, operation, body)
 
@@ -311,6 +326,8 @@ def _with_body(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
     if bare.headers.get(b"content-type") != b"application/json":
         # Read as JSON here, so told as JSON there: as a form, a provider might find another model in the same bytes.
         bare = msgspec.structs.replace(bare, headers={**bare.headers, b"content-type": b"application/json"})
+    if operation.body == "pieces":
+        check_start(read)
     references = references_in(read, operation.dialect, operation.endpoint)
     if operation.dialect in MODEL_IN_PATH:
         model = (read.model or "").removeprefix("models/") if operation.action == "create" else bare.model

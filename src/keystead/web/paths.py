@@ -32,7 +32,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     """The path itself asks for a stream (Gemini, Bedrock)."""
     body: str = "json"
-    """`json`, `multipart`, `upload`, `none`, or `passed` for any of them."""
+    """`json`, `multipart`, `upload`, `pieces`, `none`, or `passed` for any of them."""
     kind: ObjectKind = ObjectKind.RESPONSE
     """Of the stored object."""
     action: Action = ""
@@ -108,7 +108,7 @@ ROOTS: Final = {
 def match(method: str, raw_path: str, *, models_dialect: Dialect) -> Operation | None:
     """Return what `method` and `raw_path` ask for, or None.
 
-    `models_dialect` settles the one clash: `/v1/models` is a path of all three dialects, and the headers tell
+    `models_dialect` settles the clashes: `/v1/models` and `/v1/files` are paths of all three dialects, and the headers tell
     (`x-goog-api-key` is Gemini, `anthropic-version` Anthropic).
     """
     fixed = _FIXED.get((method, raw_path))
@@ -149,16 +149,14 @@ def _call(raw_path: str) -> Operation | None:
 
 
 def _stored(method: str, raw_path: str, headers_dialect: Dialect) -> Operation | None:
-    found = state_paths.match(method, raw_path)
+    found = state_paths.match(method, raw_path, headers_dialect)
     if found is None:
         return None
-    template, identifier = found
-    if template.endpoint is Endpoint.FILES and headers_dialect is not Dialect.OPENAI:
-        return None  # Anthropic's files have the same path and are not served
+    template, tail, identifier = found
     return Operation(
         dialect=template.dialect,
         endpoint=template.endpoint,
-        tail=template.tail.replace("{id}", identifier or ""),
+        tail=tail,
         object_id=identifier,
         body=template.body,
         kind=template.kind,

@@ -43,7 +43,7 @@ def presented_key(headers: dict[bytes, bytes], query: bytes) -> tuple[str, bytes
 
 
 def models_dialect(headers: dict[bytes, bytes]) -> Dialect:
-    """Tell whose `/v1/models` is meant: a path that all three dialects share."""
+    """Tell whose `/v1/models` or `/v1/files` is meant: paths that all three dialects share."""
     if b"x-goog-api-key" in headers:
         return Dialect.GEMINI
     if b"anthropic-version" in headers:
@@ -55,7 +55,9 @@ def error_dialect(raw_path: str, headers: dict[bytes, bytes]) -> Dialect:
     """Guess the dialect of a caller whose path or head is refused, so that its SDK can read the error."""
     if raw_path.startswith(("/anthropic/", "/v1/messages")):
         return Dialect.ANTHROPIC
-    if raw_path.startswith(("/gemini/", "/v1beta/")) or (raw_path.startswith("/v1/models/") and ":" in raw_path):
+    if raw_path.startswith(("/gemini/", "/v1beta/", "/upload/")) or (
+        raw_path.startswith("/v1/models/") and ":" in raw_path
+    ):
         return Dialect.GEMINI
     if raw_path.startswith(("/bedrock/", "/model/")):
         return Dialect.BEDROCK

@@ -21,6 +21,7 @@ from keystead.gateway.translate import too_large_to_translate
 from keystead.web.errors import error_body, error_event, error_headers
 from keystead.web.receive import Send
 from keystead.web.refusals import translated_refusal
+from keystead.web.uploading import own_url
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +66,7 @@ class Relay:
         if response.status >= 400:
             await self._refusal(flight, send)
             return
-        if not flight.ask.stream and "json" in response.content_type:
+        if flight.ask.action == "begin" or (not flight.ask.stream and "json" in response.content_type):
             await self._plain(flight, send)
         else:
             await self._stream(flight, send, [], flight.chunks())
@@ -115,6 +116,9 @@ class Relay:
         headers.append((b"x-keystead-cost-state", state.encode()))
         if flight.charge_pico is not None:
             headers.append((b"x-keystead-credits", to_text(flight.charge_pico).encode()))
+        if flight.ask.action == "begin":
+            headers.append((b"x-goog-upload-url", own_url(flight.ask.headers, body)))
+            body = b""
         flight.sent(len(body))
         await send_whole(send, flight.response.status, headers, body)
 

@@ -1,6 +1,7 @@
-"""Receive a form that may be too large for memory: to a nameless file, found in pieces while they come."""
+"""Receive a file that may be too large for memory: to a nameless file, a form's parts found in pieces while they come."""
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import IO, Final
@@ -17,10 +18,61 @@ _TIMES_LONGER: Final = 10
 
 
 class Spool:
-    """A form, kept in memory while it is small and in a file without a name from then on (see `Upload`).
+    """What comes, kept in memory while it is small and in a file without a name from then on (see `Upload`).
 
     The file is gone when it is closed, or when the process is, whatever ends it.
     """
+
+    def __init__(self, *, is_part: bool = False) -> None:
+        """Begin to receive bytes that are the file itself; with `is_part`, not all of it."""
+        self.size = 0
+        self.is_part = is_part
+        self.fields: Mapping[str, str] = {}
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - until `close`
+
+    def add(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._file.write(piece)
+        self.size += len(piece)
+
+    def finish(self) -> None:
+        """Everything has come."""
+
+    def close(self) -> None:
+        """Let it go."""
+        self._file.close()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes as they came."""
+        for start in range(0, self.size, _PIECE):
+            yield self._read(start, min(start + _PIECE, self.size))
+
+    def lines(self, longest: int) -> Iterator[bytes]:
+        """Yield the lines of the file (see `Upload`)."""
+        at, end = self._place()
+        while at < end:
+            self._file.seek(at)
+            line = self._file.readline(min(longest + 2, end - at))
+            at += len(line)
+            yield line.rstrip(b"\r\n")
+
+    def form(self, content_type: bytes) -> tuple[bytes, bytes]:  # noqa: ARG002 - a form's own matters
+        """Return a form with the file in it, and its content type."""
+        boundary = secrets.token_hex(24).encode()
+        head = b'Content-Disposition: form-data; name="file"; filename="file"'
+        body = b"--%s\r\n%s\r\n\r\n%s\r\n--%s--\r\n" % (boundary, head, self._read(0, self.size), boundary)
+        return body, b"multipart/form-data; boundary=" + boundary
+
+    def _place(self) -> tuple[int, int]:
+        return 0, self.size
+
+    def _read(self, start: int, end: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(end - start)
+
+
+class FormSpool(Spool):
+    """A form, its parts found while it comes."""
 
     def __init__(self, content_type: bytes) -> None:
         """Begin to receive a form.
@@ -28,17 +80,14 @@ class Spool:
         Raises:
             InvalidRequestError: it is not the content type of one.
         """
-        self.size = 0
-        self.fields: Mapping[str, str] = {}
         self._reader = FormReader(content_type)
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - until `close`
+        super().__init__()
         self._span = (0, 0)
 
     def add(self, piece: bytes) -> None:
         """Take the next piece."""
         self._reader.feed(piece)
-        self._file.write(piece)
-        self.size += len(piece)
+        super().add(piece)
 
     def finish(self) -> None:
         """See that the form is whole.
@@ -48,48 +97,40 @@ class Spool:
         """
         self.fields, self._span = self._reader.finish(self._read)
 
-    def close(self) -> None:
-        """Let it go."""
-        self._file.close()
+    def form(self, content_type: bytes) -> tuple[bytes, bytes]:
+        """Return the form as it came."""
+        return self._read(0, self.size), content_type
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the form's bytes as they came."""
-        for start in range(0, self.size, _PIECE):
-            yield self._read(start, min(start + _PIECE, self.size))
-
-    def lines(self, longest: int) -> Iterator[bytes]:
-        """Yield the lines of the file in the form (see `Upload`)."""
-        at, end = self._span
-        while at < end:
-            self._file.seek(at)
-            line = self._file.readline(min(longest + 2, end - at))
-            at += len(line)
-            yield line.rstrip(b"\r\n")
-
-    def whole(self) -> bytes:
-        """Return all of it."""
-        return self._read(0, self.size)
-
-    def _read(self, start: int, end: int) -> bytes:
-        self._file.seek(start)
-        return self._file.read(end - start)
+    def _place(self) -> tuple[int, int]:
+        return self._span
 
 
 async def receive_form(receive: Receive, headers: dict[bytes, bytes], *, limit: int, timeout_s: float) -> Spool:
     """Receive a form; the caller closes it.
 
     Raises:
+        InvalidRequestError: it is not a form with one file.
+        KeysteadError, ClientLeftError: see `receive_into`.
+    """
+    spool = FormSpool(headers.get(b"content-type", b""))
+    await receive_into(spool, receive, headers, limit=limit, timeout_s=timeout_s)
+    return spool
+
+
+async def receive_into(
+    spool: Spool, receive: Receive, headers: dict[bytes, bytes], *, limit: int, timeout_s: float
+) -> None:
+    """Receive a body; it is closed if that fails, and by the caller if not.
+
+    Raises:
         BodyTooLargeError: more than `limit` bytes.
         BodyRefusedError: an encoding other than identity, or nothing came for `timeout_s`, or
             not all of it in ten times that.
-        InvalidRequestError: it is not a form with one file.
+        InvalidRequestError: it is not what it should be.
         ClientLeftError: the connection closed.
     """
-    refuse_encoded(headers)
-    if int(headers.get(b"content-length", b"0")) > limit:
-        raise too_large(limit, "KEYSTEAD_MAX_FILE_BYTES")
-    spool = Spool(headers.get(b"content-type", b""))
     try:
+        _check_length(headers, limit)
         async with asyncio.timeout(timeout_s * _TIMES_LONGER):
             await _fill(spool, receive, limit=limit, timeout_s=timeout_s)
         spool.finish()
@@ -99,7 +140,12 @@ async def receive_form(receive: Receive, headers: dict[bytes, bytes], *, limit: 
     except BaseException:
         spool.close()
         raise
-    return spool
+
+
+def _check_length(headers: dict[bytes, bytes], limit: int) -> None:
+    refuse_encoded(headers)
+    if int(headers.get(b"content-length", b"0")) > limit:
+        raise too_large(limit, "KEYSTEAD_MAX_FILE_BYTES")
 
 
 async def _fill(spool: Spool, receive: Receive, *, limit: int, timeout_s: float) -> None:

@@ -1,4 +1,4 @@
-"""The paths of stored objects: files, batches, cached contents, vector stores. Pure. See `paths`."""
+"""The paths of stored objects: files, batches, cached contents, vector stores, conversations. Pure. See `paths`."""
 
 import re
 from typing import Final
@@ -21,9 +21,9 @@ class StatePath(msgspec.Struct, frozen=True, kw_only=True):
     kind: ObjectKind
     action: Action
     tail: str
-    """The upstream path; `{id}` stands for the object's."""
+    """The upstream path; `{id}` stands for the object's id, `{item}` for that of something in it."""
     body: str
-    """`json`, `upload` or `none`."""
+    """`json`, `upload`, `pieces` or `none`."""
 
 
 def _paths(
@@ -37,7 +37,9 @@ def _paths(
     return [
         StatePath(
             method=method,
-            path=re.compile(rf"{version}{collection}{below.replace('{id}', f'({_ID})')}"),
+            path=re.compile(
+                f"{version}{collection}{below.replace('{id}', f'(?P<id>{_ID})').replace('{item}', f'(?P<item>{_ID})')}"
+            ),
             dialect=dialect,
             endpoint=endpoint,
             kind=kind,
@@ -49,18 +51,52 @@ def _paths(
     ]
 
 
+_FILE_PATHS: Final[tuple[tuple[str, str, Action, str], ...]] = (
+    ("POST", "", "create", "upload"),
+    ("GET", "", "list", "none"),
+    ("GET", "/{id}", "get", "none"),
+    ("GET", "/{id}/content", "content", "none"),
+    ("DELETE", "/{id}", "delete", "none"),
+)
+"""OpenAI's and Anthropic's alike."""
+
 _TABLE: Final = (
+    *_paths("/v1", "/files", Dialect.OPENAI, Endpoint.FILES, ObjectKind.FILE, *_FILE_PATHS),
+    *_paths("/v1", "/files", Dialect.ANTHROPIC, Endpoint.FILES, ObjectKind.ANTHROPIC_FILE, *_FILE_PATHS),
     *_paths(
-        "/v1",
+        "/v1(?:beta)?",
         "/files",
-        Dialect.OPENAI,
+        Dialect.GEMINI,
         Endpoint.FILES,
-        ObjectKind.FILE,
-        ("POST", "", "create", "upload"),
+        ObjectKind.GEMINI_FILE,
         ("GET", "", "list", "none"),
         ("GET", "/{id}", "get", "none"),
-        ("GET", "/{id}/content", "content", "none"),
         ("DELETE", "/{id}", "delete", "none"),
+    ),
+    StatePath(
+        method="POST",
+        path=re.compile("/upload/v1(?:beta)?/files"),
+        dialect=Dialect.GEMINI,
+        endpoint=Endpoint.FILES,
+        kind=ObjectKind.GEMINI_UPLOAD,
+        action="begin",
+        tail="/upload/files",
+        body="pieces",
+    ),
+    *_paths(
+        "/v1",
+        "/conversations",
+        Dialect.OPENAI,
+        Endpoint.CONVERSATIONS,
+        ObjectKind.CONVERSATION,
+        ("POST", "", "create", "json"),
+        ("GET", "/{id}", "get", "none"),
+        ("POST", "/{id}", "update", "json"),
+        ("DELETE", "/{id}", "delete", "none"),
+        ("GET", "/{id}/items", "content", "none"),
+        ("POST", "/{id}/items", "content", "json"),
+        ("GET", "/{id}/items/{item}", "content", "none"),
+        ("DELETE", "/{id}/items/{item}", "content", "none"),
     ),
     *_paths(
         "/v1",
@@ -112,14 +148,28 @@ _TABLE: Final = (
         ("DELETE", "/{id}", "delete", "none"),
     ),
 )
-_COLLECTION: Final = re.compile(r"/v1(?:beta)?/(?:files|batches|vector_stores|messages/batches|cachedContents)(?:/.*)?")
+_COLLECTION: Final = re.compile(
+    r"(?:/upload)?/v1(?:beta)?"
+    r"/(?:files|batches|vector_stores|messages/batches|cachedContents|conversations)(?:/.*)?"
+)
 
 
-def match(method: str, raw_path: str) -> tuple[StatePath, str | None] | None:
-    """Return the template that fits, and the object's id if the path holds one; None if none fits."""
+def match(method: str, raw_path: str, dialect: Dialect) -> tuple[StatePath, str, str | None] | None:
+    """Return the template that fits, the upstream path, and the object's id if the path holds one; None if none fits.
+
+    `dialect` settles whose `/v1/files` is meant: all three have it.
+    """
     if _COLLECTION.fullmatch(raw_path) is None:
         return None
-    for template in _TABLE:
-        if template.method == method and (found := template.path.fullmatch(raw_path)):
-            return template, found[1] if found.groups() else None
+    fitting = [
+        (template, found)
+        for template in _TABLE
+        if template.method == method and (found := template.path.fullmatch(raw_path))
+    ]
+    if len(fitting) > 1 or (fitting and raw_path.startswith("/v1/files")):
+        fitting = [(template, found) for template, found in fitting if template.dialect is dialect]
+    for template, found in fitting:
+        parts = found.groupdict()
+        tail = template.tail.replace("{id}", parts.get("id", "")).replace("{item}", parts.get("item", ""))
+        return template, tail, parts.get("id")
     return None

@@ -79,6 +79,7 @@ class ScriptedAnswer:
         self.headers: list[tuple[str, str]] = []
         self.content_type = "application/json"
         self.upstream_request_id = "up_1"
+        self.upload_url = ""
         self._body = body
 
     async def chunks(self) -> AsyncGenerator[bytes]:

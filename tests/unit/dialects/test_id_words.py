@@ -22,6 +22,13 @@ def test_a_cache_is_known_by_its_bare_id() -> None:
     assert "abc12345" in id_words("/v1/x", b'{"c": "cachedContents/abc12345"}', is_form=False)
 
 
+def test_a_file_of_geminis_is_known_by_its_bare_id_however_its_address_is_written() -> None:
+    host = "https://generativelanguage.googleapis.com/v1beta"
+    for said in ("files/abc12345", f"{host}/files/abc12345", f"{host}/files%2Fabc12345?alt=media", "abc12345:download"):
+        assert "abc12345" in id_words("/v1/x", json.dumps({"c": said}).encode(), is_form=False), said
+    assert "abc12345" in id_words("/v1beta/files/abc12345:download", b"", is_form=False)
+
+
 def test_a_sentence_is_no_id() -> None:
     assert id_words("/v1", b'{"prompt": "the quick brown fox"}', is_form=False) == {"prompt"}
 

@@ -51,7 +51,47 @@ def test_what_a_model_wrote_for_a_tool_is_no_reference() -> None:
     read = {"type": "document", "source": {"type": "file", "file_id": "file_1"}}
     back = {"type": "tool_result", "content": [{"type": "image", "source": {"type": "file", "file_id": "file_2"}}]}
     body = {"messages": [{"role": "user", "content": [said, ran, read, back]}]}
-    assert named(body, Dialect.ANTHROPIC) == [("file", "file_1"), ("file", "file_2")]
+    assert named(body, Dialect.ANTHROPIC) == [("anthropic_file", "file_1"), ("anthropic_file", "file_2")]
+
+
+GOOGLE = "https://generativelanguage.googleapis.com/v1beta/files"
+
+
+@pytest.mark.parametrize(
+    ("uri", "found"),
+    [
+        (f"{GOOGLE}/abc-1", "abc-1"),
+        (f"{GOOGLE}/abc-1:download?alt=media", "abc-1"),
+        ("https://GenerativeLanguage.GoogleAPIs.com./v1beta/%66iles%2Fabc-1", "abc-1"),
+        ("http://127.0.0.1:80/v1beta/files/abc-1", "abc-1"),
+        ("files/abc-1", "abc-1"),
+        ("file-of-openai", "file-of-openai"),
+        (f"{GOOGLE}/../x", f"{GOOGLE}/../x"),
+        ("https://[", "https://["),
+        ("https://www.youtube.com/watch?v=1", None),
+        ("https://example.com/a.pdf", None),
+        ("gs://bucket/files/abc-1", None),
+    ],
+)
+def test_what_google_might_take_for_one_of_its_files_is_one(uri: str, found: str | None) -> None:
+    for data, name in (("fileData", "fileUri"), ("file_data", "file_uri")):
+        body = {"contents": [{"parts": [{"text": "Hi"}, {data: {name: uri}}]}]}
+        assert named(body, Dialect.GEMINI) == ([] if found is None else [("gemini_file", found)])
+
+
+def test_what_a_function_was_called_with_is_no_file_of_geminis() -> None:
+    said = {"functionCall": {"name": "f", "args": {"fileUri": "files/x"}}}
+    back = {
+        "functionResponse": {"name": "f", "response": {"fileUri": "files/x"}, "parts": [{"fileData": {"fileUri": "y"}}]}
+    }
+    assert named({"contents": [{"parts": [said, back]}]}, Dialect.GEMINI) == [("gemini_file", "y")]
+
+
+def test_the_url_of_a_file_at_google_names_it_in_every_dialect() -> None:
+    part = {"type": "image_url", "image_url": {"url": f"{GOOGLE}/abc"}}
+    assert named({"messages": [{"role": "user", "content": [part]}]}) == [("gemini_file", "abc")]
+    part = {"type": "image_url", "image_url": {"url": "https://storage.googleapis.com/files/abc"}}
+    assert named({"messages": [{"role": "user", "content": [part]}]}) == []
 
 
 def test_a_cached_content_is_named_with_or_without_its_collection() -> None:

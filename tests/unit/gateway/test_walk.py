@@ -92,6 +92,7 @@ class Response:
         self.headers = [("retry-after", "4")] if status == 503 else []
         self.content_type = "application/json"
         self.upstream_request_id = ""
+        self.upload_url = ""
         self.read = asyncio.Event()
         self._words = words
 

@@ -499,3 +499,22 @@ def test_what_cannot_be_a_model_of_bedrock_is_refused(model: str) -> None:
             path_tail="/model/{model}/converse",
             model=model,
         )
+
+
+def test_the_pieces_of_an_upload_go_beside_the_dialects_prefix_with_googles_headers() -> None:
+    sent = [(b"x-goog-upload-command", b"upload, finalize"), (b"x-goog-upload-offset", b"0"), (b"cookie", b"c")]
+    what: dict[str, Any] = {"dialect": Dialect.GEMINI, "endpoint": Endpoint.FILES, "client_headers": sent}
+    query = "upload_id=abc-123&upload_protocol=resumable&key=x"
+    piece = built("google", path_tail="/upload/files", query=query, **what)
+    assert piece.url == (
+        "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=abc-123&upload_protocol=resumable"
+    )
+    headers = dict(piece.headers)
+    assert (headers["x-goog-upload-command"], headers["x-goog-upload-offset"]) == ("upload, finalize", "0")
+    assert "cookie" not in headers
+    other = built("google", path_tail="/files/abc", method="GET", query=query, **what)
+    assert other.url == "https://generativelanguage.googleapis.com/v1beta/files/abc"
+    assert not [name for name, _ in other.headers if name.startswith("x-goog-upload")]
+    for tail in ("/upload/files/abc", "/upload", "/files", "/files/abc/content", "/upload/files?x=1"):
+        with pytest.raises(InvalidRequestError):
+            built("google", path_tail=tail, **what)

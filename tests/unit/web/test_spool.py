@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.domain.errors import InvalidRequestError
-from keystead.web.spool import Spool
+from keystead.web.spool import FormSpool, Spool
 
 TYPE = b"multipart/form-data; boundary=bnd"
 HEAD = b'--bnd\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
@@ -16,7 +16,7 @@ END = b"\r\n--bnd--\r\n"
 
 
 def received(pieces: Iterable[bytes], content_type: bytes = TYPE) -> Spool:
-    spool = Spool(content_type)
+    spool = FormSpool(content_type)
     try:
         for piece in pieces:
             spool.add(piece)
@@ -45,7 +45,7 @@ def test_however_it_is_cut_the_file_is_the_same(content: bytes, cuts: list[int])
     spool = received([*pieces, rest])
     whole = received([form])
     assert spool.fields == {"purpose": "batch"}
-    assert b"".join(spool.pieces()) == form == spool.whole()
+    assert b"".join(spool.pieces()) == form == spool.form(TYPE)[0]
     got = [line for line in spool.lines(1000) if line]
     # What looks like a boundary at a cut may bring the line ends before it along: never less than is there.
     assert got == [line for line in whole.lines(1000) if line]
@@ -79,4 +79,4 @@ def test_what_two_parsers_could_read_otherwise_is_refused(form: bytes) -> None:
 
 def test_what_is_no_form_is_refused() -> None:
     with pytest.raises(InvalidRequestError):
-        Spool(b"application/json")
+        FormSpool(b"application/json")

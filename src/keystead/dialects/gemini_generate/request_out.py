@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead.dialects.foreign_seals import UNSIGNED_CALL
+from keystead.dialects.gemini_files import file_named
 from keystead.dialects.gemini_generate.thinking_out import thinking
 from keystead.dialects.translating import FREE_TEXT, Profile, Written
 from keystead.domain.chat import (
@@ -26,6 +27,7 @@ from keystead.domain.chat import (
     ToolResult,
     Turn,
 )
+from keystead.domain.errors import InvalidRequestError
 
 _BY_SUFFIX: Final = {
     "png": "image/png",
@@ -122,6 +124,12 @@ def _signed(sealed: Sealed | None) -> dict[str, str]:
 def _media(part: Media) -> dict[str, Any]:
     if part.data:
         return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
+    if part.url and file_named(part.url, google_alone=True) is not None:
+        raise InvalidRequestError(
+            "A file that lies at Google is named in Gemini's own format.",
+            code="file_of_another_dialect",
+            next_step="Send the request in the Gemini format, or the file itself.",
+        )
     suffix = part.url.partition("?")[0].rpartition(".")[2].lower()
     kind = part.media_type or _BY_SUFFIX.get(suffix, _BY_KIND[part.kind])
     return {"fileData": {"fileUri": part.url or part.file_id, "mimeType": kind}}

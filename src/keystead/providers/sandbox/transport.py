@@ -52,7 +52,7 @@ class SandboxTransport:
 class SandboxResponse:
     """An answer that is made, and paced while it is read."""
 
-    __slots__ = ("_parts", "_script", "content_type", "headers", "status", "upstream_request_id")
+    __slots__ = ("_parts", "_script", "content_type", "headers", "status", "upload_url", "upstream_request_id")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class SandboxResponse:
         self.status = status
         self.content_type = content_type
         self.upstream_request_id = request_id
+        self.upload_url = ""
         self.headers = [("content-type", content_type), ("x-request-id", request_id), *headers]
         self._parts = parts
         self._script = script
