@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from tests.fuzz import growth
 from tests.fuzz.catalogue import TARGETS
 from tests.fuzz.finds import Find, Finds
@@ -33,6 +35,7 @@ def main() -> None:
     parser.add_argument("--show", type=int, metavar="NUMBER", help="write one input to standard output instead")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the parser of forms tells of each that is malformed
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = [each for each in TARGETS if not asked.target or any(word in each.name for word in asked.target)]
     if not chosen:
         parser.error("no target has such a name")
@@ -44,6 +47,9 @@ def main() -> None:
 
 def _try_all(targets: list[Target], *, first: int, seconds: float) -> bool:
     """Try all targets in turn; return whether anything was found."""
+    grown = growth.too_fast()
+    for name, words in grown:
+        print(f"grows too fast: {name}: {words}", flush=True)
     finds = Finds(_FOLDER)
     numbers = {target.name: first for target in targets}
     spent = dict.fromkeys(numbers, 0.0)
@@ -63,9 +69,6 @@ def _try_all(targets: list[Target], *, first: int, seconds: float) -> bool:
         rate = count / spent[target.name] if spent[target.name] else 0
         print(f"| {target.name} | {count:,} | {rate:,.0f} | {finds.count(target)} |")
     total = sum(numbers.values()) - first * len(targets)
-    grown = growth.too_fast()
-    for name, words in grown:
-        print(f"grows too fast: {name}: {words}")
     print(f"\n{total:,} executions, {finds.total} finds, {len(grown)} that grow faster than their input.")
     return bool(finds.total or grown)
 

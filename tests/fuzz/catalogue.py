@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from tests.fuzz import dialects, edges
+from tests.fuzz import dialects, documents, edges, identities, objects, rooms, sessions
 from tests.fuzz.target import Target
 
-TARGETS: Final[tuple[Target, ...]] = (*dialects.targets(), *edges.targets())
+TARGETS: Final[tuple[Target, ...]] = (
+    *dialects.targets(),
+    *edges.targets(),
+    *objects.targets(),
+    *sessions.targets(),
+    *documents.targets(),
+    *identities.targets(),
+    *rooms.targets(),
+)

@@ -64,7 +64,7 @@ def targets() -> list[Target]:
         Target("bodies", Shape.JSON, lambda: seeds.requests((Dialect.OPENAI, Endpoint.CHAT)), _check_body),
         Target("paths", Shape.BYTES, _paths, _check_path),
         Target("headers", Shape.BYTES, _heads, _check_head),
-        Target("forms", Shape.BYTES, _forms, _check_form),
+        Target("forms", Shape.BYTES, _forms, check_form),
         Target("documents", Shape.BYTES, seeds.documents, _check_document),
         Target("LiteLLM", Shape.BYTES, seeds.documents, _check_litellm),
     ]
@@ -153,10 +153,10 @@ def _metering(kind: tuple[str, str, bool]) -> Target:
         bodies += seeds.streams((Dialect.OPENAI, Endpoint.CHAT))
     shape = Shape.SSE if stream else Shape.JSON
     name = f"metering {dialect} {endpoint}{' stream' if stream else ''}"
-    return Target(name, shape, lambda: bodies, partial(_check_meter, kind, [each["provider"] for each in exchanges]))
+    return Target(name, shape, lambda: bodies, partial(check_meter, kind, [each["provider"] for each in exchanges]))
 
 
-def _check_meter(kind: tuple[str, str, bool], providers: list[str], data: bytes) -> None:
+def check_meter(kind: tuple[str, str, bool], providers: list[str], data: bytes) -> None:
     dialect, endpoint, stream = kind
     chance = chance_of(data)
     provider = chance.choice(providers)
@@ -320,7 +320,7 @@ def _forms() -> list[bytes]:
     ]
 
 
-def _check_form(data: bytes) -> None:
+def check_form(data: bytes) -> None:
     kind, _, body = data.partition(b"\n")
     try:
         found = read_fields(body, kind, ("model", "stream"))

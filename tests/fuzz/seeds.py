@@ -40,6 +40,7 @@ from keystead.domain.chat import (
     ToolResult,
     Turn,
 )
+from keystead.domain.traffic import Dialect
 from keystead.domain.usage import Usage
 from keystead.gateway.translate import CHATS
 from keystead.gateway.translation import Wire
@@ -50,6 +51,12 @@ _PIXEL: Final = "iVBORw0KGgo="
 _SCHEMA: Final = msgspec.Raw(
     b'{"type":"object","properties":{"city":{"type":["string","null"],"enum":["Bern","Basel"]},"days":{"$ref":"#/$defs/d"}},'
     b'"required":["city"],"additionalProperties":false,"$defs":{"d":{"type":"array","items":{"type":"integer"}}}}'
+)
+_GOOGLES_WORDS: Final = (
+    b'{"contents":[{"parts":[{"text":"Hi"}]}],"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT",'
+    b'"properties":{"a":{"type":"STRING","nullable":true,"max_length":"5"},"b":{"any_of":[{"type":"INTEGER"}]}},'
+    b'"property_ordering":["a"]}}]}],"generationConfig":{"responseSchema":{"type":"ARRAY","items":{"type":"STRING"},'
+    b'"minItems":"1"}}}'
 )
 _SEALS: Final = [Sealed(maker=maker, data="c2VhbCBvZiB0aGUgbWFrZXI=") for maker in Maker]
 
@@ -143,6 +150,8 @@ def requests(wire: Wire) -> list[bytes]:
     found = [chat.write_request(_request(seal), Profile()).body for seal in _SEALS]
     found += [json.dumps(each["request_body"]).encode() for each in _exchanges(wire) if each["request_body"]]
     found += [path.read_bytes() for path in _files(wire, "*.json") if not path.name.startswith("answer")]
+    if wire[0] is Dialect.GEMINI:
+        found.insert(0, _GOOGLES_WORDS)
     return found
 
 

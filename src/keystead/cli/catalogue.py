@@ -152,7 +152,7 @@ def _read(file: Path) -> Json:
 def _decoded(file: Path, kind: Any) -> Any:
     try:
         return msgspec.json.decode(_bytes(file), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandError(
             f"{file} cannot be read: {error}", fault="caller", next_step="Check which file it is."
         ) from None

@@ -121,7 +121,7 @@ class AdminClient:
     def _read(self, status: int, text: bytes) -> Json:
         try:
             return msgspec.json.decode(text, type=Json)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise CommandError(
                 f"{self.url} answered (HTTP {status}), but not as Keystead does.",
                 fault="caller",

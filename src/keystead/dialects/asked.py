@@ -182,7 +182,7 @@ def _provider_runs(tools: msgspec.Raw | None, gemini: bool) -> bool:
         if gemini:
             return any(tool.keys() - _CALLER_RUNS for tool in _GEMINI_TOOLS.decode(tools))
         return any(_CLIENT_TOOLS.fullmatch(tool.type) is None for tool in _TOOLS.decode(tools))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 

@@ -4,8 +4,7 @@ import re
 from typing import Any, Final
 from urllib.parse import unquote
 
-import msgspec
-
+from keystead.dialects.taking import decoded
 from keystead.domain.errors import InvalidRequestError
 
 _ID: Final = re.compile(r"(?:cachedContents/|files/)?([A-Za-z0-9][A-Za-z0-9_-]{5,254})(?::[A-Za-z]{1,40})?")
@@ -20,13 +19,13 @@ def id_words(path: str, body: bytes, *, is_form: bool) -> frozenset[str]:
     """Return every word that could be an id: parts of the path, and whole texts of a JSON body or words of a form.
 
     Raises:
-        InvalidRequestError: there are too many to look up.
+        InvalidRequestError: there are too many to look up, or the body is no JSON.
     """
     words = {found[1] for part in path.split("/") if (found := _ID.fullmatch(part))}
     if is_form:
         words |= {word.decode() for word in _IN_FORM.findall(body)}
     elif body:
-        for text in _texts(msgspec.json.decode(body)):
+        for text in _texts(decoded(body)):
             if found := _ID.fullmatch(text):
                 words.add(found[1])
             elif len(text) <= _LONGEST_URI and ("/" in text or "%" in text):

@@ -8,10 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
-
 from keystead.dialects.body import JsonBody, id_member
 from keystead.dialects.gemini_files import file_named
+from keystead.dialects.taking import decoded
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.stored import ObjectKind, Reference
 from keystead.domain.traffic import Dialect, Endpoint
@@ -49,7 +48,7 @@ def references_in(body: JsonBody, dialect: Dialect, endpoint: Endpoint) -> tuple
     """Return the stored objects that a body names, apart from an earlier response.
 
     Raises:
-        InvalidRequestError: it names too many, or what is none.
+        InvalidRequestError: it names too many, or what is none, or a member that may name one is no JSON.
     """
     found: dict[Reference, None] = {}
     for name, kind in _MEMBERS.items():
@@ -58,12 +57,12 @@ def references_in(body: JsonBody, dialect: Dialect, endpoint: Endpoint) -> tuple
     if dialect is Dialect.GEMINI:
         for name, value in body.members.items():
             if name not in _TOLD_TO_GEMINI and _may_name_uri(raw := bytes(value)):
-                _collect_uris({name: msgspec.json.decode(raw)}, found)
+                _collect_uris({name: decoded(raw)}, found)
     elif endpoint is not Endpoint.BATCHES:
         file = ObjectKind.FILE if dialect is Dialect.OPENAI else ObjectKind.ANTHROPIC_FILE
         for name, value in body.members.items():
             if name not in _TOLD and _may_name(name, raw := bytes(value)):
-                _collect({name: msgspec.json.decode(raw)}, found, file)
+                _collect({name: decoded(raw)}, found, file)
     if len(found) > MOST:
         raise InvalidRequestError(f"The body names more than {MOST} stored objects.", code="too_many_references")
     return tuple(found)
@@ -71,8 +70,8 @@ def references_in(body: JsonBody, dialect: Dialect, endpoint: Endpoint) -> tuple
 
 def _named(body: JsonBody, name: str) -> str | None:
     if name == "conversation" and bytes(body.members[name])[:1] == b"{":
-        named = msgspec.json.decode(bytes(body.members[name]))
-        return str(named.get("id", ""))[:255]
+        identifier = decoded(bytes(body.members[name])).get("id")
+        return identifier[:255] if isinstance(identifier, str) else ""
     identifier = id_member(body, name)
     return None if identifier is None else identifier.removeprefix("cachedContents/")
 

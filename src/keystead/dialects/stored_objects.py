@@ -79,8 +79,13 @@ def as_shown(kind: ObjectKind, body: bytes) -> bytes:
     if kind is not ObjectKind.MESSAGE_BATCH or b"results_url" not in body:
         return body
     read = told(kind, body)
-    members = _MEMBERS.decode(body)
-    if read is None or bytes(members.get("results_url", b"null")) == b"null":
+    if read is None:
+        return body
+    try:
+        members = _MEMBERS.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a name that nobody asked for is no text
+        return body
+    if bytes(members.get("results_url", b"null")) == b"null":
         return body
     members["results_url"] = msgspec.Raw(msgspec.json.encode(f"/v1/messages/batches/{read.upstream_id}/results"))
     return msgspec.json.encode(members)

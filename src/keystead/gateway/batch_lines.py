@@ -80,7 +80,7 @@ def anthropic_lines(body: JsonBody, *, at: int) -> Iterator[Line]:
     """
     try:
         requests = _REQUESTS.decode(body.members.get("requests", b""))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidRequestError("`requests` must be a list.", param="requests") from None
     for number, raw in enumerate(requests, 1):
         try:

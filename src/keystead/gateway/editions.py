@@ -56,7 +56,7 @@ def read(payload: bytes) -> Contents:
     """
     try:
         contents = _CONTENTS.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refused(f"What is signed is not a catalogue update: {error}") from error
     if contents.format != _FORMAT:
         raise _refused(f"The update has format {contents.format}; this version of Keystead reads format {_FORMAT}.")

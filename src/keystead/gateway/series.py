@@ -64,6 +64,7 @@ class Series:
         self.headers = begun.headers
         self.content_type = "application/json"
         self.upstream_request_id = begun.upstream_request_id
+        self.upload_url = ""
         self._current = begun
         self._bodies = bodies
         self._provider = provider

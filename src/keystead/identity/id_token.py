@@ -25,6 +25,8 @@ _ALGORITHMS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What is taken, and the kind and curve of the key that must have signed."""
 _KINDS: Final[Mapping[str, type[RSAKey | ECKey | OKPKey]]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
+_UNREADABLE: Final = (JoseError, ValueError, RecursionError)
+"""What reading raises of a token that is none; the last one where it is nested without end."""
 _LEAST_RSA_BITS: Final = 2048
 _LEEWAY_S: Final = 60
 """Between two clocks."""
@@ -106,7 +108,7 @@ def _verified(token: str, keys: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         raise not_proven("It cannot be read.")
     try:
         header = jws.extract_compact(token.encode()).headers()
-    except (JoseError, ValueError) as error:
+    except _UNREADABLE as error:
         raise not_proven("It cannot be read.") from error
     algorithm, key_id = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS or "crit" in header:
@@ -118,7 +120,7 @@ def _verified(token: str, keys: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             warnings.simplefilter("ignore", SecurityWarning)
             payload = jws.deserialize_compact(token.encode(), key, algorithms=[algorithm]).payload
         claims = msgspec.json.decode(payload)
-    except (JoseError, ValueError) as error:
+    except _UNREADABLE as error:
         raise not_proven("Its signature is not right.") from error
     if not isinstance(claims, dict):
         raise not_proven("It cannot be read.")
@@ -134,7 +136,8 @@ def _key_for(keys: Sequence[Mapping[str, Any]], algorithm: str, key_id: Any) -> 
         if key.get("kty") == kind
         and key.get("crv", "") == curve
         and key.get("use", "sig") == "sig"
-        and key.get("alg", algorithm) in {algorithm, "EdDSA" if kind == "OKP" else algorithm}
+        and key.get("alg", algorithm)
+        in (algorithm, "EdDSA" if kind == "OKP" else algorithm)  # a list is no member of a set
         and (key_id is None or key.get("kid") == key_id)
     ]
     if len(fitting) != 1:

@@ -48,7 +48,7 @@ class CacheAnswer(Answer):
         self.ended = True
         self.model = cache.model.removeprefix("models/")[:256] or None
         self.found_usage(cache.usageMetadata)
-        if cache.createTime and cache.expireTime:
+        if cache.createTime and cache.expireTime and cache.createTime.tzinfo and cache.expireTime.tzinfo:
             seconds = int((cache.expireTime - cache.createTime).total_seconds())
             self._hours = Decimal(max(seconds, 0)) / _HOUR
         return True

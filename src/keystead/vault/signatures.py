@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.secret import Secret
 
-_PEM: Final = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
+_PEM: Final = re.compile(rb"-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----")
 _MOST_SIGNATURES: Final = 8
 
 

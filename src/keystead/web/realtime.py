@@ -246,7 +246,7 @@ class _Session:
             self._heard_us = self._clock.monotonic_us()
             try:
                 checked = await pipeline.check_message(key, self._flight, text)
-                if _TOLD.decode(checked).type == "response.create":
+                if kind_of(checked) == "response.create":
                     self._check_held(1)
                     self._asked += 1
                 await self._socket.send(checked)
@@ -350,6 +350,18 @@ def _with_carried(headers: dict[bytes, bytes], offered: list[str]) -> dict[bytes
     if betas and b"openai-beta" not in headers:
         headers[b"openai-beta"] = ", ".join(betas).encode("latin-1")
     return headers
+
+
+def kind_of(message: str) -> Any:
+    """Return the type of a message of a caller's, whatever it wrote there.
+
+    Raises:
+        InvalidRequestError: it is no JSON, such as a number beyond all bounds.
+    """
+    try:
+        return _TOLD.decode(message).type
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequestError("The message is not valid JSON.", code="malformed_json") from error
 
 
 def _model(query: bytes) -> str:

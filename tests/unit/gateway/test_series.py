@@ -22,6 +22,7 @@ class Said:
         self.headers = [("content-type", "application/json"), ("x-amzn-bedrock-input-token-count", tokens)]
         self.content_type = "application/json"
         self.upstream_request_id = "r1"
+        self.upload_url = ""
         self.closed = False
         self._body = body
         self._held = held

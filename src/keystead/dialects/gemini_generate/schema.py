@@ -5,6 +5,7 @@ Where a caller gives JSON Schema itself (`parametersJsonSchema`), nothing is cha
 CLI writes there, too.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +26,8 @@ _COUNTS: Final = frozenset(
 )
 _DROPPED: Final = frozenset({"propertyOrdering", "property_ordering", "nullable"})
 _DEEPEST: Final = 64
+_NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
+"""An int64 as proto3 writes it; anything else is left for the provider to refuse."""
 
 
 def json_schema(native: msgspec.Raw | None) -> msgspec.Raw | None:
@@ -50,7 +53,7 @@ def _schema(value: Any, depth: int) -> Any:
             found[name] = [_schema(each, depth + 1) for each in inner]
         elif name in {"items", "additionalProperties"}:
             found[name] = _schema(inner, depth + 1)
-        elif name in _COUNTS and isinstance(inner, str) and inner.lstrip("-").isdecimal():
+        elif name in _COUNTS and isinstance(inner, str) and _NUMBER.fullmatch(inner) is not None:
             found[name] = int(inner)
         else:
             found[name] = inner

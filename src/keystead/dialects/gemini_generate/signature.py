@@ -50,7 +50,7 @@ def read(signature: str) -> Sealed | tuple[Thinking, ...]:
     if text.startswith(_THOUGHTS):
         try:
             packed = msgspec.json.decode(text.removeprefix(_THOUGHTS), type=list[_Thought])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Sealed(maker=Maker.GEMINI, data=signature)  # looks like ours and is not: Gemini will judge it
         return tuple(
             Thinking(

@@ -38,7 +38,7 @@ class SandboxTransport:
             return _listing(path, error_body)
         try:
             body = msgspec.json.decode(request.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             body = None
         if not isinstance(body, dict):
             return _refusal(error_body, 400, f"{LABEL} The body is not a JSON object.")

@@ -215,7 +215,7 @@ class RelyingParty:
             raise _unusable("It could not be reached, or did not answer as it must.") from error
         try:
             answer = msgspec.json.decode(content)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             answer = None
         if not isinstance(answer, dict) or (body is None and response.status != 200):
             raise _unusable("It did not answer as it must.")

@@ -38,8 +38,11 @@ def require_same_origin(headers: Mapping[str, str]) -> None:
         StaleFormError: another site asks, or nobody knows who.
     """
     site = headers.get("sec-fetch-site", "same-origin")
-    origin = urlsplit(headers.get("origin", ""))
-    if site != "same-origin" or not origin.netloc or origin.netloc.lower() != headers.get("host", "").lower():
+    try:
+        asking = urlsplit(headers.get("origin", "")).netloc.lower()
+    except ValueError:  # half an IPv6 address
+        asking = ""
+    if site != "same-origin" or not asking or asking != headers.get("host", "").lower():
         raise StaleFormError("This form was sent from another site.")
 
 
