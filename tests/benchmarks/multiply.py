@@ -22,6 +22,7 @@ _STEP_US = 41_000_003
 def multiply(path: Path, times: int) -> None:
     """Write each request of the file `times - 1` times more."""
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -1000000")
     connection.create_function("new_request_id", 1, lambda at: new_id("req", at))
