@@ -79,6 +79,8 @@ class _Hour:
         """Answer as a provider: a first event, words for as long as it takes, and an end with usage."""
         if call.method == "GET":
             return Answer(steps=(b"{}",))
+        if not call.marker:  # a key is tried with a call that is no request
+            return Answer(status=400, steps=(b'{"error":{"message":"No messages."}}',))
         # By its path: Google and Perplexity speak chat completions as well, and are then asked in them.
         wire = next(wire for wire, word in _WORDS.items() if word in call.path)
         kind = CONTENT_TYPE if wire[1] == "converse" else "text/event-stream"
