@@ -1,7 +1,8 @@
 """Probing tells a good key from a bad one at every provider, by its own cheapest free call."""
 
+import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from keystead.providers.sandbox import SandboxTransport
 from keystead.providers.table import PROVIDERS
 from keystead.providers.transport import AiohttpTransport, Transport
 from tests.fakes.provider import FakeProvider
-from tests.fakes.wire import Answer, Call
+from tests.fakes.wire import Answer, Call, Framing, Step
 
 GOOD = "good-key-0123456789"
 WRONG = "wrong-key-0123456789"
@@ -189,3 +190,12 @@ async def test_the_sandbox_takes_any_key_but_a_wrong_one() -> None:
     assert origin is not None
     assert (await probed(SandboxTransport(), "sandbox", origin, GOOD)).outcome == "valid"
     assert (await probed(SandboxTransport(), "sandbox", origin, WRONG)).outcome == "invalid"
+
+
+async def test_an_answer_without_an_end_is_none(fake: FakeProvider, over: AiohttpTransport) -> None:
+    endless: Iterator[Step] = itertools.cycle((b'{"data":[]},', 0.01))
+    fake.always(Answer(steps=endless, framing=Framing.CHUNKED))
+    row, asked = PROVIDERS["openai"], credential("openai", fake.origin)
+    result = await probe(over, Authorizers({}), row, asked, Secret(GOOD), clock=SystemClock(), patience_s=0.2)
+    assert (result.outcome, result.status) == ("unreachable", None)
+    assert "did not end its answer within 0.2 seconds" in result.message

@@ -4,6 +4,7 @@ A refusal is judged by what it says, never by 401 alone: a wrong key is 400 at G
 refused the model list (403) or be out of money (402, 429) and still be the right key.
 """
 
+import asyncio
 from typing import Final, Literal
 
 import msgspec
@@ -56,8 +57,11 @@ async def probe(
     secret: Secret,
     *,
     clock: Clock,
+    patience_s: float = 60.0,
 ) -> ProbeResult:
     """Ask the provider whether it takes the key. Bills nothing.
+
+    Somebody waits for it: an answer that has not ended after `patience_s` seconds is none.
 
     Raises:
         InvalidRequestError: a setting of the credential is not valid.
@@ -75,12 +79,15 @@ async def probe(
         )
 
     try:
-        authorized = await authorizers.authorize(provider, request, credential, secret)
-        response = await transport.open(request, authorized)
-        try:
-            body = await response.body(_MAX_ANSWER_BYTES)
-        finally:
-            response.close()
+        async with asyncio.timeout(patience_s):
+            authorized = await authorizers.authorize(provider, request, credential, secret)
+            response = await transport.open(request, authorized)
+            try:
+                body = await response.body(_MAX_ANSWER_BYTES)
+            finally:
+                response.close()
+    except TimeoutError:
+        return result("unreachable", None, f"{provider.title} did not end its answer within {patience_s:g} seconds.")
     except ProviderError as error:  # no answer; or no proof, and then whose fault that is
         return result(_OUTCOMES.get(error.error_class, "unreachable"), None, error.message)
     if response.status < 300:
