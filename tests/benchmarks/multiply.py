@@ -13,7 +13,7 @@ from pathlib import Path
 
 from keystead.domain.clock import HOUR_US
 from keystead.domain.ids import new_id
-from keystead.storage.usage_tables import ROLLUP_SUMS
+from keystead.storage.usage_tables import ROLLUP_SUMS, ROLLUP_TIMES
 
 _STEP_US = 41_000_003
 """Between a request and its copy: a prime number of milliseconds, so that they fall anywhere in the hour."""
@@ -31,7 +31,7 @@ def multiply(path: Path, times: int) -> None:
     connection.execute("CREATE TEMP TABLE copies (old TEXT, n INTEGER, id TEXT, began INTEGER, moved INTEGER)")
     for hour_at in _hours(connection):
         _hour(connection, hour_at, times, request, attempt)
-    sums = ", ".join(f"{name} = {name} * {times}" for name in ROLLUP_SUMS)
+    sums = ", ".join(f"{name} = {name} * {times}" for name in ROLLUP_SUMS + ROLLUP_TIMES)
     connection.execute(f"UPDATE rollups SET {sums}")
     connection.execute("DELETE FROM usage_days")  # housekeeping adds the days up anew
     connection.execute("UPDATE counters SET spent = spent * ? WHERE bucket_at > 0", (times,))

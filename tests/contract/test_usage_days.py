@@ -10,6 +10,7 @@ from keystead.domain.clock import DAY_US, HOUR_US
 from keystead.domain.ids import new_id
 from keystead.domain.records import Settlement
 from keystead.metering import days
+from keystead.metering.latency import LatencyReport, latency_by
 from keystead.metering.usage import usage_by
 from keystead.metering.usage_views import UsageReport
 from keystead.storage.bulk import insert_ended
@@ -62,13 +63,18 @@ def _settled(clock: FakeClock, at: int, random: Random) -> Settlement:
     team, credential = random.choice(["team_1", "team_2"]), random.choice(["cred_1", "cred_2"])
     request = request_intent(clock, id=new_id("req", at), started_at=at, team_id=team)
     attempt = attempt_intent(clock, started_at=at, credential_id=credential)
-    return settlement(clock, request, attempt, finished_at=at + 1_000_000)
+    times = {
+        "duration_us": random.randrange(200_000_000),
+        "first_byte_us": 1,
+        "first_token_us": random.randrange(10**6),
+    }
+    return settlement(clock, request, attempt, finished_at=at + 1_000_000, **times)
 
 
-async def _reports(database: Database, since: int, until: int) -> list[UsageReport]:
+async def _reports(database: Database, since: int, until: int) -> list[UsageReport | LatencyReport]:
     async with database.read() as conn:
         return [
-            await usage_by(
+            await report(
                 conn,
                 organization_id=ORGANIZATION,
                 dimensions=dimensions,
@@ -77,6 +83,7 @@ async def _reports(database: Database, since: int, until: int) -> list[UsageRepo
                 team_ids=team_ids,
                 time_zone=zone,
             )
+            for report in (usage_by, latency_by)
             for dimensions, team_ids in ASKED
             for zone in (ZONES if "day" in dimensions else ZONES[:1])
         ]

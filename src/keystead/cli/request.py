@@ -129,7 +129,8 @@ def _show_attempt(attempt: Json) -> None:
             ("  model", f"{attempt['model_sent']} → {attempt['model_served'] or 'not said'}"),
             ("  tier", attempt["service_tier"] or ""),
             ("  upstream", f"{attempt['upstream_status'] or ''} {attempt['upstream_request_id'] or ''}".strip()),
-            ("  first byte", f"{milliseconds(attempt['first_byte_us'])} ms" * (attempt["first_byte_us"] is not None)),
+            ("  first byte", _after(attempt["first_byte_us"])),
+            ("  first token", _after(attempt["first_token_us"])),
             ("  usage", ", ".join(part for part in (usage, units) if part)),
             ("  counted by", attempt["usage_source"] or ""),
             ("  anomalies", ", ".join(attempt["anomalies"])),
@@ -149,3 +150,7 @@ def _hold(item: Json) -> str:
 
 def _has_usage(item: Json) -> bool:
     return item["input_total"] is not None
+
+
+def _after(us: int | None) -> str:
+    return f"{milliseconds(us)} ms" if us is not None else ""

@@ -1,6 +1,7 @@
-"""`keystead usage`: tokens and cost, summed."""
+"""`keystead usage`: tokens and cost, summed; or how long answers took."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -22,6 +23,20 @@ _SUMS = (
     Column("unknown", lambda line: _some(line["unknown"]), "right"),
 )
 
+_TIMES = (
+    Column("attempts", lambda line: number(line["attempts"]), "right"),
+    Column("answers", lambda line: number(line["duration"]["count"] if line["duration"] else 0), "right"),
+    *(
+        Column(
+            f"{title}{name}",
+            partial(lambda measure, name, line: _percentile(line[measure], name), measure, name),
+            "right",
+        )
+        for measure, title in (("duration", ""), ("first_token", "first token "))
+        for name in ("p50", "p95", "p99")
+    ),
+)
+
 
 @click.command("usage")
 @click.option(
@@ -34,26 +49,45 @@ _SUMS = (
 @click.option("--since", type=Moment(), default="7d", show_default=True, help="7d, 24h, a date, or RFC 3339.")
 @click.option("--until", type=Moment(), help="As --since. Default: now.")
 @click.option("--credential", help="Only with this credential (id or name): who used it, and for what.")
+@click.option("--latency", is_flag=True, help="How long answers took, in place of tokens and cost.")
 @connected
-def command(session: Session, *, by: str, since: str, until: str | None, credential: str | None) -> None:
+def command(session: Session, *, by: str, since: str, until: str | None, credential: str | None, latency: bool) -> None:
     """Show tokens and cost by team, credential, model and more, over whole hours.
 
     Attempts whose cost is estimated, has no price or is not known are counted beside the cost, and never as zero.
+
+    With --latency: percentiles of the attempts that succeeded, to the end of the answer and, of streams, to the first
+    token. They are counted in buckets that double from 50 ms on and interpolated between the bounds, which `--output
+    json` tells. A star marks those of fewer than 20 answers, or with none above.
     """
-    answer = session.client().get("usage", by=by, since=since, until=until, credential=credential)
-    write(session, answer, lambda: _show(answer))
+    what = "latency" if latency else "usage"
+    answer = session.client().get(what, by=by, since=since, until=until, credential=credential)
+    totals = [answer["total"]] if latency else answer["totals"]
+    write(session, answer, lambda: _show(answer, totals, _TIMES if latency else _SUMS))
 
 
-def _show(answer: Json) -> None:
+def _show(answer: Json, totals: Sequence[Json], columns: Sequence[Column]) -> None:
     dimensions = [_dimension(number_, name) for number_, name in enumerate(answer["dimensions"])]
     total = {"keys": [{"name": "total"}, *({"name": ""} for _ in dimensions[1:])]}
-    lines = [*answer["lines"], *({**line, **total} for line in answer["totals"] if answer["lines"])]
-    table(lines, [*dimensions, *_SUMS], empty="Nothing was used.")
+    lines = [*answer["lines"], *({**line, **total} for line in totals if answer["lines"])]
+    table(lines, [*dimensions, *columns], empty="Nothing was used.")
     click.echo(f"{local(answer['since'])} to {local(answer['until'])}", err=True)
 
 
 def _dimension(position: int, name: str) -> Column:
     return Column(name.replace("_", " "), lambda line: line["keys"][position]["name"])
+
+
+def _percentile(times: Json | None, name: str) -> str:
+    """Return a percentile in two digits, and a star if it stands on few; nothing where nothing was measured."""
+    if times is None:
+        return ""
+    found = times[name]
+    if found["to_us"] is None:
+        text = f"> {found['from_us'] // 1000:,} ms"
+    else:
+        text = f"{int(float(format(found['at_us'] / 1000, '.2g'))):,} ms"
+    return f"{text} *" if found["few"] else text
 
 
 def _some(count: int) -> str:

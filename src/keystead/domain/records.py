@@ -91,6 +91,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: int
     duration_us: int
     first_byte_us: int | None = None
+    first_token_us: int | None = None
+    """Until the first content of a stream; None where none was seen to come."""
     status_code: int
     """The status sent to the client (499 when the client left before one was sent)."""
     upstream_status: int | None = None

@@ -26,6 +26,7 @@ from keystead.gateway.refusal_body import refusal_body
 from keystead.gateway.settle import CLIENT_CLOSED_REQUEST, settle
 from keystead.gateway.translate import is_stream
 from keystead.gateway.translation import Translation
+from keystead.metering.first_content import FirstContent
 from keystead.metering.meter import Meter, meter_for
 from keystead.metering.read_realtime import ended_responses
 from keystead.providers.classify import Refusal, classify
@@ -68,6 +69,7 @@ class Flight:
         """What went wrong on our side of the provider's answer, if the attempt broke."""
         self.error_class: ErrorClass | None = None
         self.first_byte_us: int | None = None
+        self.first_token_us: int | None = None
         self.status_code = 0
         """What the caller was told, once it has ended."""
         self.fault: Fault | None = None
@@ -149,9 +151,12 @@ class Flight:
             ProviderError: the answer broke off.
         """
         response, meter, change = self._response(), self._meter, self._change()
+        awaited = FirstContent(*self.step.wire) if self.ask.stream else None
         try:
             async for chunk in response.chunks():
                 self._received += len(chunk)
+                if awaited is not None and awaited.comes(chunk):
+                    awaited, self.first_token_us = None, self._clock.monotonic_us() - self._departed_us
                 if meter is not None:
                     meter.feed(chunk)
                 out = change(chunk) if change is not None else chunk
@@ -293,8 +298,7 @@ class Flight:
         """End an attempt that broke: before anything was sent, or after, when it may be billed."""
         sent = not isinstance(error, ProviderError) or error.sent
         reached = self.response is not None or (isinstance(error, ProviderError) and sent)
-        error_class = error.error_class if isinstance(error, ProviderError) else None
-        self.error_class = error_class
+        self.error_class = error_class = error.error_class if isinstance(error, ProviderError) else None
         if reached:
             self.measure(complete=False)
             if self._reading is NOTHING:
@@ -350,6 +354,7 @@ class Flight:
             finished_at=self._clock.now_us(),
             duration_us=self._clock.monotonic_us() - self._departed_us,
             first_byte_us=self.first_byte_us,
+            first_token_us=self.first_token_us,
             status_code=status_code,
             upstream_status=self.response.status if self.response is not None else None,
             error_class=error_class.value if error_class else "",

@@ -24,7 +24,7 @@ from keystead.storage.database import Database
 from keystead.storage.schema import organizations
 from keystead.storage.statements import LOCK_DAYS
 from keystead.storage.sums import exact_sum, whole
-from keystead.storage.usage_tables import ROLLUP_SUMS, daily_usage, rollups, usage_days
+from keystead.storage.usage_tables import ROLLUP_SUMS, ROLLUP_TIMES, daily_usage, rollups, usage_days
 
 BEHIND_US: Final = LATE_US + HOUR_US
 """How old the youngest hour is that is gathered: an hour older than what is said to be late, as clocks differ."""
@@ -180,15 +180,18 @@ async def _seen(conn: AsyncConnection, day: _Day) -> tuple[str, int, int]:
 async def _summed(conn: AsyncConnection, day: _Day, dimension: str) -> list[Row]:
     column = _COLUMNS[dimension]
     halves = [half for name in ROLLUP_SUMS for half in exact_sum(rollups.c[name])]
+    counts = [func.sum(rollups.c[name]) for name in ROLLUP_TIMES]
     query = (
-        select(column, rollups.c.team_id, rollups.c.currency, *halves)
+        select(column, rollups.c.team_id, rollups.c.currency, *halves, *counts)
         .where(*_within(day))
         .group_by(column, rollups.c.team_id, rollups.c.currency)
     )
     by_team: dict[tuple[str, str, str], list[int]] = {}
     of_all: dict[tuple[str, str, str], list[int]] = {}
     for value, team_id, currency, *found in await conn.execute(query):
-        sums = [whole(found[at], found[at + 1]) for at in range(0, len(found), 2)]
+        sums = [whole(found[at], found[at + 1]) for at in range(0, len(halves), 2)] + list(
+            map(int, found[len(halves) :])
+        )
         by_team[value, team_id, currency] = sums
         before = of_all.get((value, "", currency))
         of_all[value, "", currency] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
@@ -203,7 +206,7 @@ def _rows(found: Mapping[tuple[str, str, str], list[int]], common: Row) -> list[
     return [
         common
         | {"value": value, "team_id": team_id, "currency": currency}
-        | {name: min(number, MAX_PICO) for name, number in zip(ROLLUP_SUMS, sums, strict=True)}
+        | {name: min(number, MAX_PICO) for name, number in zip(ROLLUP_SUMS + ROLLUP_TIMES, sums, strict=True)}
         for (value, team_id, currency), sums in found.items()
     ]
 

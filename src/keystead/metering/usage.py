@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, FromClause, select
 from sqlalchemy.engine import RowMapping
@@ -59,11 +58,48 @@ async def usage_by(
     Raises:
         InvalidRequestError: an unknown or repeated dimension, an empty span, no such time zone, or too many lines.
     """
+    asked = asked_for(
+        organization_id=organization_id,
+        dimensions=dimensions,
+        from_at=from_at,
+        to_at=to_at,
+        team_ids=team_ids,
+        credential_id=credential_id,
+        time_zone=time_zone,
+    )
+    rows = await rows_of(conn, asked)
+    summed = [(keys_of(row, asked), row["currency"], whole_sums(row)) for row in rows]
+    return UsageReport(
+        from_at=asked.span.since,
+        to_at=asked.span.until,
+        dimensions=asked.dimensions,
+        lines=tuple(
+            _line(*entry) for entry in sorted(summed, key=lambda entry: key_order(entry[0], _dearest(entry[2])))
+        ),
+        totals=tuple(
+            _line((), currency, _added(sums for _, other, sums in summed if other == currency))
+            for currency in sorted({currency for _, currency, _ in summed})
+        ),
+    )
+
+
+def asked_for(
+    *,
+    organization_id: str,
+    dimensions: Sequence[str],
+    from_at: int,
+    to_at: int,
+    team_ids: frozenset[str] | None,
+    credential_id: str | None,
+    time_zone: str,
+    times: bool = False,
+) -> Asked:
+    """Return what a report is asked for, once it is seen to make sense; for what is raised see `usage_by`."""
     _check_dimensions(dimensions)
     span = Span(hour_of(from_at), hour_of(to_at + HOUR_US - 1))
     if span.since >= span.until:
         raise InvalidRequestError("The span must end after it begins.", param="to")
-    asked = Asked(
+    return Asked(
         organization_id=organization_id,
         dimensions=tuple(dimensions),
         span=span,
@@ -71,7 +107,16 @@ async def usage_by(
         team_ids=team_ids,
         credential_id=credential_id,
         most=MAX_LINES + 1,
+        times=times,
     )
+
+
+async def rows_of(conn: AsyncConnection, asked: Asked) -> Sequence[RowMapping]:
+    """Read a report's sums, with the names of what they are by.
+
+    Raises:
+        InvalidRequestError: too many lines.
+    """
     rows = await _named(conn, await sums_of(conn, asked), asked.dimensions)
     if len(rows) > MAX_LINES:
         raise InvalidRequestError(
@@ -79,17 +124,7 @@ async def usage_by(
             code="report_too_long",
             next_step="Ask for a shorter span or for fewer dimensions.",
         )
-    summed = [(_keys(row, asked.dimensions, asked.zone), row["currency"], whole_sums(row)) for row in rows]
-    return UsageReport(
-        from_at=span.since,
-        to_at=span.until,
-        dimensions=asked.dimensions,
-        lines=tuple(_line(*entry) for entry in sorted(summed, key=lambda entry: _order(entry[0], entry[2]))),
-        totals=tuple(
-            _line((), currency, _added(sums for _, other, sums in summed if other == currency))
-            for currency in sorted({currency for _, currency, _ in summed})
-        ),
-    )
+    return rows
 
 
 async def _named(conn: AsyncConnection, sums: FromClause, dimensions: Sequence[str]) -> Sequence[RowMapping]:
@@ -121,13 +156,14 @@ def _added(many: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return totals
 
 
-def _keys(row: RowMapping, dimensions: Sequence[str], zone: ZoneInfo) -> tuple[UsageKey, ...]:
+def keys_of(row: RowMapping, asked: Asked) -> tuple[UsageKey, ...]:
+    """Return what a row is about."""
     keys = []
-    for dimension in dimensions:
+    for dimension in asked.dimensions:
         value = str(row[f"by_{dimension}"])
         if dimension in _TIME_FORMATS:
             name = datetime.fromtimestamp(int(value) // 1_000_000, UTC).strftime(_TIME_FORMATS[dimension])
-            value = str(begins_at(int(value), zone)) if dimension == "day" else value
+            value = str(begins_at(int(value), asked.zone)) if dimension == "day" else value
         elif dimension in _NAMED:
             name = row[f"name_{dimension}"] or value
         else:
@@ -136,9 +172,14 @@ def _keys(row: RowMapping, dimensions: Sequence[str], zone: ZoneInfo) -> tuple[U
     return tuple(keys)
 
 
-def _order(keys: tuple[UsageKey, ...], sums: Mapping[str, int]) -> tuple[Any, ...]:
+def key_order(keys: tuple[UsageKey, ...], size: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return what lines are ordered by: time where that is a dimension, then `size`, then the names."""
     times = tuple(int(key.id) for key in keys if key.dimension in _TIME_FORMATS)
-    return times, -sums["cost_pico"], -sums["requests"], tuple(key.name for key in keys)
+    return times, size, tuple(key.name for key in keys)
+
+
+def _dearest(sums: Mapping[str, int]) -> tuple[int, ...]:
+    return -sums["cost_pico"], -sums["requests"]
 
 
 def _line(keys: tuple[UsageKey, ...], currency: str, sums: Mapping[str, int]) -> UsageLine:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.metering.calendar import CENTERS, changes_of_center, local_day, with_centers
 from keystead.metering.days import Covered, Span, covered, dimension_name
 from keystead.storage.sums import exact_sum, whole
-from keystead.storage.usage_tables import ROLLUP_SUMS, daily_usage, rollups
+from keystead.storage.usage_tables import ROLLUP_SUMS, ROLLUP_TIMES, daily_usage, rollups
 
 _COLUMNS: Final = {
     "team": "team_id",
@@ -35,6 +35,8 @@ _BY_TEAM: Final = frozenset({"team", "cost_center"})
 _CENTER: Final = func.coalesce(CENTERS.c.cost_center, literal_column("'default'"))
 
 
+_TIMES: Final = ("attempts", *ROLLUP_TIMES)
+"""Each settlement adds at most one to each: their sums fit."""
 _Columns = dict[str, ColumnElement[Any]]
 
 
@@ -52,10 +54,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Of this credential only; None for all."""
     most: int
     """Lines that are read."""
+    times: bool = False
+    """Read `attempts` and `ROLLUP_TIMES`, in place of all other sums."""
 
 
 async def sums_of(conn: AsyncConnection, asked: Asked) -> FromClause:
-    """Return the sums asked for: each dimension as `by_…`, the currency, and the halves of every sum (see `sums`)."""
+    """Return the sums asked for: each dimension as `by_…`, the currency, and the sums (see `whole_sums`)."""
     days = await _days(conn, asked)
     parts = [_by_hours(asked, days.beside)] if days.beside else []
     if days.spans:
@@ -70,8 +74,13 @@ async def sums_of(conn: AsyncConnection, asked: Asked) -> FromClause:
 
 
 def whole_sums(row: RowMapping) -> dict[str, int]:
-    """Return a row's sums, put together."""
+    """Return a row's sums, put together from their halves (see `sums`)."""
     return {name: whole(row[f"{name}_q"], row[f"{name}_r"]) for name in ROLLUP_SUMS}
+
+
+def times_in(row: RowMapping) -> dict[str, int]:
+    """Return what a row has of `attempts` and `ROLLUP_TIMES`."""
+    return {name: int(row[name]) for name in _TIMES}
 
 
 async def _days(conn: AsyncConnection, asked: Asked) -> Covered:
@@ -116,7 +125,11 @@ def _summed(
         select(
             *groups,
             table.c.currency.label("currency"),
-            *(half for name in ROLLUP_SUMS for half in _halves(table.c[name])),
+            *(
+                [func.sum(table.c[name]).label(name) for name in _TIMES]
+                if asked.times
+                else [half for name in ROLLUP_SUMS for half in _halves(table.c[name])]
+            ),
         )
         .select_from(source)
         .where(table.c.organization_id == asked.organization_id)

@@ -125,6 +125,8 @@ class AttemptView(msgspec.Struct, Generic[At], frozen=True, kw_only=True):
     finished_at: At | None
     duration_us: int | None
     first_byte_us: int | None
+    first_token_us: int | None
+    """Until the first content of a stream; None where none was seen to come."""
     state: str
     credential_id: str
     credential: str | None

@@ -11,6 +11,7 @@ from keystead.domain.clock import HOUR_US, hour_of
 from keystead.domain.records import AttemptIntent, RequestIntent, Settlement
 from keystead.storage import rows
 from keystead.storage.rows import RollupKey, RollupSums
+from keystead.storage.usage_tables import ROLLUP_TIMES
 
 
 class Intent(msgspec.Struct, eq=False):
@@ -39,18 +40,26 @@ Record = Intent | Ending
 
 
 def added(ended: Iterable[tuple[Settlement, bool]]) -> list[tuple[RollupKey, RollupSums]]:
-    """Return what settlements add to the roll-ups, one entry a row, sorted by key.
+    """Return what settlements add to the roll-ups, one entry a row, sorted by key: `ROLLUP_SUMS`, `ROLLUP_TIMES`.
 
     Each settlement comes with whether it ended its request. Sorted, because workers that take the same rows in the
     same order cannot block each other.
     """
     sums: dict[RollupKey, RollupSums] = {}
+    times: dict[RollupKey, list[int]] = {}
     for settlement, ends_request in ended:
         key = rows.rollup_key(settlement)
         more = rows.rollup_sums(settlement, ends_request=ends_request)
         before = sums.get(key)
-        sums[key] = more if before is None else tuple(map(add, before, more))
-    return [(key, _bounded(sums[key])) for key in sorted(sums)]
+        if before is None:
+            sums[key] = more
+            times[key] = [0] * len(ROLLUP_TIMES)
+        else:
+            sums[key] = tuple(map(add, before, more))
+        counted = times[key]
+        for place in rows.rollup_times(settlement):
+            counted[place] += 1
+    return [(key, (*_bounded(sums[key]), *times[key])) for key in sorted(sums)]
 
 
 def _bounded(sums: RollupSums) -> RollupSums:

@@ -11,10 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from keystead.domain.clock import hour_of
+from keystead.domain.durations import BUCKETS, bucket_of
 from keystead.domain.means import Hold
 from keystead.domain.money import MAX_PICO
 from keystead.domain.records import AttemptIntent, Cost, RequestIntent, Settlement
-from keystead.domain.traffic import CostState
+from keystead.domain.traffic import CostState, Endpoint, State
 from keystead.domain.usage import COUNTS, INPUT_COUNTS, Reading, Usage, UsageSource
 
 REQUEST_KEY: Final = ("id", "started_at")
@@ -40,6 +41,7 @@ ATTEMPT_END: Final = (
     "finished_at",
     "duration_us",
     "first_byte_us",
+    "first_token_us",
     "upstream_status",
     "error_class",
     "error_code",
@@ -79,6 +81,8 @@ RollupSums = tuple[int, ...]
 MAX_COUNT: Final = MAX_PICO
 """The largest number a column holds."""
 _NO_USAGE: Final = UsageSource.NONE  # looking a member up in its class is slow, and this is asked often
+_SETTLED: Final = State.SETTLED
+_SESSION: Final = Endpoint.REALTIME.value
 _NO_COUNTS: Final = (None,) * len(COUNTS)
 _ZEROS: Final = (0,) * len(COUNTS)
 _ENCODE: Final = msgspec.json.encode
@@ -143,6 +147,7 @@ def attempt_end(settlement: Settlement, attempt: AttemptIntent) -> Row:
         settlement.finished_at,
         settlement.duration_us,
         settlement.first_byte_us,
+        settlement.first_token_us,
         settlement.upstream_status,
         settlement.error_class,
         storable(settlement.error_code[:_CODE_LENGTH]),
@@ -255,6 +260,20 @@ def rollup_sums(settlement: Settlement, *, ends_request: bool) -> RollupSums:
         *(_COST_COUNTS[cost.state] if attempted else (0, 0, 0, 0)),
         settlement.duration_us,
     )
+
+
+def rollup_times(settlement: Settlement) -> tuple[int, ...]:
+    """Return which of `ROLLUP_TIMES` the settlement adds one to, by their places.
+
+    Only an answer that came whole tells how long one takes, and only if it was waited for: a batch settled hours later,
+    or a session that lasts as long as its owner talks, tells nothing.
+    """
+    if settlement.first_byte_us is None or settlement.state is not _SETTLED or settlement.request.endpoint == _SESSION:
+        return ()
+    took = bucket_of(settlement.duration_us)
+    if settlement.first_token_us is None:
+        return (took,)
+    return took, BUCKETS + bucket_of(settlement.first_token_us)
 
 
 def reduced(settlement: Settlement) -> Settlement:

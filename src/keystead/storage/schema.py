@@ -305,6 +305,7 @@ attempts = Table(
     instant("finished_at", nullable=True),
     instant("duration_us", nullable=True),
     instant("first_byte_us", nullable=True),
+    instant("first_token_us", nullable=True),
     Column("upstream_status", Integer, nullable=True),
     Column("error_class", String(32), nullable=True),
     Column("error_code", String(64), nullable=True),

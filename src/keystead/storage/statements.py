@@ -29,7 +29,7 @@ from keystead.storage.rows import (
 )
 from keystead.storage.schema import attempts, requests
 from keystead.storage.sums import SPLIT
-from keystead.storage.usage_tables import ROLLUP_DIMENSIONS, ROLLUP_SUMS, rollups
+from keystead.storage.usage_tables import ROLLUP_DIMENSIONS, ROLLUP_SUMS, ROLLUP_TIMES, rollups
 
 
 class Statements(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
     refuse_request: str
     """REQUEST_INTENT, REQUEST_END, REQUEST_TOTALS. If the request is not there: insert it, ended."""
     add: str
-    """ROLLUP_DIMENSIONS, ROLLUP_SUMS."""
+    """ROLLUP_DIMENSIONS, ROLLUP_SUMS, ROLLUP_TIMES."""
     ungather: str
     """Organization, hour. If the hour is gathered: what is gathered of its day counts no more."""
 
@@ -116,7 +116,7 @@ def _statements(mark: str, *, returning: bool) -> Statements:
     ended = _Values(mark, requests, (*REQUEST_END, *REQUEST_TOTALS, *REQUEST_KEY, "attempts"))
     of_request = _Values(mark, attempts, ("request_id", "request_started_at"))
     refused = _Values(mark, requests, (*REQUEST_INTENT, *REQUEST_END, *REQUEST_TOTALS))
-    summed = _Values(mark, rollups, (*ROLLUP_DIMENSIONS, *ROLLUP_SUMS))
+    summed = _Values(mark, rollups, (*ROLLUP_DIMENSIONS, *ROLLUP_SUMS, *ROLLUP_TIMES))
     the_request, the_attempt = (" RETURNING id", " RETURNING request_id, number") if returning else ("", "")
     open_request = intent.inserted(state="'intent'", attempts="1")
     open_beside = attempt_beside.inserted(state="'intent'")
@@ -137,7 +137,8 @@ def _statements(mark: str, *, returning: bool) -> Statements:
         refuse_request=f"{refused.inserted(attempts='0')} ON CONFLICT DO NOTHING{the_request}",
         ungather=f"DELETE FROM usage_days WHERE organization_id = {mark}1 AND day_at <= {mark}2 AND until_at > {mark}2",
         add=f"{summed.inserted()} ON CONFLICT ({', '.join(ROLLUP_DIMENSIONS)})"
-        f" DO UPDATE SET {', '.join(_added(rollups, column) for column in ROLLUP_SUMS)}",
+        f" DO UPDATE SET {', '.join(_added(rollups, column) for column in ROLLUP_SUMS)},"
+        f" {', '.join(f'{column} = rollups.{column} + excluded.{column}' for column in ROLLUP_TIMES)}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 
+from keystead.domain.durations import BOUNDS_US
 from keystead.domain.usage import COUNTS
 from keystead.storage.columns import metadata
 
@@ -38,12 +39,22 @@ ROLLUP_SUMS = (
 attempts' own. `cost_pico` is in the row's currency, `charge_pico` in credits. `priced` … `unknown` count attempts by
 cost state (`priced` includes reported and free)."""
 
+_TO = tuple([f"to_{bound // 1000}ms" for bound in BOUNDS_US])
+DURATIONS = tuple([f"took_{name}" for name in (*_TO, "beyond")])
+"""Attempts that succeeded, by how long they took, in buckets that do not overlap (`domain.durations`)."""
+FIRST_TOKENS = tuple([f"first_{name}" for name in (*_TO, "beyond")])
+"""Of these the streams, by how long their first content took."""
+ROLLUP_TIMES = DURATIONS + FIRST_TOKENS
+"""How long things took; counts as well, and apart because reports of money do not read them. Each settlement adds at
+most one to each, so that they and their sums fit. What was recorded before they were has none."""
+
 rollups = Table(
     "rollups",
     metadata,
     Column("hour_at", BigInteger, primary_key=True, autoincrement=False),
     *[Column(name, Text, primary_key=True) for name in ROLLUP_DIMENSIONS[1:]],
     *[Column(name, BigInteger, nullable=False) for name in ROLLUP_SUMS],
+    *[Column(name, BigInteger, nullable=False, server_default="0") for name in ROLLUP_TIMES],
     Index("ix_rollups_organization_id_hour_at", "organization_id", "hour_at"),
     sqlite_with_rowid=False,
 )
@@ -72,6 +83,7 @@ daily_usage = Table(
     Column("value", Text, primary_key=True),
     Column("currency", String(3), primary_key=True),
     *[Column(name, BigInteger, nullable=False) for name in ROLLUP_SUMS],
+    *[Column(name, BigInteger, nullable=False, server_default="0") for name in ROLLUP_TIMES],
     sqlite_with_rowid=False,
 )
 """The roll-ups of a day by one dimension: of the whole organization (`model`, `team_id` empty), and by team as well

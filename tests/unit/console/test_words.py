@@ -9,7 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from keystead.web.console.words import ago, change, exact, inert, moment, money, short, span, whole
+from keystead.metering.percentiles import Percentile
+from keystead.web.console.words import (
+    SPAN,
+    ago,
+    change,
+    exact,
+    inert,
+    moment,
+    money,
+    percentile,
+    percentile_exact,
+    short,
+    span,
+    tick,
+    whole,
+)
 
 AT = datetime(2026, 11, 26, 12, 30, 5, tzinfo=UTC)
 AT_US = int(AT.timestamp() * 1_000_000)
@@ -94,3 +109,38 @@ def test_change_is_to_the_time_before_and_empty_without_one() -> None:
     assert change(Decimal(112), Decimal(100)) == "+12 %"
     assert change(50, 100) == "-50 %"
     assert change(50, 0) == ""
+
+
+def within(at_us: int, *, to_us: int | None = 10**9, few: bool = False) -> Percentile:
+    return Percentile(at_us=at_us, from_us=102_400_000 if to_us is None else 0, to_us=to_us, few=few)
+
+
+@pytest.mark.parametrize(
+    ("at_us", "said"),
+    [
+        (4_321, "4.3 ms"),
+        (87_654, "88 ms"),
+        (994_000, "990 ms"),
+        (995_000, "1.0 s"),
+        (9_940_000, "9.9 s"),
+        (98_765_432, "99 s"),
+    ],
+)
+def test_a_percentile_has_two_digits_as_it_is_interpolated(at_us: int, said: str) -> None:
+    assert percentile(within(at_us)) == said
+
+
+def test_a_percentile_tells_its_bounds_and_whether_it_stands_on_few() -> None:
+    assert percentile_exact(within(87_654, to_us=100_000)) == (
+        '<data value="87654" title="between 0.0 ms and 100 ms">88 ms</data>'
+    )
+    beyond = percentile_exact(within(102_400_000, to_us=None, few=True))
+    assert "at least 1 min 42 s" in beyond
+    assert "&gt; 102 s</data>" in beyond
+    assert "of few" in beyond
+    assert "not measured" in percentile_exact(None)
+
+
+def test_durations_beside_an_axis_are_short() -> None:
+    ticks = [tick(Decimal(us), SPAN) for us in (0, 25_000, 250_000, 80_000_000)]
+    assert ticks == ["0", "25 ms", "0.25 s", "80 s"]

@@ -11,7 +11,7 @@ from keystead.domain.traffic import CostState, Fault, State
 from keystead.domain.usage import COUNTS, NOTHING, Reading, Usage, UsageSource
 from keystead.storage import rows
 from keystead.storage.schema import attempts, requests
-from keystead.storage.usage_tables import ROLLUP_DIMENSIONS, ROLLUP_SUMS, rollups
+from keystead.storage.usage_tables import ROLLUP_DIMENSIONS, ROLLUP_SUMS, ROLLUP_TIMES, rollups
 from tests.fakes.clock import START_US, FakeClock
 from tests.fakes.records import USAGE, attempt_intent, budget_hold, credit_hold, request_intent, settlement
 
@@ -24,7 +24,7 @@ def test_every_column_of_the_record_is_written_by_exactly_one_part() -> None:
     assert all(not set(one) & set(other) for one, other in combinations(of_request, 2))
     assert {*rows.ATTEMPT_INTENT, *rows.ATTEMPT_END, "noticed_at"} == set(attempts.c.keys())  # the last by alerts
     assert set(rows.ATTEMPT_INTENT) & set(rows.ATTEMPT_END) == {"region"}  # what was asked for, then what was served
-    assert {*ROLLUP_DIMENSIONS, *ROLLUP_SUMS} == set(rollups.c.keys())
+    assert {*ROLLUP_DIMENSIONS, *ROLLUP_SUMS, *ROLLUP_TIMES} == set(rollups.c.keys())
 
 
 def test_the_counts_are_the_first_fields_of_a_usage() -> None:
@@ -113,6 +113,16 @@ def test_each_cost_state_is_counted_in_one_sum() -> None:
         CostState.UNPRICED: ["unpriced"],
         CostState.UNKNOWN: ["unknown"],
     }
+
+
+def test_an_answer_is_counted_by_how_long_it_and_its_first_token_took() -> None:
+    request, attempt = request_intent(CLOCK), attempt_intent(CLOCK)
+    end = settlement(CLOCK, request, attempt, duration_us=450_000, first_byte_us=1, first_token_us=49_999)
+    assert [ROLLUP_TIMES[place] for place in rows.rollup_times(end)] == ["took_to_800ms", "first_to_50ms"]
+    beyond = settlement(CLOCK, request, attempt, duration_us=102_400_000, first_byte_us=1)
+    assert [ROLLUP_TIMES[place] for place in rows.rollup_times(beyond)] == ["took_beyond"]
+    unmeasured = settlement(CLOCK, request, attempt, duration_us=450_000)
+    assert rows.rollup_times(unmeasured) == ()
 
 
 def test_a_refusal_counts_a_request_and_no_attempt() -> None:

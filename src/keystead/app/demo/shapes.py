@@ -24,6 +24,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     cost: Cost
     duration_us: int
     first_byte_us: int
+    first_token_us: int
+    """Of a stream."""
     received: int
     sent: int
 
@@ -85,7 +87,8 @@ class Shapes:
         return Shape(
             reading=reading,
             cost=cost,
-            first_byte_us=first_us,
+            first_byte_us=int(first_us * 0.8),
+            first_token_us=first_us,
             duration_us=first_us + int(given * per_token_us) + 4_000,
             received=400 + given * 5,
             sent=400 + given * 5,

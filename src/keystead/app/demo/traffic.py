@@ -282,6 +282,7 @@ class Traffic:
             finished_at=begins + duration_us,
             duration_us=duration_us,
             first_byte_us=int(shape.first_byte_us * stretch),
+            first_token_us=int(shape.first_token_us * stretch) if request.stream else None,
             status_code=200,
             upstream_status=200,
             upstream_request_id=f"up_{request.id[4:20]}",

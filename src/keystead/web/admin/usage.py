@@ -1,12 +1,15 @@
-"""Tokens and cost, summed by the dimensions one asks for."""
+"""Tokens and cost, and how long answers took, by the dimensions one asks for."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, TypedDict
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.access import Permission
 from keystead.domain.clock import HOUR_US
+from keystead.domain.durations import BOUNDS_US
 from keystead.identity.authority import teams_where
+from keystead.metering.latency import LatencyLine, latency_by
 from keystead.metering.usage import usage_by
 from keystead.metering.usage_views import UsageKey, UsageLine
 from keystead.web.admin.credential_names import credential_id
@@ -19,7 +22,7 @@ _TIMES = frozenset({"hour", "day"})
 
 
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to sum, over which span of whole hours."""
+    """What to sum or measure, over which span of whole hours."""
 
     by: Annotated[
         str,
@@ -51,23 +54,37 @@ class UsageShown(msgspec.Struct, frozen=True, kw_only=True):
     """One per currency."""
 
 
+class LatencyShown(msgspec.Struct, frozen=True, kw_only=True):
+    """How long answers took. Percentiles are interpolated between the bounds of a bucket, and say which."""
+
+    since: Instant
+    until: Instant
+    """The span asked for, widened to whole hours."""
+    dimensions: tuple[str, ...]
+    bounds_us: tuple[int, ...]
+    """Where the buckets end, each excluded; the last bucket has no end."""
+    lines: tuple[LatencyLine, ...]
+    total: LatencyLine
+
+
+async def latency(call: Call[UsageQuery, Nothing]) -> LatencyShown:
+    """Return how long answers took, by dimensions."""
+    async with call.rooms.database.read() as conn:
+        found = await latency_by(conn, **await _asked(call, conn))
+    return LatencyShown(
+        since=instant(found.from_at),
+        until=instant(found.to_at),
+        dimensions=found.dimensions,
+        bounds_us=BOUNDS_US,
+        lines=tuple(_timed(line) for line in found.lines),
+        total=found.total,
+    )
+
+
 async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
     """Return usage by dimensions."""
-    query = call.query
-    until = call.rooms.clock.now_us() if query.until is None else micros(query.until)
-    since = until - _WEEK_US if query.since is None else micros(query.since)
     async with call.rooms.database.read() as conn:
-        named = query.credential
-        found = await usage_by(
-            conn,
-            organization_id=call.who.organization_id,
-            dimensions=[name for name in query.by.split(",") if name],
-            from_at=since,
-            to_at=until,
-            team_ids=teams_where(call.who, Permission.USAGE_READ),
-            credential_id=None if named is None else await credential_id(call, conn, named),
-            time_zone=query.time_zone,
-        )
+        found = await usage_by(conn, **await _asked(call, conn))
     return UsageShown(
         since=instant(found.from_at),
         until=instant(found.to_at),
@@ -77,8 +94,37 @@ async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
     )
 
 
+class _Asked(TypedDict):
+    organization_id: str
+    dimensions: list[str]
+    from_at: int
+    to_at: int
+    team_ids: frozenset[str] | None
+    credential_id: str | None
+    time_zone: str
+
+
+async def _asked(call: Call[UsageQuery, Nothing], conn: AsyncConnection) -> _Asked:
+    query = call.query
+    named = query.credential
+    until = call.rooms.clock.now_us() if query.until is None else micros(query.until)
+    return _Asked(
+        organization_id=call.who.organization_id,
+        dimensions=[name for name in query.by.split(",") if name],
+        from_at=until - _WEEK_US if query.since is None else micros(query.since),
+        to_at=until,
+        team_ids=teams_where(call.who, Permission.USAGE_READ),
+        credential_id=None if named is None else await credential_id(call, conn, named),
+        time_zone=query.time_zone,
+    )
+
+
 def _line(line: UsageLine) -> UsageLine:
     """Give the hours and days their instants as every other instant in the API."""
+    return msgspec.structs.replace(line, keys=tuple(_key(key) for key in line.keys))
+
+
+def _timed(line: LatencyLine) -> LatencyLine:
     return msgspec.structs.replace(line, keys=tuple(_key(key) for key in line.keys))
 
 
@@ -99,6 +145,17 @@ ROUTES: Final = (
         summary="Tokens and cost, summed by dimensions.",
         query=UsageQuery,
         answer=UsageShown,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/latency",
+        permission=Permission.USAGE_READ,
+        scope="team",
+        handler=latency,
+        summary="How long answers took and until their first token, as percentiles by dimensions.",
+        query=UsageQuery,
+        answer=LatencyShown,
         errors=(404,),
     ),
 )

@@ -82,6 +82,21 @@ def stacked(columns: Sequence[Column]) -> Chart:
     return Chart(columns=drawn, ticks=ticks, labels=labels, base=base, left=float(_LEFT))
 
 
+def strokes(values: Sequence[int | None]) -> tuple[str, ...]:
+    """Return the lines through values over time, in a box of 100 by 20; where there is none (None), a line ends."""
+    top = max((value for value in values if value is not None), default=0) or 1
+    step = 100 / max(1, len(values))
+    runs: list[list[str]] = [[]]
+    for index, value in enumerate(values):
+        if value is None:
+            runs.append([])
+            continue
+        y = 19 - 18 * value / top
+        # A stroke as wide as its column's middle, so that one alone is seen as well.
+        runs[-1] += [f"{(index + part) * step:.1f},{y:.1f}" for part in (0.3, 0.7)]
+    return tuple(" ".join(run) for run in runs if run)
+
+
 def nice(value: Decimal) -> Decimal:
     """Return the next round number: 1, 2, 4, 5 or 8 times a power of ten, so that a quarter of it is one, too."""
     if value <= 0:

@@ -29,6 +29,7 @@ def environment() -> Environment:
         age=words.age,
         ago=words.ago,
         span=words.span,
+        percentile=words.percentile_exact,
         whole=words.whole,
         short=words.short,
         money=words.money,

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from keystead.metering.percentiles import Percentile
+
 _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£"}
 _HARMLESS: Final = frozenset("\n\t")
@@ -67,6 +69,25 @@ def span(us: int | None) -> str:
         return f"{us / 1_000_000:.2f} s"
     minutes, seconds = divmod(us // 1_000_000, 60)
     return f"{minutes} min {seconds} s"
+
+
+def percentile(of: Percentile) -> str:
+    """Return a percentile, which is interpolated, in two digits: `1.2 s`; beyond the last bucket `> 102 s`."""
+    if of.to_us is None:
+        return f"> {of.from_us / 1_000_000:.0f} s"
+    if of.at_us < 995_000:
+        return f"{float(f'{of.at_us / 1_000:.2g}'):g} ms"
+    seconds = of.at_us / 1_000_000
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{float(f'{seconds:.2g}'):g} s"
+
+
+def percentile_exact(of: Percentile | None) -> Markup:
+    """Return a percentile as an element that tells between which bounds the true one lies."""
+    if of is None:
+        return Markup('<span class="none">not measured</span>')
+    bounds = f"at least {span(of.from_us)}" if of.to_us is None else f"between {span(of.from_us)} and {span(of.to_us)}"
+    few = Markup(' <span class="none">of few</span>') if of.few else ""
+    return Markup('<data value="{}" title="{}">{}</data>{}').format(of.at_us, bounds, percentile(of), few)
 
 
 def whole(number: int | None) -> str:
@@ -139,5 +160,7 @@ def written(value: Decimal, unit: str) -> str:
 
 
 def tick(value: Decimal, unit: str) -> str:
-    """Return a value beside an axis: as `written`, in three digits where it is long."""
+    """Return a value beside an axis, where there is little room: as `written`, in three digits where it is long."""
+    if unit == SPAN:
+        return f"{value / 1_000_000:f} s" if value >= 100_000 else f"{value / 1000:f} ms" if value else "0"
     return short(int(value)) if not unit and value >= 10_000 else written(value, unit)

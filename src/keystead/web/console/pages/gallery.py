@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from keystead.domain.errors import InvalidRequestError
-from keystead.web.console.charts import SERIES, Column, stacked
+from keystead.web.console.charts import SERIES, Column, stacked, strokes
 from keystead.web.console.diagrams import Target, diagram
 from keystead.web.console.pages.budgets import Gauge
 from keystead.web.console.pages.periods import SPANS
@@ -81,6 +81,7 @@ async def show(visit: Visit) -> Answer:
             "states": STATES,
             "tokens": TOKENS,
             "charted": Charted(measure="Things", unit="USD", series=list(names), chart=stacked(columns)),
+            "strokes": strokes([3, 5, 4, None, 8, 9, 2, None, 4, 4, 6, 3]),
             "gauges": _GAUGES,
             "spans": SPANS,
             "error": InvalidRequestError("What was typed is not an amount.", next_step="Write 500 or 12.5."),

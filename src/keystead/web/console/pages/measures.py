@@ -1,4 +1,4 @@
-"""What the overview counts and draws: cost, requests and what became of them, tokens by kind, and time. Pure."""
+"""What the overview counts and draws: cost, requests and what became of them, and tokens by kind. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from keystead.domain.traffic import State
 from keystead.metering.usage_views import UsageLine
-from keystead.web.console import words
 from keystead.web.console.pages import chargeback, sums
 from keystead.web.console.pages.periods import Span
 from keystead.web.console.words import change
@@ -47,7 +46,6 @@ def numbers(now: Sequence[UsageLine], before: Sequence[UsageLine], currency: str
         "requests": ("Requests", "count"),
         "tokens": ("Tokens", "short"),
         "failed": ("Failed", "count"),
-        "time": ("Mean time", "span"),
     }
     return [
         {"title": title, "kind": kind, "value": this[name], "change": change(this[name], that[name])}
@@ -67,24 +65,12 @@ def tokens(lines: Iterable[UsageLine], span: Span) -> sums.Charted:
     return sums.over_time(measured, span, measure="Tokens", series=tuple(dict.fromkeys(KINDS.values())))
 
 
-def mean_times(lines: Iterable[UsageLine], span: Span) -> sums.Charted:
-    """Return the mean time of an attempt in each column."""
-    totals: dict[str, tuple[int, int]] = {}
-    for line in lines:
-        duration, attempts = totals.get(line.keys[0].id, (0, 0))
-        totals[line.keys[0].id] = (duration + line.duration_us, attempts + line.attempts)
-    measured = [(at, "mean", Decimal(duration // count)) for at, (duration, count) in totals.items() if count]
-    return sums.over_time(measured, span, measure="Mean time of an attempt", unit=words.SPAN)
-
-
 def _figures(lines: Sequence[UsageLine], currency: str) -> dict[str, Decimal | int]:
     own = [line for line in lines if line.keys[-1].id != chargeback.PLATFORM and line.currency == currency]
-    attempts = sum(line.attempts for line in lines)
     return {
         "own": sum((Decimal(line.cost) for line in own), Decimal(0)),
         "credits": sum((Decimal(line.charge) for line in lines), Decimal(0)),
         "requests": sum(line.requests for line in lines),
         "tokens": sum(line.input_total + line.output_total for line in lines),
         "failed": sum(line.requests for line in lines if line.keys[-2].id in _FAILED),
-        "time": sum(line.duration_us for line in lines) // attempts if attempts else 0,
     }

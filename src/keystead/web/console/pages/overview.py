@@ -6,10 +6,11 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from keystead.domain.errors import InvalidRequestError
+from keystead.metering.latency import LatencyLine
 from keystead.metering.usage_views import UsageLine
 from keystead.web.admin import alerts, budgets, credentials, usage
 from keystead.web.console.desk import Desk
-from keystead.web.console.pages import attention, chargeback, measures, sums
+from keystead.web.console.pages import attention, chargeback, latencies, measures, sums
 from keystead.web.console.pages.periods import SPANS, Span, span_of
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 
@@ -30,6 +31,7 @@ async def show(visit: Visit) -> Answer:
     before = await _lines(desk, *span.before, "outcome,owner")
     spent = chargeback.spent(sliced)
     total = chargeback.together(spent)
+    speed = await _speed(desk, span, by)
     currency = total[0].currency if total else "USD"
     return Shown(
         template="overview.html",
@@ -40,12 +42,13 @@ async def show(visit: Visit) -> Answer:
             "dimensions": {
                 name: (title, f"?{urlencode({'span': span.name, 'by': name})}") for name, title in DIMENSIONS.items()
             },
-            "numbers": measures.numbers(ended, before, currency),
+            "numbers": [*measures.numbers(ended, before, currency), speed["numbers"][0]],
             "others": total[1:],
             "currency": currency,
             "drawn": await _charts(desk, span, by, ended, currency),
             "rows": chargeback.compared(spent[:_LONGEST_LIST], ()),
             "more": max(0, len(spent) - _LONGEST_LIST),
+            "speed": speed,
             "attention": await _attention(visit, span, by, sliced, ended),
         },
     )
@@ -64,8 +67,35 @@ async def _charts(
         "spend": sums.charted(own, span, currency),
         "requests": measures.outcomes(ended, span),
         "tokens": measures.tokens(ended, span),
-        "time": measures.mean_times(ended, span),
     }
+
+
+async def _speed(desk: Desk, span: Span, by: str) -> dict[str, Any]:
+    """Return how long answers took: the whole, over time, and line by line."""
+    try:
+        lines = await _latency(desk, span.since, span.until, f"{span.by},{by}")
+    except InvalidRequestError:  # as above
+        by = "provider"
+        lines = await _latency(desk, span.since, span.until, f"{span.by},{by}")
+    before = await _latency(desk, *span.before, by)
+    paces = latencies.paces(lines, before, span)
+    return {
+        "of": DIMENSIONS[by],
+        "numbers": latencies.numbers(lines, before),
+        "charts": [
+            charted
+            for measure, title in (("duration", "Time to a whole answer"), ("first_token", "Time to the first token"))
+            if (charted := latencies.over_time(lines, span, measure, title)) is not None
+        ],
+        "paces": paces[:_LONGEST_LIST],
+        "more": max(0, len(paces) - _LONGEST_LIST),
+    }
+
+
+async def _latency(desk: Desk, since: Any, until: Any, by: str) -> tuple[LatencyLine, ...]:
+    asked = {"by": by, "since": since.isoformat(), "until": until.isoformat()}
+    lines: tuple[LatencyLine, ...] = (await desk.ask(usage.latency, asked)).lines
+    return lines
 
 
 async def _lines(desk: Desk, since: Any, until: Any, by: str) -> tuple[UsageLine, ...]:

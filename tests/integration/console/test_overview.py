@@ -1,0 +1,38 @@
+"""The overview: how long answers took."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from keystead.domain.money import PICO_PER_UNIT
+from tests.integration.console.conftest import Browser
+from tests.integration.console.test_spend import used
+
+HOSTILE = '<b onload="x">\u202emodel'
+
+
+def text(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+
+
+async def test_answers_are_timed_by_what_one_chooses_beside_the_span_before(inside: Browser) -> None:
+    now = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, UTC).replace(minute=0)
+    slow = {"attempts": 100, "requests": 100, "took_to_1600ms": 100, "first_to_400ms": 100}
+    await used(inside, now - timedelta(hours=30), model="gpt-5", **slow)
+    await used(inside, now - timedelta(days=9), model="gpt-5", attempts=50, took_to_800ms=50)
+    await used(inside, now - timedelta(hours=3), model=HOSTILE, attempts=3, took_beyond=3)
+    page = await inside.get("/console/?span=7d&by=model")
+    assert HOSTILE not in page
+    assert 'title="between 800 ms and 1.60 s"' in page
+    said = text(page)
+    assert "gpt-5 100 1.2 s 1.6 s +99 % 300 ms 390 ms" in said
+    assert "> 102 s of few" in said.replace("&gt;", ">")
+    assert "Whole answer p50 1.2 s +103 % to the 7 days before" in said
+    assert "p50 1.2 s, p95 1.6 s, of 100" in said
+
+
+async def test_what_was_never_measured_says_so(inside: Browser) -> None:
+    now = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, UTC).replace(minute=0)
+    await used(inside, now - timedelta(hours=3), cost_pico=PICO_PER_UNIT)
+    said = text(await inside.get("/console/?by=provider"))
+    assert "Whole answer p50 not measured nothing before to compare" in said
+    assert "openai 0 not measured not measured" in said
