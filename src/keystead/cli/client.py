@@ -20,6 +20,7 @@ TIMEOUT_S: Final = 120.0
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _PAGE: Final = 200
+_PIECE_BYTES: Final = 256 * 1024
 
 Json = dict[str, Any]
 
@@ -57,6 +58,16 @@ class AdminClient:
                     raise CommandError.from_problem(line["problem"])
                 yield line
 
+    def download(self, *segments: str, **query: str | int | bool | None) -> Iterator[bytes]:
+        """Yield a file, piece by piece; one that breaks off before its end raises."""
+        with self._exchanging() as connection:
+            connection.request("GET", _target(segments, query), headers=self._headers(with_body=False))
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise CommandError.from_problem(self._read(response.status, response.read(MAX_ANSWER_BYTES)))
+            while piece := response.read1(_PIECE_BYTES):
+                yield piece
+
     def items(self, *segments: str, limit: int | None = None, **query: str | int | bool | None) -> Iterator[Json]:
         """Yield the items of a list, page after page, at most `limit` of them."""
         left = limit
@@ -73,10 +84,7 @@ class AdminClient:
     def _call(
         self, method: str, segments: tuple[str, ...], query: Mapping[str, Any], body: Mapping[str, Any] | None
     ) -> Json:
-        target = "/".join((PREFIX, *(quote(segment, safe="") for segment in segments)))
-        given = {name: _text(value) for name, value in query.items() if value is not None}
-        if given:
-            target += "?" + urlencode(given)
+        target = _target(segments, query)
         content = None if body is None else msgspec.json.encode(body)
         with self._exchanging() as connection:
             connection.request(method, target, body=content, headers=self._headers(with_body=body is not None))
@@ -127,6 +135,12 @@ class AdminClient:
                 fault="caller",
                 next_step="Check KEYSTEAD_URL: something else may listen there.",
             ) from error
+
+
+def _target(segments: tuple[str, ...], query: Mapping[str, Any]) -> str:
+    target = "/".join((PREFIX, *(quote(segment, safe="") for segment in segments)))
+    given = {name: _text(value) for name, value in query.items() if value is not None}
+    return f"{target}?{urlencode(given)}" if given else target
 
 
 def _address(url: str) -> tuple[str, str, int | None]:

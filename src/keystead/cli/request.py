@@ -1,17 +1,21 @@
 """`keystead request …`: what was recorded of each request."""
 
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
 
 import click
 import msgspec
 
 from keystead.cli.inputs import Moment
-from keystead.cli.output import Column, fields, local, milliseconds, money, number, table, write, write_list
+from keystead.cli.output import Column, fields, local, milliseconds, money, number, progress, table, write, write_list
+from keystead.cli.problem import CommandError
 from keystead.cli.session import Session, connected
 from keystead.domain.traffic import CostState, ErrorClass, State
 
 Json = Mapping[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _state(item: Json) -> str:
@@ -54,28 +58,92 @@ _LINES = (
 )
 
 
+_FILTERS: Final = (
+    click.option("--since", type=Moment(), help="7d, 24h, a date, or RFC 3339."),
+    click.option("--until", type=Moment(), help="As --since."),
+    click.option("--team", help="Id or name."),
+    click.option("--key", "virtual_key", help="A virtual key's id or name."),
+    click.option("--credential", help="Id or name."),
+    click.option("--principal", help="A member's or a service account's id or name."),
+    click.option("--provider"),
+    click.option("--model", help="As asked, sent or served."),
+    click.option("--state", type=click.Choice([state.value for state in State])),
+    click.option("--error-class", type=click.Choice([error.value for error in ErrorClass])),
+    click.option("--cost-state", type=click.Choice([state.value for state in CostState])),
+    click.option("--min-cost", help="Costing at least so much, in whichever currency."),
+)
+
+
+def _meant(function: F) -> F:
+    """Give a command the options that say which requests."""
+    for option in reversed(_FILTERS):
+        function = option(function)
+    return function
+
+
 @click.group("request")
 def command() -> None:
-    """Recorded requests: list, show."""
+    """Recorded requests: list, show, export."""
 
 
 @command.command("list")
-@click.option("--since", type=Moment(), help="7d, 24h, a date, or RFC 3339.")
-@click.option("--until", type=Moment(), help="As --since.")
-@click.option("--team", help="Id or name.")
-@click.option("--key", "virtual_key", help="A virtual key's id or name.")
-@click.option("--credential", help="Id or name.")
-@click.option("--provider")
-@click.option("--model", help="As asked, sent or served.")
-@click.option("--state", type=click.Choice([state.value for state in State]))
-@click.option("--error-class", type=click.Choice([error.value for error in ErrorClass]))
-@click.option("--cost-state", type=click.Choice([state.value for state in CostState]))
+@_meant
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @connected
 def list_all(session: Session, /, *, limit: int, **filters: str | None) -> None:
     """List the requests, newest first."""
     found = list(session.client().items("requests", limit=limit, **filters))
     write_list(session, found, _LIST, empty="There is no such request.")
+
+
+@command.command("export")
+@_meant
+@click.option(
+    "--format",
+    "written",
+    type=click.Choice(["csv", "jsonl"]),
+    help="[default: as the file's name ends, else csv]",
+)
+@click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="Where to.  [default: standard output]")
+@connected
+def export(session: Session, /, *, written: str | None, file: Path | None, **filters: str | None) -> None:
+    """Write the requests as CSV or JSON lines, newest first, all of them.
+
+    The file takes its name when it is whole: what breaks off does not look like one that is.
+    """
+    chosen = written or ("jsonl" if file is not None and file.suffix in {".jsonl", ".ndjson"} else "csv")
+    pieces = session.client().download("requests", "export", format=chosen, **filters)
+    if file is None:
+        with progress("Exporting …") as say:
+            _copy(pieces, sys.stdout.buffer, say)
+        return
+    unfinished = file.with_name(f".{file.name}.part")
+    try:
+        with progress("Exporting …") as say, unfinished.open("wb") as out:
+            size = _copy(pieces, out, say)
+        unfinished.replace(file)
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be written: {error.strerror}.", fault="caller", next_step="Choose another place."
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    click.echo(f"{file} is there: {_megabytes(size)}.", err=True)
+
+
+def _copy(pieces: Iterator[bytes], out: IO[bytes], say: Callable[[str], None]) -> int:
+    """Write the pieces as they come, say how far it is, and return how many bytes there were."""
+    size = 0
+    for piece in pieces:
+        out.write(piece)
+        size += len(piece)
+        say(f"Exporting … {_megabytes(size)}")
+    out.flush()
+    return size
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 @command.command("show")

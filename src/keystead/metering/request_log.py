@@ -10,7 +10,7 @@ page: such a page may be short, even empty, and still have a `next_cursor`.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +33,7 @@ from keystead.metering.outline import read_outline
 from keystead.metering.request_walks import Condition, Walk, at_its_time, choose_walk
 from keystead.metering.usage_rows import attempt_view, json_value, request_row
 from keystead.metering.usage_views import RequestDetail, RequestFilter, RequestPage, RequestRow
+from keystead.storage.database import Lender
 from keystead.storage.governance import service_accounts
 from keystead.storage.schema import attempts, credentials, members, requests, teams, virtual_keys
 
@@ -73,8 +74,34 @@ async def list_requests(
     """
     if not 0 < limit <= MAX_PAGE:
         raise InvalidRequestError(f"A page has 1 to {MAX_PAGE} requests.", param="limit")
-    place = _read_cursor(cursor) if cursor is not None else None
     walk = await choose_walk(conn, organization_id, filters)
+    return await _read_page(conn, organization_id, filters, walk, limit=limit, cursor=cursor)
+
+
+async def all_pages(
+    database: Lender, *, organization_id: str, filters: RequestFilter, limit: int
+) -> AsyncIterator[tuple[RequestRow[int], ...]]:
+    """Yield page after page, newest first, some of them empty; nothing is held while the caller works on one.
+
+    What narrows is looked up once, so that whoever is renamed meanwhile is still meant. What begins meanwhile is not
+    in it.
+    """
+    async with database.read() as conn:
+        walk = await choose_walk(conn, organization_id, filters)
+    cursor: str | None = None
+    while True:
+        async with database.read() as conn:
+            page = await _read_page(conn, organization_id, filters, walk, limit=limit, cursor=cursor)
+        yield page.requests
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+async def _read_page(
+    conn: AsyncConnection, organization_id: str, filters: RequestFilter, walk: Walk, *, limit: int, cursor: str | None
+) -> RequestPage:
+    place = _read_cursor(cursor) if cursor is not None else None
     if not walk.along:
         return RequestPage(requests=(), next_cursor=None, previous_cursor=None)
     newer = place is not None and place.newer

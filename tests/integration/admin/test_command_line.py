@@ -69,6 +69,19 @@ async def test_a_request_can_be_found_shown_and_summed(run: Run, gateway: Gatewa
     assert isinstance(report["totals"][0]["cost"], str)
 
 
+async def test_requests_are_exported_whole_or_not_at_all(run: Run, gateway: Gateway, tmp_path: Path) -> None:
+    identifier = (await gateway.chat("sandbox/echo")).headers["x-keystead-request-id"]
+    shown = await run("request", "export", "--model", "echo")
+    assert shown.stdout.startswith("id,started_at,")
+    assert identifier in shown.stdout
+    file = tmp_path / "echo.jsonl"
+    said = await run("request", "export", "--model", "echo", "--file", str(file))
+    assert (said.stdout, "is there" in said.stderr) == ("", True)
+    assert identifier in {json.loads(line)["id"] for line in file.read_text().splitlines()}
+    await run("request", "export", "--min-cost", "much", "--file", str(tmp_path / "none.csv"), expect=1)
+    assert list(tmp_path.iterdir()) == [file]
+
+
 async def test_a_route_is_written_used_changed_and_deleted(run: Run, gateway: Gateway) -> None:
     first = "credential=sandbox,model=echo,weight=3,first-byte=20"
     created = await run("route", "create", "mine", "--attempt", first, "--strategy", "weighted", "--sticky")

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema_rs
 
 from keystead.web.admin.openapi import document
-from keystead.web.admin.route import PREFIX
+from keystead.web.admin.route import PREFIX, Route
 from keystead.web.admin.routes import ROUTES
 from tests.integration.admin.matrix import call_of, objects_of
 from tests.integration.admin.world import World
@@ -18,6 +18,14 @@ def fits(value: Any, schema: dict[str, Any]) -> None:
     jsonschema_rs.validate({**schema, "components": DOCUMENT["components"]}, value, validate_formats=True)
 
 
+async def as_files(world: World, route: Route, content: dict[str, Any]) -> None:
+    """Ask for a file in each form; lines are each what they are said to be."""
+    assert tuple(content) == route.files
+    lines = await world.call(route.method, f"{route.path}?format=jsonl")
+    for line in lines.body.splitlines():
+        fits(json.loads(line), content[lines.headers["content-type"]]["schema"])
+
+
 async def test_good_answers_and_problems_fit_the_document(light_world: World) -> None:
     objects = await objects_of(light_world)
     for route in ROUTES:
@@ -26,7 +34,10 @@ async def test_good_answers_and_problems_fit_the_document(light_world: World) ->
         answer = await light_world.call(route.method, path, body)
         content = described[str(answer.status)]["content"]
         assert answer.headers["content-type"] == next(iter(content)), route.path
-        fits(answer.json(), content[answer.headers["content-type"]]["schema"])
+        if route.files:
+            await as_files(light_world, route, content)
+        else:
+            fits(answer.json(), content[answer.headers["content-type"]]["schema"])
         if route.line is not None:
             by_line = await light_world.call(route.method, path, body | {"progress": True})
             for line in by_line.body.splitlines():

@@ -177,7 +177,7 @@ async def test_a_recorded_request_is_listed_found_and_shown_whole(inside: Browse
     listed = await inside.get("/console/requests")
     [path] = re.findall(r'href="(/console/requests/req_\w+)"', listed)
     page = await inside.get(path)
-    assert "Arithmetic of its cost" in page
+    assert "Price of one" in page
     assert "No request is like that" in await inside.get("/console/requests?model=none")
 
 

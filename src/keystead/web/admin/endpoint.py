@@ -7,6 +7,7 @@ origin cannot act through a browser that is signed in somewhere; a body must say
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -22,15 +23,14 @@ from keystead.domain.ids import new_id
 from keystead.domain.traffic import Fault
 from keystead.storage.row_security import OrganizationView
 from keystead.web.admin.rooms import AdminDirectory, AdminRooms
-from keystead.web.admin.route import MAX_BODY_BYTES, Call, Lines, Route
+from keystead.web.admin.route import LINES, MAX_BODY_BYTES, Call, Download, Lines, Route
+from keystead.web.admin.sent_file import BrokenDownloadError, file_response
 from keystead.web.admin.values import Nothing, decode_hook
 from keystead.web.failures import WINDOW_US, Failures
 from keystead.web.problem import MEDIA_TYPE, problem_of
 
 log = structlog.get_logger(__name__)
 
-LINES: Final = "application/x-ndjson"
-"""JSON values, one a line."""
 MAX_PARAMETERS: Final = 32
 _OTHER_CARRIERS: Final = frozenset({b"x-api-key", b"api-key", b"x-goog-api-key"})
 _KEY_PARAMETER: Final = "key"
@@ -63,7 +63,8 @@ class Endpoint:
         except Exception:  # the last resort: a defect is logged whole, and told without its internals
             log.exception("admin_request_failed", route=self.route.name, request_id=request_id)
             response = problem_response(KeysteadError(), request_id)
-        await response(scope, receive, send)
+        with suppress(BrokenDownloadError):  # the connection ends before the file does, which tells the client
+            await response(scope, receive, send)
 
     def _note(self, error: KeysteadError, request_id: str) -> None:
         """Log what is ours to mend."""
@@ -86,6 +87,8 @@ class Endpoint:
             return StreamingResponse(
                 self._lines(answer, request_id), status_code=self.route.status, headers=_HEADERS, media_type=LINES
             )
+        if isinstance(answer, Download):
+            return file_response(answer, _HEADERS, whole=request.method != "HEAD")
         return Response(
             msgspec.json.encode(answer), status_code=self.route.status, headers=_HEADERS, media_type="application/json"
         )

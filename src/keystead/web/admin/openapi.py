@@ -1,13 +1,12 @@
 """The OpenAPI 3.1 document and the reference table, made from the table of routes. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from keystead import __version__
-from keystead.web.admin.endpoint import LINES
-from keystead.web.admin.route import PREFIX, Route
+from keystead.web.admin.route import LINES, PREFIX, Route
 from keystead.web.admin.values import Nothing, schema_hook
 from keystead.web.problem import MEDIA_TYPE, Problem
 
@@ -107,10 +106,7 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         "responses": {
             str(route.status): {
                 "description": "Done.",
-                "content": {
-                    "application/json": {"schema": schemas.of(route.answer)},
-                    **({LINES: {"schema": schemas.of(route.line)}} if route.line else {}),
-                },
+                "content": {kind: {"schema": schema} for kind, schema in _answers(route, schemas)},
             },
             **{str(status): _problem(status) for status in _errors(route)},
         },
@@ -121,6 +117,15 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
             "content": {"application/json": {"schema": schemas.of(route.body)}},
         }
     return operation
+
+
+def _answers(route: Route, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
+    for media_type in route.files:
+        yield media_type, schemas.of(route.answer) if media_type == LINES else {"type": "string"}
+    if not route.files:
+        yield "application/json", schemas.of(route.answer)
+    if route.line:
+        yield LINES, schemas.of(route.line)
 
 
 def _path_parameters(path: str) -> list[Json]:

@@ -20,11 +20,12 @@ from keystead.metering.request_log import list_requests, show_request
 from keystead.metering.usage_views import AttemptView, RequestDetail, RequestFilter, RequestRow
 from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import (
+    Cursor,
     Instant,
+    Limit,
     ModelName,
     Nothing,
     Page,
-    PageQuery,
     Reference,
     optional_micros,
     with_instants,
@@ -33,7 +34,7 @@ from keystead.web.admin.values import (
 LeastCost = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,12})?$")]
 
 
-class RequestsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RequestsMeant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which requests."""
 
     since: Instant | None = None
@@ -53,6 +54,13 @@ class RequestsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
     """A member or a service account."""
     min_cost: LeastCost | None = None
     """Costing at least so much, as plain decimal text, in whichever currency."""
+
+
+class RequestsQuery(RequestsMeant, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which requests, and which page of them."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 50
 
 
 class RequestShown(RequestRow[Instant], frozen=True, kw_only=True):
@@ -86,7 +94,25 @@ class RequestDetailShown(msgspec.Struct, frozen=True, kw_only=True):
 async def list_all(call: Call[RequestsQuery, Nothing]) -> RequestsPage:
     """Return a page of requests, newest first."""
     query = call.query
-    filters = RequestFilter(
+    async with call.rooms.database.read() as conn:
+        page = await list_requests(
+            conn,
+            organization_id=call.who.organization_id,
+            filters=filters_of(call),
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+    return RequestsPage(
+        items=tuple(map(request_shown, page.requests)),
+        next_cursor=page.next_cursor,
+        previous_cursor=page.previous_cursor,
+    )
+
+
+def filters_of(call: Call[Any, Nothing]) -> RequestFilter:
+    """Return what is asked for (`RequestsMeant`), within what the caller may see."""
+    query: RequestsMeant = call.query
+    return RequestFilter(
         from_at=optional_micros(query.since),
         to_at=optional_micros(query.until),
         state=query.state,
@@ -103,19 +129,6 @@ async def list_all(call: Call[RequestsQuery, Nothing]) -> RequestsPage:
         principal=query.principal,
         least_cost_pico=None if query.min_cost is None else to_pico(Decimal(query.min_cost)),
     )
-    async with call.rooms.database.read() as conn:
-        page = await list_requests(
-            conn,
-            organization_id=call.who.organization_id,
-            filters=filters,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-    return RequestsPage(
-        items=tuple(_request(row) for row in page.requests),
-        next_cursor=page.next_cursor,
-        previous_cursor=page.previous_cursor,
-    )
 
 
 async def show(call: Call[Nothing, Nothing]) -> RequestDetailShown:
@@ -123,7 +136,7 @@ async def show(call: Call[Nothing, Nothing]) -> RequestDetailShown:
     async with call.rooms.database.read() as conn:
         found = await seen_request(call, conn)
     return RequestDetailShown(
-        request=_request(found.request),
+        request=request_shown(found.request),
         attempts=tuple(_attempt(attempt) for attempt in found.attempts),
         decision=found.decision if _sees_all(call, found) else None,
         outline=found.outline,
@@ -150,7 +163,8 @@ def _sees_all(call: Call[Any, Any], found: RequestDetail) -> bool:
     return call.who.may(Permission.REQUEST_READ, TeamId(found.request.team_id))
 
 
-def _request(row: RequestRow[int]) -> RequestShown:
+def request_shown(row: RequestRow[int]) -> RequestShown:
+    """Return a request as the list shows it."""
     return RequestShown(**with_instants(row))
 
 

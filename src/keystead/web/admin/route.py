@@ -18,6 +18,8 @@ Query = TypeVar("Query")
 Body = TypeVar("Body")
 
 PREFIX: Final = "/admin/v1"
+LINES: Final = "application/x-ndjson"
+"""JSON values, one a line."""
 MAX_BODY_BYTES: Final = 64 * 1024
 """The largest body an administrator has reason to send: a key, and a few hundred model patterns."""
 
@@ -44,6 +46,15 @@ class Lines:
         self.items = items
 
 
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is a file, made while it is sent."""
+
+    name: str
+    media_type: str
+    pieces: AsyncIterator[bytes]
+    """Nothing has been asked of them yet. Whatever is between two of them holds nothing: who downloads may be slow."""
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table."""
 
@@ -63,6 +74,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """What is enough for callers who keep to what is their own; the handler sees to it."""
     line: Any = None
     """The type of a line, where an answer can also come line by line (`Lines`). It has a field `problem`."""
+    files: tuple[str, ...] = ()
+    """Media types, where the answer is a file (`Download`); JSON lines are values of `answer`."""
     status: int = 200
     query: type = Nothing
     body: type = Nothing

@@ -71,11 +71,15 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No parameters."""
 
 
+Cursor = Annotated[str, msgspec.Meta(max_length=500, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)]
+
+
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which page of a list."""
 
-    cursor: Annotated[str, msgspec.Meta(max_length=500, description="`next_cursor` of the page before.")] | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = 50
+    cursor: Cursor | None = None
+    limit: Limit = 50
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ from starlette.types import Receive, Scope, Send
 from keystead.domain.errors import KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
 from keystead.identity.sessions import SignedIn
+from keystead.web.admin.route import Download
+from keystead.web.admin.sent_file import BrokenDownloadError, file_response
 from keystead.web.console import safety, static
 from keystead.web.console.door import Door
 from keystead.web.console.navigation import menu
@@ -52,7 +54,7 @@ class Console:
         request = Request(scope, receive)
         try:
             response = await self._answer(request, scope, receive, send)
-        except ClientDisconnect:
+        except (ClientDisconnect, BrokenDownloadError):
             return
         except KeysteadError as error:
             response = await self._failed(request, error)
@@ -116,6 +118,8 @@ class Console:
             return RedirectResponse(answer.to, 303, cookie)
         if isinstance(answer, Told):
             return Response(msgspec.json.encode(answer.value), media_type="application/json")
+        if isinstance(answer, Download):
+            return file_response(answer, {}, whole=request.method != "HEAD")
         if isinstance(answer, Kept):
             named = {"content-disposition": f"attachment; filename*=UTF-8''{quote(answer.name, safe='')}"}
             return Response(answer.content, media_type=answer.media_type, headers=named)

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
 from keystead import __version__
-from keystead.web.console import charts, diagrams, static, words
+from keystead.web.console import attempt_chain, charts, diagrams, static, words
 
 
 @cache
@@ -23,7 +23,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(static=static.address, version=__version__, charts=charts, diagrams=diagrams)
+    made.globals.update(
+        static=static.address, version=__version__, charts=charts, diagrams=diagrams, chains=attempt_chain
+    )
     made.filters.update(
         moment=words.moment,
         age=words.age,

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from keystead.domain.errors import CallerError
+from keystead.web.admin.route import Download
 from keystead.web.console.desk import Desk
 
 
@@ -53,7 +54,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
 
 
-Answer = Shown | Moved | Told | Kept
+Answer = Shown | Moved | Told | Kept | Download
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

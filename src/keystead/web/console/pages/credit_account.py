@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from keystead.domain.errors import InvalidRequestError, KeysteadError
 from keystead.web.admin import credit_accounts, organization, organizations, requests
 from keystead.web.admin.credit_shapes import StatementShown, TransferShown
-from keystead.web.console.csv_file import csv_of
 from keystead.web.console.pages.months import Days, days_of, month_of
 from keystead.web.console.pages.zones import zone_of
 from keystead.web.console.visit import Answer, Kept, Moved, Page, Shown, Visit
+from keystead.web.csv_file import csv_of
 
 MOST_LINES: Final = 50_000
 """Of one file."""

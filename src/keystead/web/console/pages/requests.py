@@ -1,10 +1,11 @@
-"""The log of requests, and one of them whole: its attempts as a picture, what decided, what it used and cost."""
+"""The log of requests: narrowed, walked page by page, and as a file."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlencode
 
 from keystead.domain.traffic import CostState, ErrorClass, State
-from keystead.web.admin import explain, known_models, request_explanation, requests
+from keystead.web.admin import known_models, request_export, requests
 from keystead.web.console.visit import Answer, Page, Shown, Visit
 
 FILTERS: Final = (
@@ -23,13 +24,24 @@ FILTERS: Final = (
     "request",
 )
 
+_NAMES: Final = {
+    "since": "from",
+    "until": "before",
+    "virtual_key": "key",
+    "principal": "who",
+    "error_class": "error",
+    "cost_state": "cost",
+    "min_cost": "costs at least",
+}
+"""What a filter is called in few words, where its own name would not do."""
+FORMS: Final = (("csv", "Export CSV"), ("jsonl", "JSON lines"))
+
 _TO_THE_MINUTE: Final = len("2026-01-31T13:45")
 
 
 async def list_all(visit: Visit) -> Answer:
     """Show a page of requests, newest first, narrowed as the address says."""
-    chosen = {name: visit.query.get(name, "") for name in FILTERS}
-    asked = {**chosen, "since": _instant(chosen["since"]), "until": _instant(chosen["until"])}
+    chosen, asked = _meant(visit)
     found = await visit.desk.ask(requests.list_all, {**asked, "cursor": visit.query.get("cursor")})
     kept = {name: value for name, value in chosen.items() if value}
 
@@ -42,6 +54,11 @@ async def list_all(visit: Visit) -> Answer:
             "rows": found.items,
             "chosen": chosen,
             "filtered": bool(kept),
+            "chips": [_chip(name, value, kept) for name, value in kept.items()],
+            "exports": [
+                (title, f"/console/requests/export?{urlencode({**kept, 'format': form})}") for form, title in FORMS
+            ],
+            "may_export": visit.desk.may(request_export.export),
             "older": page(found.next_cursor),
             "newer": page(found.previous_cursor),
             "first": f"?{urlencode(kept)}",
@@ -54,48 +71,31 @@ async def list_all(visit: Visit) -> Answer:
     )
 
 
+async def keep(visit: Visit) -> Answer:
+    """Give all of them as a file, by the same filters."""
+    _, asked = _meant(visit)
+    file: Answer = await visit.desk.ask(request_export.export, {**asked, "format": visit.query.get("format")})
+    return file
+
+
+def _chip(name: str, value: str, kept: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return what a filter says, and the address without it."""
+    others = {other: text for other, text in kept.items() if other != name}
+    return _NAMES.get(name, name), value, f"/console/requests?{urlencode(others)}" if others else "/console/requests"
+
+
+def _meant(visit: Visit) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the filters as they were typed, and as the admin API takes them."""
+    chosen = {name: visit.query.get(name, "") for name in FILTERS}
+    return chosen, {**chosen, "since": _instant(chosen["since"]), "until": _instant(chosen["until"])}
+
+
 def _instant(typed: str) -> str:
     """Return what a field of a day and time gives, which has no zone: UTC, as the form says."""
     return f"{typed}:00Z" if len(typed) == _TO_THE_MINUTE else typed
 
 
-async def show(visit: Visit) -> Answer:
-    """Show one request."""
-    found = await visit.desk.ask(requests.show, request=visit.path["request"])
-    explained: Any = None
-    if visit.desk.may(request_explanation.explain):
-        explained = await visit.desk.ask(request_explanation.explain, request=visit.path["request"])
-    longest = max([attempt.duration_us or 0 for attempt in found.attempts], default=0)
-    begins = found.request.started_at
-    bars = [_bar(attempt, begins, found.request.duration_us or longest) for attempt in found.attempts]
-    return Shown(
-        template="request.html",
-        values={
-            "one": found.request,
-            "attempts": list(zip(found.attempts, bars, strict=True)),
-            "found": found,
-            "explained": explained,
-            "may_explain": visit.desk.may(explain.explain),
-            "sees_models": visit.desk.may(known_models.show),
-        },
-    )
-
-
-def _bar(attempt: Any, begins: Any, whole_us: int) -> dict[str, float]:
-    """Return where on the request's time an attempt lies, in parts of a hundred."""
-    if not whole_us:
-        return {"at": 0.0, "first": 0.0, "width": 100.0}
-    at = (attempt.started_at - begins).total_seconds() * 1e8 / whole_us
-    width = (attempt.duration_us or 0) * 100 / whole_us
-    first = (attempt.first_byte_us or 0) * 100 / whole_us
-    return {
-        "at": round(max(0.0, min(99.0, at)), 2),
-        "first": round(min(first, width), 2),
-        "width": round(max(0.6, min(100.0, width)), 2),
-    }
-
-
 PAGES: Final = (
     Page(method="GET", path="/requests", handler=list_all),
-    Page(method="GET", path="/requests/{request}", handler=show),
+    Page(method="GET", path="/requests/export", handler=keep),
 )

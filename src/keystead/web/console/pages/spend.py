@@ -8,12 +8,12 @@ import msgspec
 from keystead.domain.errors import InvalidRequestError
 from keystead.metering.usage_views import UsageLine
 from keystead.web.admin import organization, requests, usage
-from keystead.web.console.csv_file import csv_of
 from keystead.web.console.pages import chargeback, sums
 from keystead.web.console.pages.chargeback import Line, together
 from keystead.web.console.pages.months import Days, days_of, month_of
 from keystead.web.console.pages.zones import zone_of
 from keystead.web.console.visit import Answer, Kept, Page, Shown, Visit
+from keystead.web.csv_file import csv_of
 
 DIMENSIONS: Final = {
     "cost_center": "Cost centre",

@@ -26,10 +26,25 @@ async function copy(button) {
 // Pages of our own are the only markup that is ever read: what they hold of others was escaped by the server.
 const ownPage = globalThis.trustedTypes?.createPolicy("own-page", { createHTML: (text) => text });
 
-/** Load this page again, and put its list in the place of the one that is shown, every so many seconds. */
+/** Find a link's like, by where it leads. */
+const within = (list, link) => [...list.querySelectorAll("a[href]")].find((one) => one.href === link.href);
+
+/** Go down a list by "j" and up by "k"; Enter opens what has the focus, as anywhere. */
+function step(event) {
+  const links = [...document.querySelectorAll("[data-rows] tbody td:first-child a")];
+  const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
+  if (links.length === 0 || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const at = links.findIndex((one) => one.closest("tr").contains(document.activeElement));
+  if (event.key === "j") links[Math.min(at + 1, links.length - 1)].focus();
+  if (event.key === "k") links[Math.max(at - 1, 0)].focus();
+}
+
+/** Load this page again, and put its list in the place of the one that is shown, every so many seconds
+ * while it is seen. */
 function live(box) {
   let timer = 0;
   const look = async () => {
+    if (document.hidden) return;
     const response = await fetch(box.dataset.from ?? location.href);
     if (!response.ok || response.redirected) { clearInterval(timer); box.checked = false; return; }
     const text = await response.text();
@@ -38,7 +53,12 @@ function live(box) {
     if (now === null || then === null) { location.reload(); return; }
     localize(then);
     if (now.textContent === then.textContent) return;  // nothing new: nothing is read aloud again
+    const added = [...then.querySelectorAll("tbody td:first-child a")].filter((one) => !within(now, one)).length;
+    const held = now.contains(document.activeElement) ? within(then, document.activeElement) : null;
     now.replaceWith(then);
+    held?.focus({ preventScroll: true });
+    const says = document.querySelector(box.dataset.says ?? "none");
+    if (says !== null && added) says.textContent = added === 1 ? "1 new request" : `${added} new requests`;
   };
   box.addEventListener("change", () => {
     clearInterval(timer);
@@ -85,6 +105,8 @@ document.addEventListener("click", (event) => {
   if (button?.dataset.copy) copy(button);
   if (button?.dataset.sure && !confirm(button.dataset.sure)) event.preventDefault();
 });
+
+document.addEventListener("keydown", step);
 
 // Whoever puts other content into a part of the page says so.
 document.addEventListener("filled", (event) => localize(event.target));

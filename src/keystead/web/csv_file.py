@@ -15,17 +15,22 @@ def csv_of(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
     Numbers are written as they are, exactly; None is an empty cell.
     """
+    return csv_rows([header, *rows])
+
+
+def csv_rows(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return some rows of such a table, for a file that is written piece by piece."""
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(header)
-    writer.writerows([[_cell(value) for value in row] for row in rows])
+    csv.writer(out).writerows([[_cell(value) for value in row] for row in rows])
     return out.getvalue().encode("utf-8", "replace")
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        begins = value.lstrip(" ")[:1]
+        return f"'{value}" if begins in _BEGINS_FORMULA and begins else value
     if isinstance(value, Decimal):
         return f"{value:f}"
-    if not isinstance(value, str):
-        return value
-    begins = value.lstrip(" ")[:1]
-    return f"'{value}" if begins in _BEGINS_FORMULA and begins else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value

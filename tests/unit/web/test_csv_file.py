@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keystead.web.console.csv_file import csv_of
+from keystead.web.csv_file import csv_of
 
 
 def read(content: bytes) -> list[list[str]]:
