@@ -38,6 +38,7 @@ PAGES = (
     "requests",
     "requests?provider=openai&state=settled",
     "spend",
+    "spend?by=tag:project",
     "budgets",
     "budgets/new",
     "rate-limits",

@@ -15,7 +15,7 @@ from keystead.metering.usage import usage_by
 from keystead.metering.usage_views import UsageReport
 from keystead.storage.bulk import insert_ended
 from keystead.storage.database import Database
-from keystead.storage.governance import team_cost_centers
+from keystead.storage.governance import team_cost_centers, virtual_key_tags
 from keystead.storage.schema import organizations, teams
 from keystead.storage.usage_tables import usage_days
 from tests.fakes.clock import FakeClock
@@ -33,6 +33,10 @@ ASKED = (
     (["credential", "model"], ALL),
     (["cost_center"], ALL),
     (["cost_center", "team", "day", "virtual_key"], ALL),
+    (["tag:project"], ALL),
+    (["tag:project", "day", "team"], SOME),
+    (["tag:project", "tag:stage", "cost_center"], ALL),
+    (["tag:stage", "model"], ALL),
 )
 ZONES = ("UTC", "Asia/Kolkata")
 
@@ -59,9 +63,17 @@ async def _moving_cost_center(database: Database, changes: dict[int, str]) -> No
             await conn.execute(team_cost_centers.insert().values(row))
 
 
+async def _moving_tags(database: Database, changes: list[tuple[str, str, int, str]]) -> None:
+    async with database.write() as conn:
+        for key, tag, at, value in changes:
+            row = {"organization_id": ORGANIZATION, "virtual_key_id": key, "tag": tag, "valid_from": at, "value": value}
+            await conn.execute(virtual_key_tags.insert().values(row))
+
+
 def _settled(clock: FakeClock, at: int, random: Random) -> Settlement:
     team, credential = random.choice(["team_1", "team_2"]), random.choice(["cred_1", "cred_2"])
-    request = request_intent(clock, id=new_id("req", at), started_at=at, team_id=team)
+    key = random.choice(["vk_1", "vk_2", "vk_3"])
+    request = request_intent(clock, id=new_id("req", at), started_at=at, team_id=team, virtual_key_id=key)
     attempt = attempt_intent(clock, started_at=at, credential_id=credential)
     times = {
         "duration_us": random.randrange(200_000_000),
@@ -110,6 +122,16 @@ async def test_a_report_has_the_same_figures_whatever_is_gathered_and_whatever_c
     random, now = Random(zone), clock.now_us()
     await _in_zone(founded, zone)
     await _moving_cost_center(founded, {0: "1000", now - 40 * HOUR_US - 1: "2000", now - DAY_US: "3000"})
+    await _moving_tags(
+        founded,
+        [
+            ("vk_1", "project", 0, "apollo"),
+            ("vk_1", "project", now - 55 * HOUR_US, "zephyr"),
+            ("vk_1", "project", now - 30 * HOUR_US, ""),
+            ("vk_2", "project", now - DAY_US, "apollo"),
+            ("vk_2", "stage", 0, "live"),
+        ],
+    )
     past = [_settled(clock, now - random.randrange(4 * DAY_US), random) for _ in range(60)]
     async with founded.write() as conn:
         await insert_ended(conn, [(one,) for one in past])

@@ -1,5 +1,6 @@
 """`keystead usage`: tokens and cost, summed; or how long answers took."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -38,13 +39,13 @@ _TIMES = (
 )
 
 
-@click.command("usage")
+@click.group("usage", invoke_without_command=True)
 @click.option(
     "--by",
     default="model",
     show_default=True,
-    help="hour, day, cost_center, team, principal, virtual_key, credential, provider, model, owner, outcome; "
-    "separated by commas.",
+    help="hour, day, cost_center, team, principal, virtual_key, credential, provider, model, owner, outcome, "
+    "and tags of virtual keys (tag:project); separated by commas.",
 )
 @click.option("--since", type=Moment(), default="7d", show_default=True, help="7d, 24h, a date, or RFC 3339.")
 @click.option("--until", type=Moment(), help="As --since. Default: now.")
@@ -52,7 +53,7 @@ _TIMES = (
 @click.option("--latency", is_flag=True, help="How long answers took, in place of tokens and cost.")
 @connected
 def command(session: Session, *, by: str, since: str, until: str | None, credential: str | None, latency: bool) -> None:
-    """Show tokens and cost by team, credential, model and more, over whole hours.
+    """Show tokens and cost by team, credential, model, tag and more, over whole hours.
 
     Attempts whose cost is estimated, has no price or is not known are counted beside the cost, and never as zero.
 
@@ -60,10 +61,24 @@ def command(session: Session, *, by: str, since: str, until: str | None, credent
     token. They are counted in buckets that double from 50 ms on and interpolated between the bounds, which `--output
     json` tells. A star marks those of fewer than 20 answers, or with none above.
     """
+    if click.get_current_context().invoked_subcommand is not None:
+        return
     what = "latency" if latency else "usage"
     answer = session.client().get(what, by=by, since=since, until=until, credential=credential)
     totals = [answer["total"]] if latency else answer["totals"]
     write(session, answer, lambda: _show(answer, totals, _TIMES if latency else _SUMS))
+
+
+@command.command("focus")
+@click.option("--since", type=Moment(), default="31d", show_default=True, help="7d, 24h, a date, or RFC 3339.")
+@click.option("--until", type=Moment(), help="As --since. Default: now.")
+@click.option("--time-zone", help="Where days and months begin (IANA). Default: the organization's.")
+@connected
+def focus(session: Session, *, since: str, until: str | None, time_zone: str | None) -> None:
+    """Write the charges of a span to standard output, as a FOCUS 1.2 file (CSV)."""
+    out = sys.stdout.buffer
+    for piece in session.client().download("usage", "focus", since=since, until=until, time_zone=time_zone):
+        out.write(piece)
 
 
 def _show(answer: Json, totals: Sequence[Json], columns: Sequence[Column]) -> None:

@@ -21,6 +21,7 @@ from keystead.identity.authority import Holding, require_covering, require_held,
 from keystead.identity.lookup import find, insert_row
 from keystead.identity.narrowing import Narrowing
 from keystead.identity.rows import credential_ids, endpoints, texts
+from keystead.identity.tags import Tags, change_tags, first_tags
 from keystead.identity.views import Member, Principal
 from keystead.identity.virtual_keys import ID_PREFIXES, KeyKind, digest_of_key, mint
 from keystead.storage import schema
@@ -28,6 +29,7 @@ from keystead.storage.lists import page
 
 _LISTS: Final = ("models", "credential_ids", "endpoints", "networks")
 """Columns that hold JSON lists."""
+_NO_TAGS: Final[Tags] = {}
 
 
 class VirtualKeyView(Narrowing, frozen=True, kw_only=True):
@@ -118,6 +120,7 @@ class Issuer:
         principal: Principal,
         name: str,
         narrowing: Narrowing,
+        tags: Tags,
     ) -> tuple[VirtualKeyView, Secret]:
         """Issue a virtual key and return it with its text.
 
@@ -144,6 +147,7 @@ class Issuer:
             narrowing=narrowing,
             actor_id=who.member_id,
             now=self._clock.now_us(),
+            tags=tags,
         )
 
     async def revoke_virtual_key(
@@ -154,14 +158,24 @@ class Issuer:
         Raises:
             PolicyDenied: it is not the actor's, and they may not issue keys in its team.
         """
-        if (virtual_key.principal_kind, virtual_key.principal_id) != ("member", who.member_id):
-            require_held(who, Permission.KEY_WRITE, virtual_key.team_id)
+        _require_own_or_written(who, virtual_key)
         if virtual_key.revoked_at is not None:
             return virtual_key
         now = self._clock.now_us()
         table = schema.virtual_keys
         await conn.execute(update(table).where(table.c.id == virtual_key.id).values(revoked_at=now))
         return msgspec.structs.replace(virtual_key, revoked_at=now)
+
+    async def change_tags(
+        self, conn: AsyncConnection, who: Administrator, virtual_key: VirtualKeyView, tags: Tags
+    ) -> Tags:
+        """Give a virtual key these tags, and no others, from now on; return those it had.
+
+        Raises:
+            PolicyDenied: it is not the actor's, and they may not issue keys in its team.
+        """
+        _require_own_or_written(who, virtual_key)
+        return await change_tags(conn, who.organization_id, virtual_key.id, tags, now=self._clock.now_us())
 
     async def admin_tokens(
         self, conn: AsyncConnection, organization_id: str, *, before: str | None, limit: int
@@ -245,6 +259,7 @@ async def insert_virtual_key(
     narrowing: Narrowing,
     actor_id: str,
     now: int,
+    tags: Tags = _NO_TAGS,
 ) -> tuple[VirtualKeyView, Secret]:
     """Write a new virtual key, unasked whether anybody may: for the room itself.
 
@@ -266,6 +281,7 @@ async def insert_virtual_key(
     lists = {column: _json(getattr(view, column)) for column in _LISTS}
     values = msgspec.structs.asdict(view) | lists | {"digest": stored}
     await insert_row(conn, schema.virtual_keys, organization_id, values, noun="virtual key")
+    await first_tags(conn, organization_id, view.id, tags)
     return view, key
 
 
@@ -287,6 +303,11 @@ async def insert_admin_token(
     values = msgspec.structs.asdict(view) | {"digest": stored}
     await insert_row(conn, schema.admin_tokens, organization_id, values, noun="admin token")
     return view, token
+
+
+def _require_own_or_written(who: Administrator, virtual_key: VirtualKeyView) -> None:
+    if (virtual_key.principal_kind, virtual_key.principal_id) != ("member", who.member_id):
+        require_held(who, Permission.KEY_WRITE, virtual_key.team_id)
 
 
 def _disabled(kind: PrincipalKind) -> ConflictError:

@@ -1,16 +1,16 @@
-"""What sums by the hour come to by local days and by cost centres: which day, and which cost centre, an hour counts to."""
+"""What sums by the hour come to by local days, cost centres and tags: which day, centre and value an hour counts to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Subquery, and_, case, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.clock import HOUR_US, hour_of
 from keystead.domain.errors import InvalidRequestError
-from keystead.storage.governance import team_cost_centers
+from keystead.storage.governance import team_cost_centers, virtual_key_tags
 from keystead.storage.schema import teams
 
 _DAY_US: Final = 24 * HOUR_US
@@ -44,6 +44,37 @@ async def changes_of_center(conn: AsyncConnection, organization_id: str) -> Sequ
     return (await conn.execute(query)).scalars().all()
 
 
+def values_of(tag: str, organization_id: str) -> Subquery:
+    """Return which value of a tag each virtual key has, from when until when; an empty one is none."""
+    table = virtual_key_tags.c
+    following = func.lead(table.valid_from).over(partition_by=table.virtual_key_id, order_by=table.valid_from)
+    return (
+        select(
+            table.virtual_key_id,
+            table.value,
+            table.valid_from.label("from_at"),
+            func.coalesce(following, _EVER).label("until_at"),
+        )
+        .where(table.organization_id == organization_id, table.tag == tag)
+        .subquery()
+    )
+
+
+def with_values(
+    sums: FromClause, values: Subquery, virtual_key_id: ColumnElement[str], at: ColumnElement[int]
+) -> FromClause:
+    """Join sums by virtual key with the value of the tag that the key has at the time they begin."""
+    mine = values.c.virtual_key_id == virtual_key_id
+    return sums.outerjoin(values, and_(mine, at >= values.c.from_at, at < values.c.until_at))
+
+
+async def changes_of_tags(conn: AsyncConnection, organization_id: str, tags: Collection[str]) -> Sequence[int]:
+    """Return when any of these tags changed on any virtual key, in Unix microseconds."""
+    table = virtual_key_tags.c
+    query = select(table.valid_from).where(table.organization_id == organization_id, table.tag.in_(tags))
+    return (await conn.execute(query.where(table.valid_from > 0).distinct())).scalars().all()
+
+
 def days_between(zone: ZoneInfo, begin: int, end: int) -> list[tuple[int, int]]:
     """Return the local days that hold the hours from `begin` until `end`: the first hour of each, and of the next."""
     date = datetime.fromtimestamp(begin // 1_000_000, zone).date()
@@ -55,6 +86,13 @@ def days_between(zone: ZoneInfo, begin: int, end: int) -> list[tuple[int, int]]:
             days.append((at, following))
         at = following
     return days
+
+
+def month_of(at: int, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the first hour of the local month that holds an instant, and of the one after it."""
+    day = datetime.fromtimestamp(at // 1_000_000, zone).date()
+    following = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+    return _first_hour(day.replace(day=1), zone), _first_hour(following, zone)
 
 
 def _first_hour(date: date, zone: ZoneInfo) -> int:

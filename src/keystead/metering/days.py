@@ -31,6 +31,8 @@ BEHIND_US: Final = LATE_US + HOUR_US
 _GATHERED: Final = ("principal", "virtual_key", "credential", "provider", "model", "owner", "outcome")
 _COLUMNS: Final = {name: rollups.c[f"{name}_id" if f"{name}_id" in rollups.c else name] for name in _GATHERED}
 Row = dict[str, Any]
+_Key = tuple[str, str, str, str]
+"""A value, whose the key was, the currency, and the team."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -181,20 +183,19 @@ async def _summed(conn: AsyncConnection, day: _Day, dimension: str) -> list[Row]
     column = _COLUMNS[dimension]
     halves = [half for name in ROLLUP_SUMS for half in exact_sum(rollups.c[name])]
     counts = [func.sum(rollups.c[name]) for name in ROLLUP_TIMES]
-    query = (
-        select(column, rollups.c.team_id, rollups.c.currency, *halves, *counts)
-        .where(*_within(day))
-        .group_by(column, rollups.c.team_id, rollups.c.currency)
-    )
-    by_team: dict[tuple[str, str, str], list[int]] = {}
-    of_all: dict[tuple[str, str, str], list[int]] = {}
-    for value, team_id, currency, *found in await conn.execute(query):
+    keys = (column, rollups.c.owner, rollups.c.currency, rollups.c.team_id)
+    query = select(*keys, *halves, *counts).where(*_within(day)).group_by(*keys)
+    by_team: dict[_Key, list[int]] = {}
+    of_all: dict[_Key, list[int]] = {}
+    for value, owner, currency, team_id, *found in await conn.execute(query):
         sums = [whole(found[at], found[at + 1]) for at in range(0, len(halves), 2)] + list(
             map(int, found[len(halves) :])
         )
-        by_team[value, team_id, currency] = sums
-        before = of_all.get((value, "", currency))
-        of_all[value, "", currency] = sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
+        by_team[value, owner, currency, team_id] = sums
+        before = of_all.get((value, owner, currency, ""))
+        of_all[value, owner, currency, ""] = (
+            sums if before is None else [a + b for a, b in zip(before, sums, strict=True)]
+        )
     common = {"organization_id": day.organization_id, "day_at": day.at}
     return [
         *_rows(of_all, common | {"dimension": dimension_name(dimension, by_team=False)}),
@@ -202,12 +203,12 @@ async def _summed(conn: AsyncConnection, day: _Day, dimension: str) -> list[Row]
     ]
 
 
-def _rows(found: Mapping[tuple[str, str, str], list[int]], common: Row) -> list[Row]:
+def _rows(found: Mapping[_Key, list[int]], common: Row) -> list[Row]:
     return [
         common
-        | {"value": value, "team_id": team_id, "currency": currency}
+        | {"value": value, "owner": owner, "currency": currency, "team_id": team_id}
         | {name: min(number, MAX_PICO) for name, number in zip(ROLLUP_SUMS + ROLLUP_TIMES, sums, strict=True)}
-        for (value, team_id, currency), sums in found.items()
+        for (value, owner, currency, team_id), sums in found.items()
     ]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.domain.clock import HOUR_US, hour_of
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.money import to_text
+from keystead.domain.tags import UNTAGGED, tag_of
 from keystead.domain.usage import COUNTS, INPUT_COUNTS, OUTPUT_COUNTS
 from keystead.metering.calendar import begins_at, zone_of
 from keystead.metering.days import Span
@@ -42,8 +43,9 @@ async def usage_by(
     team_ids: frozenset[str] | None = None,
     credential_id: str | None = None,
     time_zone: str = "UTC",
+    most: int = MAX_LINES,
 ) -> UsageReport:
-    """Return usage summed by `dimensions` (see `DIMENSIONS`), always split by currency too; of some teams, or of all.
+    """Return usage summed by `dimensions` (see `DIMENSIONS`) and tags (`tag:…`), always split by currency too; of some teams, or of all.
 
     Args:
         conn: where to read.
@@ -54,6 +56,7 @@ async def usage_by(
         team_ids: of these teams only.
         credential_id: of this credential only.
         time_zone: where days begin. An hour that a day begins within counts to the day in which the hour began.
+        most: lines of the report.
 
     Raises:
         InvalidRequestError: an unknown or repeated dimension, an empty span, no such time zone, or too many lines.
@@ -66,6 +69,7 @@ async def usage_by(
         team_ids=team_ids,
         credential_id=credential_id,
         time_zone=time_zone,
+        most=most,
     )
     rows = await rows_of(conn, asked)
     summed = [(keys_of(row, asked), row["currency"], whole_sums(row)) for row in rows]
@@ -92,6 +96,7 @@ def asked_for(
     team_ids: frozenset[str] | None,
     credential_id: str | None,
     time_zone: str,
+    most: int = MAX_LINES,
     times: bool = False,
 ) -> Asked:
     """Return what a report is asked for, once it is seen to make sense; for what is raised see `usage_by`."""
@@ -106,7 +111,7 @@ def asked_for(
         zone=zone_of(time_zone),
         team_ids=team_ids,
         credential_id=credential_id,
-        most=MAX_LINES + 1,
+        most=most + 1,
         times=times,
     )
 
@@ -118,9 +123,9 @@ async def rows_of(conn: AsyncConnection, asked: Asked) -> Sequence[RowMapping]:
         InvalidRequestError: too many lines.
     """
     rows = await _named(conn, await sums_of(conn, asked), asked.dimensions)
-    if len(rows) > MAX_LINES:
+    if len(rows) == asked.most:
         raise InvalidRequestError(
-            f"The report would have more than {MAX_LINES} lines.",
+            f"The report would have more than {asked.most - 1} lines.",
             code="report_too_long",
             next_step="Ask for a shorter span or for fewer dimensions.",
         )
@@ -139,12 +144,12 @@ async def _named(conn: AsyncConnection, sums: FromClause, dimensions: Sequence[s
 
 
 def _check_dimensions(dimensions: Sequence[str]) -> None:
-    unknown = next((name for name in dimensions if name not in DIMENSIONS), None)
+    unknown = next((name for name in dimensions if name not in DIMENSIONS and tag_of(name) is None), None)
     if unknown is not None or len(set(dimensions)) != len(dimensions):
         raise InvalidRequestError(
             f"There is no dimension {unknown[:64]!r}." if unknown is not None else "A dimension is given twice.",
             param="by",
-            next_step=f"Use each at most once: {', '.join(DIMENSIONS)}.",
+            next_step=f"Use each at most once: {', '.join(DIMENSIONS)}, and tags as tag:project.",
         )
 
 
@@ -166,6 +171,8 @@ def keys_of(row: RowMapping, asked: Asked) -> tuple[UsageKey, ...]:
             value = str(begins_at(int(value), asked.zone)) if dimension == "day" else value
         elif dimension in _NAMED:
             name = row[f"name_{dimension}"] or value
+        elif tag_of(dimension) is not None:
+            name = value or UNTAGGED
         else:
             name = value
         keys.append(UsageKey(dimension=dimension, id=value, name=name))

@@ -12,7 +12,16 @@ from sqlalchemy import ColumnElement, FromClause, Select, Table, func, literal_c
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.metering.calendar import CENTERS, changes_of_center, local_day, with_centers
+from keystead.domain.tags import tag_of
+from keystead.metering.calendar import (
+    CENTERS,
+    changes_of_center,
+    changes_of_tags,
+    local_day,
+    values_of,
+    with_centers,
+    with_values,
+)
 from keystead.metering.days import Covered, Span, covered, dimension_name
 from keystead.storage.sums import exact_sum, whole
 from keystead.storage.usage_tables import ROLLUP_SUMS, ROLLUP_TIMES, daily_usage, rollups
@@ -28,7 +37,7 @@ _COLUMNS: Final = {
     "outcome": "outcome",
 }
 DIMENSIONS: Final = ("hour", "day", "cost_center", *_COLUMNS)
-"""What a usage report can be by. `day` is of the time zone asked for."""
+"""What a usage report can be by, beside tags of virtual keys (`tag:…`). `day` is of the time zone asked for."""
 
 _BY_TEAM: Final = frozenset({"team", "cost_center"})
 """What follows from a team and a time."""
@@ -84,16 +93,21 @@ def times_in(row: RowMapping) -> dict[str, int]:
 
 
 async def _days(conn: AsyncConnection, asked: Asked) -> Covered:
-    """Return which days can be read gathered: none for hours, for one credential, or for two dimensions that no team has a say in."""
-    if (
-        "hour" in asked.dimensions
-        or asked.credential_id is not None
-        or len(set(asked.dimensions) - {"day"} - _BY_TEAM) > 1
-    ):
+    """Return which days can be read gathered: none for hours, for one credential, or for two dimensions that need both."""
+    if "hour" in asked.dimensions or asked.credential_id is not None or len(_gathered_by(asked)) > 1:
         return Covered(spans=(), beside=(asked.span,))
     zone = asked.zone.key if "day" in asked.dimensions else None
-    torn = await changes_of_center(conn, asked.organization_id) if "cost_center" in asked.dimensions else ()
+    tags = [tag for name in asked.dimensions if (tag := tag_of(name)) is not None]
+    torn = list(await changes_of_tags(conn, asked.organization_id, tags) if tags else ())
+    if "cost_center" in asked.dimensions:
+        torn += await changes_of_center(conn, asked.organization_id)
     return await covered(conn, asked.organization_id, asked.span, zone=zone, but=torn)
+
+
+def _gathered_by(asked: Asked) -> set[str]:
+    """Return the dimensions that days must be gathered by; a tag follows from a virtual key and a time."""
+    names = {"virtual_key" if tag_of(name) is not None else name for name in asked.dimensions}
+    return names - {"day", "owner"} - _BY_TEAM
 
 
 def _by_hours(asked: Asked, spans: Sequence[Span]) -> Select[Any]:
@@ -105,8 +119,8 @@ def _by_days(asked: Asked, spans: Sequence[Span]) -> Select[Any]:
     table = daily_usage.c
     by_team = asked.team_ids is not None or not _BY_TEAM.isdisjoint(asked.dimensions)
     # Any dimension adds up to the whole, and the owner has the fewest values.
-    single = next((name for name in asked.dimensions if name not in _BY_TEAM and name != "day"), "owner")
-    columns = _Columns({"team": table.team_id, single: table.value})
+    single = next(iter(_gathered_by(asked)), "owner")
+    columns = _Columns({"team": table.team_id, "owner": table.owner, single: table.value})
     gathered = table.dimension == dimension_name(single, by_team=by_team)
     return _summed(asked, daily_usage, table.day_at, columns, spans).where(gathered)
 
@@ -119,6 +133,11 @@ def _summed(
         columns["day"] = local_day(at, asked.zone, asked.span.since, asked.span.until)
     if "cost_center" in asked.dimensions:
         source, columns["cost_center"] = with_centers(table, at), _CENTER
+    for name in asked.dimensions:
+        if (tag := tag_of(name)) is not None:
+            values = values_of(tag, asked.organization_id)
+            source = with_values(source, values, columns["virtual_key"], at)
+            columns[name] = func.coalesce(values.c.value, literal_column("''"))
     by = [columns[name] for name in asked.dimensions]
     groups = [column.label(f"by_{name}") for name, column in zip(asked.dimensions, by, strict=True)]
     return (

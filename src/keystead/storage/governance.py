@@ -30,6 +30,18 @@ team_cost_centers = Table(
 )
 """Which cost centre a team's cost goes to from an instant on, until the next row."""
 
+virtual_key_tags = Table(
+    "virtual_key_tags",
+    metadata,
+    identifier("virtual_key_id"),
+    Column("tag", String(32), primary_key=True),
+    Column("valid_from", BigInteger, primary_key=True, autoincrement=False),  # 0: since there is the key
+    reference("organization_id"),
+    text("value"),  # empty: from then on without this tag
+    Index("ix_virtual_key_tags_organization_id", "organization_id", "tag"),
+)
+"""What a virtual key's requests count to, by tag: from an instant on, until the next row of the same tag."""
+
 service_accounts = Table(
     "service_accounts",
     metadata,

@@ -81,10 +81,11 @@ daily_usage = Table(
     Column("day_at", BigInteger, primary_key=True, autoincrement=False),
     Column("team_id", String(64), primary_key=True),
     Column("value", Text, primary_key=True),
+    Column("owner", String(16), primary_key=True),
     Column("currency", String(3), primary_key=True),
     *[Column(name, BigInteger, nullable=False) for name in ROLLUP_SUMS],
     *[Column(name, BigInteger, nullable=False, server_default="0") for name in ROLLUP_TIMES],
     sqlite_with_rowid=False,
 )
-"""The roll-ups of a day by one dimension: of the whole organization (`model`, `team_id` empty), and by team as well
+"""The roll-ups of a day by one dimension and whose the key was: of the whole organization (`model`, `team_id` empty), and by team as well
 (`model@team`), for those who see some teams only. A sum is the exact one, or the largest number if it does not fit."""

@@ -306,6 +306,7 @@ def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
         "roles": [{"role": "developer", "team": objects["team"]}],
         "permissions": ["price:read"],
         "cost_center": "4711",
+        "tags": {"project": "sample"},
         "data_class": objects.get("data_class", "internal"),
         "provider": "openai",
         "key": provider_key("sample"),

@@ -52,6 +52,24 @@ async def test_a_key_is_shown_once_and_alone_and_works_until_it_is_revoked(run: 
     assert (await gateway.chat("sandbox/echo", key=key)).status == 401
 
 
+async def test_a_key_is_tagged_and_its_usage_summed_by_tag_and_written_as_a_focus_file(
+    run: Run, gateway: Gateway
+) -> None:
+    key = (await run("key", "create", "tagged", "--tag", "project=apollo", "--tag", "stage=a=b")).stdout.strip()
+    assert (await gateway.chat("sandbox/echo", key=key)).status == 200
+    report = await answer(run, "usage", "--by", "tag:project", "--since", "1d")
+    assert "apollo" in [line["keys"][0]["name"] for line in report["lines"]]
+    written = (await run("usage", "focus", "--since", "1d")).stdout
+    assert written.startswith("BilledCost,")
+    assert '"{""project"":""apollo"",""stage"":""a=b""}"' in written
+    await run("usage", "focus", "--time-zone", "Nowhere/Land", expect=1)
+    changed = await answer(run, "key", "tag", "tagged", "project=zephyr", "--remove", "stage")
+    assert changed["tags"] == {"project": "zephyr"}
+    assert "project=zephyr" in (await run("key", "list")).stdout
+    for wrong in (["project"], [], ["--remove", "nothing"]):
+        await run("key", "tag", "tagged", *wrong, expect=2)
+
+
 async def test_a_request_can_be_found_shown_and_summed(run: Run, gateway: Gateway) -> None:
     reply = await gateway.chat("sandbox/echo")
     identifier = reply.headers["x-keystead-request-id"]

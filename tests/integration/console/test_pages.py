@@ -187,3 +187,31 @@ async def test_security_headers_are_on_every_answer(inside: Browser) -> None:
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-frame-options"] == "DENY"
+
+
+async def test_a_keys_tags_are_written_on_lines_and_changed_on_its_page(inside: Browser) -> None:
+    form = {
+        "name": "tagged",
+        "team": inside.world.team_id,
+        "tags": "project = apollo\r\n\r\nstage=a=b\r\n",
+        "owner": "me",
+    }
+    await inside.submit("/console/keys/new", "/console/keys/new", form, expect=201)
+    page = await inside.get("/console/keys")
+    assert "project</span> apollo</span>" in page
+    key = await inside.world.get("/virtual-keys/tagged")
+    assert key["tags"] == {"project": "apollo", "stage": "a=b"}
+    address = f"/console/keys/{key['id']}"
+    assert "project=apollo\nstage=a=b</textarea>" in await inside.get(address)
+    await inside.submit(address, f"{address}/tags", {"tags": "project=<b>zephyr"})
+    assert (await inside.world.get("/virtual-keys/tagged"))["tags"] == {"project": "<b>zephyr"}
+    assert "<b>zephyr" not in await inside.get(f"/console/connect?key={key['id']}")
+    for wrong, said in (("nonsense", "is not a tag"), ("a=1\na=2", "there twice"), ("A=1", "tags"), ("a=", "tags")):
+        refused = (await inside.submit(address, f"{address}/tags", {"tags": wrong}, expect=400)).body.decode()
+        assert said in refused
+        assert f">{wrong}</textarea>" in refused
+    unmade = await inside.submit(
+        "/console/keys/new", "/console/keys/new", form | {"name": "x", "tags": "no"}, expect=400
+    )
+    assert ">no</textarea>" in unmade.body.decode()
+    assert (await inside.world.get("/virtual-keys/tagged"))["tags"] == {"project": "<b>zephyr"}

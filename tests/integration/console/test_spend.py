@@ -128,3 +128,23 @@ async def test_whoever_may_not_read_usage_gets_no_file(inside: Browser) -> None:
     developer = inside.another()
     await developer.come_in("dev", email="dev@example.com")
     await developer.get("/console/spend.csv", expect=403)
+
+
+async def test_spend_by_a_tag_has_what_is_untagged_beside_it_as_a_page_and_a_file(inside: Browser) -> None:
+    await inside.get("/console/spend")
+    assert "By tag" not in await inside.get("/console/spend?month=2026-01"), "there is none"
+    body = {"name": "tagged", "team": inside.world.team_id, "tags": {"project": FORMULA}}
+    key = (await inside.world.post("/virtual-keys", body, expect=201))["virtual_key"]
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    await used(inside, at, virtual_key_id=key["id"], cost_pico=3 * PICO_PER_UNIT)
+    await used(inside, at)
+    lines = await kept(inside, "month=2026-01&by=tag:project")
+    assert [(line["id"], line["name"], line["own cost"]) for line in lines] == [
+        (f"'{FORMULA}", f"'{FORMULA}", "3"),
+        ("", "untagged", "1"),
+    ]
+    page = await inside.get("/console/spend?month=2026-01&by=tag:project")
+    assert '<option value="tag:project" selected>' in page
+    assert "Chargeback by tag project" in page
+    assert '<span class="none">untagged</span>' in page
+    assert "Team" in await inside.get("/console/spend?by=tag:%27--")

@@ -58,7 +58,7 @@ def test_the_commands_that_people_know_are_there() -> None:
         "serve",
         "doctor",
         "version",
-        "usage",
+        "usage focus",
         *(
             f"credential {verb}"
             for verb in ("add", "list", "show", "probe", "rotate", "activate", "rollback", "revoke", "destination")

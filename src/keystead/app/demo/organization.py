@@ -205,6 +205,7 @@ class Founding:
                 narrowing=Narrowing(),
                 actor_id=self._owner_id,
                 now=self._calendar.now_us(),
+                tags=plan.tags_of(key),
             )
             await self._diary.record("virtual_key.created", "virtual_key", view.id, name=key.name)
             sources[key.name] = Source(

@@ -230,6 +230,24 @@ KEYS: Final = (
     ),
 )
 
+_PROJECTS: Final = {
+    "Support": "helpdesk",
+    "Search": "storefront",
+    "Mobile": "storefront",
+    "Finance": "back-office",
+    "Legal": "back-office",
+    "Platform": "developer-tools",
+}
+
+
+def tags_of(key: KeyPlan) -> dict[str, str]:
+    """Return the tags that a key is made with; a person's is for no one project."""
+    if key.is_person:
+        return {"environment": "development"}
+    project = _PROJECTS.get(key.team)
+    return {"environment": "production"} | ({"project": project} if project else {})
+
+
 ROUTES: Final[tuple[tuple[str, Strategy, tuple[tuple[str, str], ...]], ...]] = (
     (
         "fast",

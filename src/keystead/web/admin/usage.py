@@ -9,6 +9,7 @@ from keystead.domain.access import Permission
 from keystead.domain.clock import HOUR_US
 from keystead.domain.durations import BOUNDS_US
 from keystead.identity.authority import teams_where
+from keystead.identity.tags import tags_in_use
 from keystead.metering.latency import LatencyLine, latency_by
 from keystead.metering.usage import usage_by
 from keystead.metering.usage_views import UsageKey, UsageLine
@@ -18,6 +19,7 @@ from keystead.web.admin.route import Call, Route
 from keystead.web.admin.values import Instant, Nothing, Reference, instant, micros
 
 _WEEK_US = 7 * 24 * HOUR_US
+_MOST_TAGS = 200
 _TIMES = frozenset({"hour", "day"})
 
 
@@ -29,7 +31,7 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         msgspec.Meta(
             max_length=200,
             description="Dimensions, separated by commas: hour, day, cost_center, team, principal, virtual_key, credential, "
-            "provider, model, owner, outcome.",
+            "provider, model, owner, outcome, and tags of virtual keys: tag:project.",
         ),
     ] = "model"
     since: Instant | None = None
@@ -81,6 +83,13 @@ async def latency(call: Call[UsageQuery, Nothing]) -> LatencyShown:
     )
 
 
+class TagsInUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Tags that a report can be by."""
+
+    tags: tuple[str, ...]
+    """Those that a virtual key has or once had, by name; of the caller's teams."""
+
+
 async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
     """Return usage by dimensions."""
     async with call.rooms.database.read() as conn:
@@ -117,6 +126,14 @@ async def _asked(call: Call[UsageQuery, Nothing], conn: AsyncConnection) -> _Ask
         credential_id=None if named is None else await credential_id(call, conn, named),
         time_zone=query.time_zone,
     )
+
+
+async def tags(call: Call[Nothing, Nothing]) -> TagsInUse:
+    """Return the tags that a report can be by."""
+    seen = teams_where(call.who, Permission.USAGE_READ)
+    async with call.rooms.database.read() as conn:
+        found = await tags_in_use(conn, call.who.organization_id, team_ids=seen, most=_MOST_TAGS)
+    return TagsInUse(tags=tuple(found))
 
 
 def _line(line: UsageLine) -> UsageLine:
@@ -157,5 +174,14 @@ ROUTES: Final = (
         query=UsageQuery,
         answer=LatencyShown,
         errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/usage/tags",
+        permission=Permission.USAGE_READ,
+        scope="team",
+        handler=tags,
+        summary="The tags that usage can be summed by.",
+        answer=TagsInUse,
     ),
 )

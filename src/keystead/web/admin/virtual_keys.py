@@ -1,4 +1,4 @@
-"""Virtual keys: issue, list, revoke. Who may not issue keys in a team may issue their own, to themselves."""
+"""Virtual keys: issue, list, tag, revoke. Who may not issue keys in a team may issue their own, to themselves."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.domain.access import Permission, PrincipalKind
 from keystead.domain.errors import InvalidRequestError, NotFoundError
 from keystead.domain.ids import CredentialId, TeamId
+from keystead.domain.tags import MAX_TAG_VALUE, MAX_TAGS, TAG_NAME
 from keystead.domain.traffic import Endpoint
 from keystead.identity.authority import teams_where
 from keystead.identity.issuer import Seen, VirtualKeyView
 from keystead.identity.narrowing import Narrowing, source_networks
+from keystead.identity.tags import check_tags, tags_of
 from keystead.identity.views import Principal
 from keystead.web.admin.credential_names import credential_id
 from keystead.web.admin.data_class_names import DataClassName, require_data_class
@@ -32,10 +34,22 @@ from keystead.web.admin.values import (
     future,
     paged,
     require_plain_name,
+    whole,
     with_instants,
 )
 
 Network = Annotated[str, msgspec.Meta(max_length=64, pattern=LINE, description="CIDR: `10.0.0.0/8`.")]
+
+TagName = Annotated[str, msgspec.Meta(pattern=whole(TAG_NAME))]
+TagValue = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TAG_VALUE, pattern=LINE)]
+Tags = Annotated[
+    dict[TagName, TagValue],
+    msgspec.Meta(
+        max_length=MAX_TAGS,
+        description="What its requests count to in reports, by tag: `project` → `apollo`. "
+        f"At most {MAX_TAGS}; values of at most {MAX_TAG_VALUE} printable characters.",
+    ),
+]
 
 
 class CreateVirtualKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +73,14 @@ class CreateVirtualKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] | None = None
     """The most output tokens a request may ask for."""
     expires_at: Instant | None = None
+    tags: Tags = {}
+
+
+class ChangeVirtualKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a virtual key becomes from now on. What it used before stays where it was counted."""
+
+    tags: Tags
+    """All of them: one that is not among them is taken away."""
 
 
 class VirtualKeysQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +109,7 @@ class VirtualKeyShown(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...] | None
     data_class: str
     max_output_tokens: int | None
+    tags: dict[str, str]
     state: IssuedState
     created_at: Instant
     created_by: str
@@ -124,6 +147,7 @@ async def create(call: Call[Nothing, CreateVirtualKey]) -> IssuedVirtualKey:
     """Issue a virtual key."""
     body, rooms, organization_id = call.body, call.rooms, call.who.organization_id
     require_plain_name(body.name)
+    check_tags(body.tags)
     now = rooms.clock.now_us()
     pepper = await rooms.pepper()
     async with act(call) as change:
@@ -146,6 +170,7 @@ async def create(call: Call[Nothing, CreateVirtualKey]) -> IssuedVirtualKey:
             principal=await _principal(call, change.conn, team.id),
             name=body.name,
             narrowing=narrowing,
+            tags=body.tags,
         )
         await change.record(
             "virtual_key.created",
@@ -156,9 +181,36 @@ async def create(call: Call[Nothing, CreateVirtualKey]) -> IssuedVirtualKey:
             principal_kind=view.principal_kind,
             principal=view.principal_id,
             narrowing=msgspec.to_builtins(narrowing),
+            tags=body.tags,
         )
         [shown] = await _shown(call, change.conn, [view])
     return IssuedVirtualKey(virtual_key=shown, key=key.reveal())
+
+
+async def show(call: Call[Nothing, Nothing]) -> VirtualKeyShown:
+    """Return one virtual key."""
+    async with call.rooms.database.read() as conn:
+        [shown] = await _shown(call, conn, [await seen_key(call, conn)])
+    return shown
+
+
+async def change(call: Call[Nothing, ChangeVirtualKey]) -> VirtualKeyShown:
+    """Give a virtual key other tags."""
+    rooms, tags = call.rooms, call.body.tags
+    check_tags(tags)
+    async with act(call) as change:
+        found = await seen_key(call, change.conn)
+        before = await rooms.issuer.change_tags(change.conn, call.who, found, tags)
+        await change.record(
+            "virtual_key.changed",
+            object_kind="virtual_key",
+            object_id=found.id,
+            name=found.name,
+            tags=tags,
+            tags_before=dict(before),
+        )
+        [shown] = await _shown(call, change.conn, [found])
+    return shown
 
 
 async def revoke(call: Call[Nothing, Nothing]) -> VirtualKeyShown:
@@ -228,12 +280,14 @@ async def _shown(
     directory, organization_id = call.rooms.directory, call.who.organization_id
     teams = await directory.team_names(conn, organization_id, [view.team_id for view in views])
     principals = await directory.principal_names(conn, organization_id, [view.principal_id for view in views])
+    tags = await tags_of(conn, organization_id, [view.id for view in views])
     now = call.rooms.clock.now_us()
     return tuple(
         VirtualKeyShown(
             **with_instants(view),
             team=teams[view.team_id],
             principal=principals[view.principal_id],
+            tags=tags.get(view.id, {}),
             state=ended_state(expires_at=view.expires_at, revoked_at=view.revoked_at, now_us=now),
         )
         for view in views
@@ -265,6 +319,29 @@ ROUTES: Final = (
         answer=IssuedVirtualKey,
         status=201,
         errors=(404, 409),
+    ),
+    Route(
+        method="GET",
+        path="/virtual-keys/{virtual_key}",
+        permission=Permission.KEY_READ,
+        scope="team",
+        own=Permission.KEY_OWN,
+        handler=show,
+        summary="One virtual key, without its secret.",
+        answer=VirtualKeyShown,
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path="/virtual-keys/{virtual_key}/change",
+        permission=Permission.KEY_WRITE,
+        scope="team",
+        own=Permission.KEY_OWN,
+        handler=change,
+        summary="Give a virtual key other tags, from now on.",
+        body=ChangeVirtualKey,
+        answer=VirtualKeyShown,
+        errors=(404,),
     ),
     Route(
         method="POST",

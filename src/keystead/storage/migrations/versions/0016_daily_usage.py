@@ -56,10 +56,11 @@ def upgrade() -> None:
         sa.Column("day_at", sa.BigInteger, nullable=False),
         sa.Column("team_id", sa.String(64), nullable=False),
         sa.Column("value", sa.Text, nullable=False),
+        sa.Column("owner", sa.String(16), nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
         *[sa.Column(name, sa.BigInteger, nullable=False) for name in _SUMS],
         sa.PrimaryKeyConstraint(
-            "organization_id", "dimension", "day_at", "team_id", "value", "currency", name="pk_daily_usage"
+            "organization_id", "dimension", "day_at", "team_id", "value", "owner", "currency", name="pk_daily_usage"
         ),
         sqlite_with_rowid=False,
     )

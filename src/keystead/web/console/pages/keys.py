@@ -1,9 +1,10 @@
-"""Virtual keys: who has which, made here and shown once."""
+"""Virtual keys: who has which, what they count to, made here and shown once."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from keystead.connect.render import PLACEHOLDER
-from keystead.domain.errors import KeysteadError
+from keystead.domain.errors import InvalidRequestError, KeysteadError
 from keystead.web.admin import teams, virtual_keys
 from keystead.web.console.pages.connect import clients_for, received
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
@@ -33,6 +34,7 @@ async def create(visit: Visit) -> Answer:
     if form.get("owner") == "me":
         body["member"] = visit.desk.who.member_id
     try:
+        body["tags"] = tags_in(form.get("tags", ""))
         issued = await visit.desk.act(virtual_keys.create, body)
     except KeysteadError as error:
         return await _asked(visit, form, error)
@@ -50,6 +52,57 @@ async def shown_once(visit: Visit, issued: virtual_keys.IssuedVirtualKey) -> Ans
     return Shown(template="key_issued.html", values=values, status=201)
 
 
+async def show(visit: Visit) -> Answer:
+    """Show one key, with a form for its tags."""
+    return await _one(visit, None, None)
+
+
+async def tag(visit: Visit) -> Answer:
+    """Give a key the tags that were written, from now on."""
+    written = visit.form.get("tags", "")
+    try:
+        await visit.desk.act(virtual_keys.change, {"tags": tags_in(written)}, virtual_key=visit.path["virtual_key"])
+    except InvalidRequestError as error:
+        return await _one(visit, written, error)
+    return Moved(to=f"/console/keys/{visit.path['virtual_key']}")
+
+
+def tags_in(text: str) -> dict[str, str]:
+    """Return the tags that somebody wrote, `name=value` on a line.
+
+    Raises:
+        InvalidRequestError: a line is none, or a name is there twice.
+    """
+    tags: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or name in tags:
+            raise InvalidRequestError(
+                f"The tag {name!r} is there twice." if name in tags else f"{line!r} is not a tag.",
+                param="tags",
+                next_step="Write each tag once, on a line of its own: project=apollo.",
+            )
+        tags[name] = value
+    return tags
+
+
+async def _one(visit: Visit, written: str | None, error: KeysteadError | None) -> Answer:
+    key = await visit.desk.ask(virtual_keys.show, virtual_key=visit.path["virtual_key"])
+    mine = (key.principal_kind, key.principal_id) == ("member", visit.desk.who.member_id)
+    values = {
+        "key": key,
+        "given": _written(key.tags) if written is None else written,
+        "may_change": visit.desk.may(virtual_keys.change)
+        and (mine or visit.desk.may_in(virtual_keys.change, key.team_id)),
+        "error": error,
+    }
+    return Shown(template="key.html", values=values, status=error.status if error else 200)
+
+
+def _written(tags: Mapping[str, str]) -> str:
+    return "\n".join(f"{name}={value}" for name, value in tags.items())
+
+
 async def revoke(visit: Visit) -> Answer:
     """Revoke a key; it is unused everywhere within a second."""
     await visit.desk.act(virtual_keys.revoke, {}, virtual_key=visit.path["virtual_key"])
@@ -58,7 +111,7 @@ async def revoke(visit: Visit) -> Answer:
 
 async def _asked(visit: Visit, given: Any, error: KeysteadError | None) -> Answer:
     found = (await visit.desk.ask(teams.list_all, {"limit": "200"})).items if visit.desk.may(teams.list_all) else ()
-    shown = {name: given.get(name, "") for name in ("name", "team", "models", "expires_at", "owner")}
+    shown = {name: given.get(name, "") for name in ("name", "team", "models", "tags", "expires_at", "owner")}
     return Shown(
         template="key_new.html",
         values={"teams": found, "given": shown, "error": error},
@@ -70,5 +123,7 @@ PAGES: Final = (
     Page(method="GET", path="/keys", handler=list_all),
     Page(method="GET", path="/keys/new", handler=new),
     Page(method="POST", path="/keys/new", handler=create),
+    Page(method="GET", path="/keys/{virtual_key}", handler=show),
+    Page(method="POST", path="/keys/{virtual_key}/tags", handler=tag),
     Page(method="POST", path="/keys/{virtual_key}/revoke", handler=revoke),
 )

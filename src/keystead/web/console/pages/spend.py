@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from keystead.domain.errors import InvalidRequestError
+from keystead.domain.tags import dimension_of, tag_of
 from keystead.metering.usage_views import UsageLine
 from keystead.web.admin import organization, requests, usage
 from keystead.web.console.pages import chargeback, sums
@@ -55,14 +56,18 @@ async def show(visit: Visit) -> Answer:
             "days": days,
             "by": found.by,
             "dimensions": DIMENSIONS,
+            "said": DIMENSIONS.get(found.by) or f"Tag {tag_of(found.by)}",
+            "tags": await _tags(visit, found.by),
             "lines": found.lines,
             "totals": chargeback.compared(totals, together(found.before)),
             "currency": currency,
             "charted": sums.charted(await _over_time(visit, found), days, currency),
             "addresses": _addresses(visit, days, found.by),
+            "asked": days.asked,
             "given": {name: visit.query.get(name, "") for name in ("from", "to")},
             "problem": problem,
             "linked": linked,
+            "tagged": tag_of(found.by) is not None,
             "organization": visit.desk.may(organization.show) and await visit.desk.ask(organization.show),
         },
         status=problem.status if problem else 200,
@@ -74,15 +79,22 @@ async def keep(visit: Visit) -> Answer:
     days = days_of(visit.query, visit.now_us, await zone_of(visit.desk))
     found = await _statement(visit, days)
     content = csv_of(chargeback.HEADER, map(chargeback.cells, found.lines))
-    return Kept(name=f"spend-by-{found.by}-{days.name}.csv", content=content, media_type="text/csv")
+    return Kept(name=f"spend-by-{found.by.replace(':', '-')}-{days.name}.csv", content=content, media_type="text/csv")
 
 
 async def _statement(visit: Visit, days: Days) -> Statement:
     by = visit.query.get("by", "team")
-    by = by if by in DIMENSIONS else "team"
+    by = by if by in DIMENSIONS or tag_of(by) is not None else "team"
     now = chargeback.spent(await _lines(visit, days, f"{by},owner"))
     before = chargeback.spent(await _lines(visit, days.before, f"{by},owner"))
     return Statement(days=days, by=by, lines=chargeback.compared(now, before), before=before)
+
+
+async def _tags(visit: Visit, by: str) -> list[tuple[str, str]]:
+    """Return the tags there are to choose from, as what a report is by and a name; the one it is by is among them."""
+    found = (await visit.desk.ask(usage.tags)).tags
+    chosen = tag_of(by)
+    return [(dimension_of(tag), tag) for tag in sorted({*found, *([chosen] if chosen else [])})]
 
 
 async def _over_time(visit: Visit, found: Statement) -> list[UsageLine]:
