@@ -122,15 +122,12 @@ class Flight:
     async def read_refusal(self) -> Refusal:
         """Read and classify a provider's refusal (status ≥ 400): nothing is billed."""
         response = self._response()
-        body = await refusal_body(response)
+        self.refusal_body = body = await refusal_body(response)
         self._received = len(body)
-        self.refusal_body = body
-        refusal = classify(
-            self.step.provider.name, response.status, response.headers, body, now_us=self._clock.now_us()
-        )
-        self.refusal = refusal
-        self.error_class = refusal.error_class
-        return refusal
+        provider, now = self.step.provider.name, self._clock.now_us()
+        self.refusal = classify(provider, response.status, response.headers, body, now_us=now)
+        self.error_class = self.refusal.error_class
+        return self.refusal
 
     async def close(self, *, ends_request: bool) -> None:
         """End an attempt that did not answer; with `ends_request` its refusal is what the caller gets."""

@@ -83,7 +83,8 @@ def test_a_command_has_help_and_no_option_for_a_secret(path: tuple[str, ...]) ->
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     assert not options & {"--key", "--secret", "--token", "--api-key", "--password", "--admin-token"} or (
         # Here it is the id or name of a virtual key.
-        path in {("request", "list"), ("explain",), ("budget", "create"), ("limit", "create")} and "--key" in options
+        path in {("request", "list"), ("request", "export"), ("explain",), ("budget", "create"), ("limit", "create")}
+        and "--key" in options
     )
 
 

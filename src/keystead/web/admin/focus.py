@@ -18,7 +18,7 @@ from keystead.web.admin.values import Instant, Nothing, micros
 from keystead.web.csv_file import csv_of, csv_rows
 
 _MONTH_US: Final = 31 * DAY_US
-CSV: Final = "text/csv"
+CSV: Final = "text/csv; charset=utf-8"
 
 
 class FocusQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

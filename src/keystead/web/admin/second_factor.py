@@ -268,7 +268,7 @@ ROUTES: Final = (
     Route(
         method="GET",
         path="/members/{member}/second-factor",
-        permission=Permission.MEMBER_WRITE,
+        permission=Permission.AUDIT_READ,
         scope="team",
         handler=show_of,
         summary="Whether a member is asked for a code when they sign in to the console.",

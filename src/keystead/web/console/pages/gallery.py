@@ -1,9 +1,14 @@
 """The parts page: every component of the console in every state, without any data, to look at and to test against."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Final
 
+from keystead.domain.clock import utc
 from keystead.domain.errors import InvalidRequestError
+from keystead.web.admin.credential_shapes import TermsShown
+from keystead.web.console.attempt_chain import Chain, chain_of
 from keystead.web.console.charts import SERIES, Column, stacked, strokes
 from keystead.web.console.diagrams import Target, diagram
 from keystead.web.console.pages.budgets import Gauge
@@ -64,6 +69,40 @@ _GAUGES: Final = (
 )
 
 
+def _chain(now: datetime) -> Chain:
+    """Return a request whose first provider was throttled, and whose second one answered."""
+    common = {"credential_version": 2, "owner": "own", "consent_id": "", "model_sent": "gpt-5", "credential_id": ""}
+    first = SimpleNamespace(
+        number=1,
+        credential="openai-main",
+        provider="openai",
+        started_at=now + timedelta(milliseconds=3),
+        duration_us=180_000,
+        first_byte_us=178_000,
+        state="rejected",
+        error_class="throttled",
+        error_code="",
+        upstream_status=429,
+        reason="",
+        **common,
+    )
+    second = SimpleNamespace(
+        number=2,
+        credential="openai-spare",
+        provider="openai",
+        started_at=now + timedelta(milliseconds=190),
+        duration_us=1_450_000,
+        first_byte_us=420_000,
+        state="settled",
+        error_class=None,
+        error_code="",
+        upstream_status=200,
+        reason="throttled",
+        **common,
+    )
+    return chain_of(SimpleNamespace(started_at=now, duration_us=1_650_000), (first, second))
+
+
 async def show(visit: Visit) -> Answer:
     """Show every part."""
     names = ("one", "another", "a third", "the fourth", "others")
@@ -87,6 +126,15 @@ async def show(visit: Visit) -> Answer:
             "error": InvalidRequestError("What was typed is not an amount.", next_step="Write 500 or 12.5."),
             "amounts": ("0", "0.000000000001", "12.5", "-12.5", "1234567.891", None),
             "at_us": visit.now_us,
+            "chain": _chain(utc(visit.now_us)),
+            "terms": TermsShown(
+                regions=("eu",),
+                retention_days=0,
+                no_training=True,
+                baa_reference="",
+                dpa_reference="DPA-2026",
+                ends_at=utc(visit.now_us),
+            ),
             "drawn": diagram("best", "ordered", _TARGETS),
         },
     )
