@@ -29,6 +29,14 @@ class ErrorCode(msgspec.Struct, frozen=True, kw_only=True, order=True):
     next_step: str
 
 
+class Maker(msgspec.Struct, frozen=True):
+    """A function that returns an error."""
+
+    returns: str
+    """The name of the class."""
+    parameters: tuple[str, ...]
+
+
 def error_codes() -> list[ErrorCode]:
     """Return all codes, sorted."""
     classes = _classes()
@@ -54,18 +62,32 @@ def _classes() -> dict[str, type[KeysteadError]]:
 
 
 def _calls(classes: dict[str, type[KeysteadError]]) -> Iterator[tuple[type[KeysteadError], ast.Call]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        makers = {
-            node.name: node.returns.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Name)
-        }
+    trees = [ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))]
+    shared = {name: maker for tree in trees for name, maker in _makers(tree).items() if not name.startswith("_")}
+    for tree in trees:
+        makers = shared | _makers(tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _text(_keyword(node, "code")):
-                kind = classes.get(makers.get(node.func.id, node.func.id))
-                if kind is not None:
-                    yield kind, node
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                maker = makers.get(node.func.id)
+                kind = classes.get(node.func.id if maker is None else maker.returns)
+                said = node if maker is None else _spelled_out(node, maker.parameters)
+                if kind is not None and _text(_keyword(said, "code")):
+                    yield kind, said
+
+
+def _makers(tree: ast.Module) -> dict[str, Maker]:
+    """Return the functions that say what they return by a name: those among them that make errors are used as classes."""
+    return {
+        node.name: Maker(node.returns.id, tuple(each.arg for each in node.args.args))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Name)
+    }
+
+
+def _spelled_out(call: ast.Call, parameters: tuple[str, ...]) -> ast.Call:
+    """Return the call of a function with the names of its arguments, as `garbled("…", "unreadable_answer")` has none."""
+    named = [ast.keyword(arg=name, value=value) for name, value in zip(parameters, call.args, strict=False)]
+    return ast.Call(func=call.func, args=call.args, keywords=[*call.keywords, *named])
 
 
 def _entry(code: str, ways: list[tuple[type[KeysteadError], ast.Call | None]]) -> ErrorCode:
@@ -87,7 +109,8 @@ def _own_words(kind: type[KeysteadError]) -> str:
 
 
 def _message(call: ast.Call) -> str:
-    return next((text for value in (_keyword(call, "message"), *call.args) if (text := _text(value))), "")
+    said = (_text(value) for value in (_keyword(call, "message"), *call.args))
+    return next((text for text in said if text and text != _text(_keyword(call, "code"))), "")
 
 
 def _status(kind: type[KeysteadError], said: ast.expr | None) -> str:

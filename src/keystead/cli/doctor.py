@@ -2,14 +2,14 @@
 
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import click
 import msgspec
 
-from keystead.cli.output import Column, table, write
+from keystead.cli.output import Column, local, table, write
 from keystead.cli.problem import CommandError
 from keystead.cli.session import TOKEN_FILE, Session, connected, default_url, settings
 from keystead.settings import SETTINGS, Settings
@@ -17,6 +17,8 @@ from keystead.settings import SETTINGS, Settings
 State = Literal["ok", "warning", "failure"]
 
 _SQLITE_FILE: Final = "keystead.db"
+_WELL: Final = frozenset({"ok", "waiting"})
+"""States of a job with which nothing is wrong."""
 _WORDS: Final = {"ok": "ok", "warning": "WARNING", "failure": "FAILURE"}
 _SQLITE_MAGIC: Final = b"SQLite format 3\x00"
 _LITTLE_SPACE: Final = 1024**3
@@ -55,8 +57,8 @@ def command(session: Session, *, list_settings: bool) -> None:
         write(session, rows, lambda: table(rows, _SETTINGS, empty=""))
         return
     here = settings()
-    local = not session.url
-    found = [*(look_here(here) if local else ()), *look_there(session, here)]
+    is_here = not session.url
+    found = [*(look_here(here) if is_here else ()), *look_there(session, here)]
     items = [msgspec.to_builtins(one) for one in found]
     write(session, items, lambda: table(items, _COLUMNS, empty=""))
     if any(one.state == "failure" for one in found):
@@ -92,6 +94,20 @@ def look_there(session: Session, here: Settings) -> Iterator[Found]:
     yield Found(where="gateway", name="answer", state="ok", message=f"Keystead {answer['version']} at {url}.")
     for check in answer["checks"]:
         yield Found(where="gateway", **check)
+    for job in answer["jobs"]:
+        yield _job(job)
+
+
+def _job(job: Mapping[str, Any]) -> Found:
+    """Say how work in the background goes; that something is wrong with it, the gateway's own check has said."""
+    last = f"last done {local(job['done_at'])}" if job["done_at"] else "not done yet"
+    failed = f", failed {job['failures']} times in a row" if job["failures"] else ""
+    return Found(
+        where="gateway",
+        name=f"job {job['name']}",
+        state="ok" if job["state"] in _WELL else "warning",
+        message=f"{job['state'].capitalize()}: every {job['every_s']:g} s, {last}{failed}.",
+    )
 
 
 def _private(name: str, path: Path, *, otherwise: State) -> Found:

@@ -39,12 +39,19 @@ def show(session: Session) -> None:
 @command.command("change")
 @click.option("--name", help="Its new name.")
 @click.option("--time-zone", help="Where its days and months begin: an IANA name, such as Europe/Berlin.")
+@click.option(
+    "--second-factor",
+    type=click.Choice(["required", "optional"]),
+    help="Whether whoever signs in to the console with a password must have a second factor.",
+)
 @connected
-def change(session: Session, *, name: str | None, time_zone: str | None) -> None:
-    """Rename your organization, or set its time zone; what is not said stays."""
-    if name is None and time_zone is None:
-        raise click.UsageError("Say what to change: --name, --time-zone.")
-    answer = session.client().post("organization", "change", body={"name": name, "time_zone": time_zone})
+def change(session: Session, *, name: str | None, time_zone: str | None, second_factor: str | None) -> None:
+    """Rename your organization, set its time zone, or want a second factor of its people; what is not said stays."""
+    if name is None and time_zone is None and second_factor is None:
+        raise click.UsageError("Say what to change: --name, --time-zone, --second-factor.")
+    required = None if second_factor is None else second_factor == "required"
+    body = {"name": name, "time_zone": time_zone, "second_factor_required": required}
+    answer = session.client().post("organization", "change", body=body)
     write(session, answer, lambda: _tell(answer))
 
 
@@ -80,6 +87,7 @@ def _tell(answer: Json) -> None:
             ("organization", f"{answer['name']}  {answer['id']}"),
             ("currency", answer["currency"]),
             ("time zone", answer["time_zone"]),
+            ("second factor", "required" if answer["second_factor_required"] else "optional"),
             ("created", local(answer["created_at"])),
         ]
     )

@@ -7,8 +7,10 @@ from urllib.parse import unquote
 from keystead.dialects.taking import decoded
 from keystead.domain.errors import InvalidRequestError
 
-_ID: Final = re.compile(r"(?:cachedContents/|files/)?([A-Za-z0-9][A-Za-z0-9_-]{5,254})(?::[A-Za-z]{1,40})?")
-_IN_URI: Final = re.compile(r"(?:cachedContents|files)/+([A-Za-z0-9][A-Za-z0-9_-]{5,254})")
+_ID: Final = re.compile(
+    r"(?:cachedContents/|files/|fileSearchStores/)?([A-Za-z0-9][A-Za-z0-9_-]{5,254})(?::[A-Za-z]{1,40})?"
+)
+_IN_URI: Final = re.compile(r"(?:cachedContents|files|fileSearchStores)/+([A-Za-z0-9][A-Za-z0-9_-]{5,254})")
 _LONGEST_URI: Final = 4_096
 _IN_FORM: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_-]{5,254}")
 MOST: Final = 5_000

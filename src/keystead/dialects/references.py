@@ -1,4 +1,4 @@
-"""Which stored objects a body names: files, vector stores, cached contents, conversations. Pure, and on the hot path.
+"""Which stored objects a body names: files, stores, cached contents, conversations, containers. Pure, on the hot path.
 
 A body that names none is searched, not parsed. One that may is parsed, and what stands in a place where a provider would
 look for an id is taken for one. A name that is written with escapes is found all the same.
@@ -23,12 +23,22 @@ _MEMBERS: Final = {
     "cachedContent": ObjectKind.CACHED_CONTENT,
     "cached_content": ObjectKind.CACHED_CONTENT,
     "input_file_id": ObjectKind.FILE,
+    "container": ObjectKind.CONTAINER,
 }
-_FILE_IDS: Final = frozenset({"file_id", "file_ids"})
-_IDS: Final = frozenset({*_FILE_IDS, "vector_store_ids"})
+_WITH_ID: Final = frozenset({"conversation", "container"})
+"""Members that are an id, or an object with an `id`, and maybe with none."""
+_PREFIXES: Final = {ObjectKind.CACHED_CONTENT: "cachedContents/", ObjectKind.FILE_SEARCH_STORE: "fileSearchStores/"}
+_NESTED: Final = {
+    "file_id": ObjectKind.FILE,
+    "file_ids": ObjectKind.FILE,
+    "vector_store_ids": ObjectKind.VECTOR_STORE,
+    "container_id": ObjectKind.CONTAINER,
+}
 _FILE_URIS: Final = frozenset({"fileUri", "file_uri"})
+_STORES: Final = frozenset({"fileSearchStoreNames", "file_search_store_names"})
 _URLS: Final = frozenset({*_FILE_URIS, "url", "image_url", "file_url"})
 """Where the URL of a file at Google may stand in another dialect."""
+_GEMINI_WORDS: Final = tuple(name.encode() for name in sorted(_FILE_URIS | _STORES))
 _TOLD: Final = frozenset(
     {"arguments", "parameters", "input_schema", "schema", "annotations", "metadata", "logprobs", "citations"}
 )
@@ -56,8 +66,8 @@ def references_in(body: JsonBody, dialect: Dialect, endpoint: Endpoint) -> tuple
             found[Reference(kind, identifier)] = None
     if dialect is Dialect.GEMINI:
         for name, value in body.members.items():
-            if name not in _TOLD_TO_GEMINI and _may_name_uri(raw := bytes(value)):
-                _collect_uris({name: decoded(raw)}, found)
+            if name not in _TOLD_TO_GEMINI and _may_name_to_gemini(raw := bytes(value)):
+                _collect_from_gemini({name: decoded(raw)}, found)
     elif endpoint is not Endpoint.BATCHES:
         file = ObjectKind.FILE if dialect is Dialect.OPENAI else ObjectKind.ANTHROPIC_FILE
         for name, value in body.members.items():
@@ -69,28 +79,31 @@ def references_in(body: JsonBody, dialect: Dialect, endpoint: Endpoint) -> tuple
 
 
 def _named(body: JsonBody, name: str) -> str | None:
-    if name == "conversation" and bytes(body.members[name])[:1] == b"{":
+    if name in _WITH_ID and bytes(body.members[name])[:1] == b"{":
         identifier = decoded(bytes(body.members[name])).get("id")
+        if identifier is None and name == "container":
+            return None  # Anthropic's with skills alone: a new one
         return identifier[:255] if isinstance(identifier, str) else ""
     identifier = id_member(body, name)
-    return None if identifier is None else identifier.removeprefix("cachedContents/")
+    return None if identifier is None else identifier.removeprefix(_PREFIXES[ObjectKind.CACHED_CONTENT])
 
 
 def _may_name(name: str, raw: bytes) -> bool:
     return (
-        name in _IDS
+        name in _NESTED
         or b"file_id" in raw
         or b"vector_store_ids" in raw
+        or b'"container' in raw
         or b"googleapis" in raw
         or (b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None)
     )
 
 
-def _may_name_uri(raw: bytes) -> bool:
-    return b"fileUri" in raw or b"file_uri" in raw or (b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None)
+def _may_name_to_gemini(raw: bytes) -> bool:
+    return any(name in raw for name in _GEMINI_WORDS) or (b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None)
 
 
-def _collect_uris(value: Any, found: dict[Reference, None]) -> None:
+def _collect_from_gemini(value: Any, found: dict[Reference, None]) -> None:
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -101,6 +114,8 @@ def _collect_uris(value: Any, found: dict[Reference, None]) -> None:
                 if name in _FILE_URIS and isinstance(below, str):
                     if (identifier := file_named(below)) is not None:
                         found[Reference(ObjectKind.GEMINI_FILE, identifier)] = None
+                elif name in _STORES:
+                    found.update(dict.fromkeys(_references(ObjectKind.FILE_SEARCH_STORE, below)))
                 elif name not in _TOLD_TO_GEMINI:
                     waiting.append(below)
 
@@ -119,17 +134,23 @@ def _collect(value: Any, found: dict[Reference, None], file: ObjectKind) -> None
                 continue
             for name, below in each.items():
                 found.update(dict.fromkeys(_named_by(name, below, file)))
-                if name not in _IDS and name not in _TOLD and not (name == "input" and kind in _CALLS):
+                if name == "container" and kind.startswith("code_interpreter"):
+                    found.update(dict.fromkeys(_references(ObjectKind.CONTAINER, below)))
+                if name not in _NESTED and name not in _TOLD and not (name == "input" and kind in _CALLS):
                     waiting.append(below)
 
 
 def _named_by(name: str, value: Any, file: ObjectKind) -> Iterator[Reference]:
-    if name in _IDS:
-        kind = file if name in _FILE_IDS else ObjectKind.VECTOR_STORE
-        for identifier in value if isinstance(value, list) else [value]:
-            if isinstance(identifier, str):
-                yield Reference(kind, identifier[:256])
+    if name in _NESTED:
+        kind = _NESTED[name]
+        yield from _references(file if kind is ObjectKind.FILE else kind, value)
     elif name in _URLS and isinstance(value, str):
         identifier = file_named(value, google_alone=True)
         if identifier is not None:
             yield Reference(ObjectKind.GEMINI_FILE, identifier)
+
+
+def _references(kind: ObjectKind, value: Any) -> Iterator[Reference]:
+    for identifier in value if isinstance(value, list) else [value]:
+        if isinstance(identifier, str):
+            yield Reference(kind, identifier.removeprefix(_PREFIXES.get(kind, ""))[:256])

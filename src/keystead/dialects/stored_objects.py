@@ -12,8 +12,16 @@ _ENDED: Final = {
     ObjectKind.MESSAGE_BATCH: frozenset({"ended"}),
     ObjectKind.RESPONSE: frozenset({"completed", "failed", "cancelled", "incomplete"}),
 }
-_NAMED: Final = {ObjectKind.CACHED_CONTENT: "cachedContents/", ObjectKind.GEMINI_FILE: "files/"}
+_NAMED: Final = {
+    ObjectKind.CACHED_CONTENT: "cachedContents/",
+    ObjectKind.GEMINI_FILE: "files/",
+    ObjectKind.FILE_SEARCH_STORE: "fileSearchStores/",
+}
 """What stands before the id in a name of Gemini's."""
+_RESULTS_LAST_US: Final = 29 * 86_400 * 1_000_000
+"""How long Anthropic gives out the results of a message batch: since it was made, and so 28 days beyond the day it has.
+https://platform.claude.com/docs/en/build-with-claude/batch-processing"""
+_DEADLINE_US: Final = 86_400 * 1_000_000
 LONGEST: Final = 256 * 1024
 """Bytes of an object that are kept to be listed."""
 
@@ -30,7 +38,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[str, ...] = ()
     """Files that hold what came of it, results and errors."""
     expires_at: int | None = None
-    """Unix microseconds."""
+    """When its provider keeps it no longer, in Unix microseconds. Of a batch never its deadline."""
 
 
 class _Object(msgspec.Struct):
@@ -40,6 +48,7 @@ class _Object(msgspec.Struct):
     processing_status: str | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
+    created_at: int | str | None = None
     expires_at: int | str | None = None
     expireTime: str | None = None  # noqa: N815 - Gemini's own word
     expirationTime: str | None = None  # noqa: N815 - and for its files
@@ -66,7 +75,7 @@ def told(kind: ObjectKind, body: bytes) -> Told | None:
         ended=status in _ENDED.get(kind, ()),
         result_file=read.output_file_id or None if kind is ObjectKind.BATCH else None,
         outputs=tuple(file for file in files if file) if kind is ObjectKind.BATCH else (),
-        expires_at=_instant(read.expireTime or read.expirationTime or read.expires_at),
+        expires_at=_end(kind, read),
     )
 
 
@@ -89,6 +98,18 @@ def as_shown(kind: ObjectKind, body: bytes) -> bytes:
         return body
     members["results_url"] = msgspec.Raw(msgspec.json.encode(f"/v1/messages/batches/{read.upstream_id}/results"))
     return msgspec.json.encode(members)
+
+
+def _end(kind: ObjectKind, read: _Object) -> int | None:
+    """Return when the object is there no longer. What a batch calls its end is when its work has to be done."""
+    if kind is ObjectKind.BATCH:
+        return None
+    if kind is not ObjectKind.MESSAGE_BATCH:
+        return _instant(read.expireTime or read.expirationTime or read.expires_at)
+    made, deadline = _instant(read.created_at), _instant(read.expires_at)
+    if made is None and deadline is not None:
+        made = deadline - _DEADLINE_US
+    return None if made is None else made + _RESULTS_LAST_US
 
 
 def _instant(value: int | str | None) -> int | None:

@@ -1,7 +1,7 @@
 """What lies at a provider, in the account of one credential, and whose it is here.
 
-A file, a batch, a stored response, a conversation, a cached content or a vector store exists where it was made and nowhere else. The
-provider would show it to everybody who holds the key. So what is made through the gateway is bound to its credential and
+A file, a batch, a stored response, a conversation, a cached content, a vector or file search store, or a container exists where it
+was made and nowhere else. The provider would show it to everybody who holds the key. So what is made through the gateway is bound to its credential and
 to the principal that made it, and nobody else's id resolves.
 """
 
@@ -27,6 +27,8 @@ class ObjectKind(StrEnum):
     CACHED_CONTENT = "cached_content"
     VECTOR_STORE = "vector_store"
     CONVERSATION = "conversation"
+    CONTAINER = "container"  # where a provider runs the tools of an answer
+    FILE_SEARCH_STORE = "search_store"  # Gemini's
 
 
 Action = Literal["", "create", "get", "list", "update", "cancel", "delete", "content", "begin", "upload"]
@@ -52,7 +54,12 @@ PLACES: Final = {
 }
 """Where a provider keeps them: the dialect, the endpoint, and the path below the dialect's prefix."""
 
-_CALLED: Final = {ObjectKind.ANTHROPIC_FILE: "file", ObjectKind.GEMINI_FILE: "file", ObjectKind.GEMINI_UPLOAD: "upload"}
+_CALLED: Final = {
+    ObjectKind.ANTHROPIC_FILE: "file",
+    ObjectKind.GEMINI_FILE: "file",
+    ObjectKind.GEMINI_UPLOAD: "upload",
+    ObjectKind.FILE_SEARCH_STORE: "file_search_store",
+}
 
 
 class Reference(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from keystead.gateway.departure import Departure
 from keystead.gateway.faults import fault_of
 from keystead.gateway.holdings import Holdings
 from keystead.gateway.means import BEYOND_HELD, Means, posts
+from keystead.gateway.opened import Opened
 from keystead.gateway.plan import Step
 from keystead.gateway.refusal_body import refusal_body
 from keystead.gateway.settle import CLIENT_CLOSED_REQUEST, settle
@@ -87,6 +88,7 @@ class Flight:
         self._drain_s = drain_s
         self._meter: Meter | None = None
         self._filter: UsageChunkFilter | None = None
+        self._opened = Opened(holdings, request, attempt)
         self._received = 0
         self._sent = 0
         self._aborted = False
@@ -110,6 +112,7 @@ class Flight:
                 content_type=response.content_type,
                 request_model=self.step.model,
                 spoken_characters=self.ask.spoken_characters,
+                containers=self._opened.named,
             )
             if withhold_usage and response.content_type.startswith("text/event-stream"):
                 self._filter = UsageChunkFilter()
@@ -134,12 +137,8 @@ class Flight:
         if self.error is not None:
             await self.fail(self.error, ends_request=ends_request)
         else:
-            await self.end(
-                State.REJECTED,
-                status_code=self._response().status,
-                error_class=self.error_class,
-                ends_request=ends_request,
-            )
+            status = self._response().status
+            await self.end(State.REJECTED, status_code=status, error_class=self.error_class, ends_request=ends_request)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the answer's bytes for the client as they come, the meter watching them pass.
@@ -156,6 +155,8 @@ class Flight:
                     awaited, self.first_token_us = None, self._clock.monotonic_us() - self._departed_us
                 if meter is not None:
                     meter.feed(chunk)
+                if self._opened.named:
+                    await self._opened.bind()
                 out = change(chunk) if change is not None else chunk
                 if out:
                     yield out
@@ -273,6 +274,7 @@ class Flight:
             await self.end(State.CANCELLED_PARTIAL, status_code=status)
             return
         self.measure(complete=True)
+        await self._opened.bind()
         if self._reading.error is not None:
             # An error event inside a 200 stream: the provider began to answer and failed.
             self.error_class = ErrorClass.PROVIDER_ERROR

@@ -3,7 +3,7 @@
 A request that names nothing stored reads nothing here. One that does is answered from a small memory, or by one read.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -29,6 +29,9 @@ from keystead.storage.row_security import OrganizationView
 log = structlog.get_logger(__name__)
 
 _MOST_REMEMBERED: Final = 10_000
+CONTAINER_LASTS_US: Final = 30 * 86_400 * 1_000_000
+"""How long it is known whose a container is, if its provider does not say when it ends: since it was last named.
+OpenAI's end 20 minutes after their last use, but a conversation that is sent again names them for as long as it goes on."""
 _Key = tuple[str, str, ObjectKind, str]
 
 
@@ -139,6 +142,29 @@ class Holdings:
             log.exception("background_not_awaited", request=request.id)  # it ends as what is known of it
             return False
 
+    async def keep_containers(
+        self, request: RequestIntent, attempt: AttemptIntent, opened: Mapping[str, int | None]
+    ) -> None:
+        """Bind the containers that an answer names, by id with their end; durable when it returns.
+
+        One that is somebody else's stays theirs, and what cannot be bound does not resolve: the answer goes on.
+        """
+        now = self._clock.now_us()
+        try:
+            async with OrganizationView(self._database, request.organization_id).write() as conn:
+                for name, end in opened.items():
+                    told = words.Told(upstream_id=name, expires_at=end)
+                    made = _stored(request, attempt, ObjectKind.CONTAINER, told, now=now)
+                    if await books.add(conn, made):
+                        continue
+                    held = await self._own(conn, request, ObjectKind.CONTAINER, name)
+                    if held is None:
+                        log.warning("container_of_another", request=request.id)
+                    else:
+                        await books.show(conn, held.id, shown=held.shown, expires_at=made.expires_at)
+        except KeysteadError:
+            log.exception("container_not_bound", request=request.id)
+
     async def _begin(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, upload_url: str) -> bytes:
         upload_id = gemini_files.upload_id_in(upload_url)
         if upload_id is None:
@@ -200,19 +226,8 @@ class Holdings:
     ) -> bool:
         now = self._clock.now_us()
         goes_on = ask.object_kind in WORKS and not told.ended
-        made = StoredObject(
-            id=new_id("obj", now),
-            organization_id=request.organization_id,
-            team_id=request.team_id,
-            principal_kind=request.principal_kind,
-            principal_id=request.principal_id,
-            virtual_key_id=request.virtual_key_id,
-            credential_id=attempt.credential_id,
-            provider=attempt.provider,
-            kind=ask.object_kind,
-            upstream_id=told.upstream_id,
-            created_at=now,
-            expires_at=told.expires_at,
+        made = msgspec.structs.replace(
+            _stored(request, attempt, ask.object_kind, told, now=now),
             shown=kept_text(ask.object_kind, told, shown),
             workload=ask.workload,
             request_id=request.id if goes_on else "",
@@ -274,6 +289,26 @@ async def bind_outputs(conn: AsyncConnection, batch: StoredObject, outputs: Sequ
             poll_at=None,
         )
         await books.add(conn, file)
+
+
+def _stored(
+    request: RequestIntent, attempt: AttemptIntent, kind: ObjectKind, told: words.Told, *, now: int
+) -> StoredObject:
+    """Return what an attempt made, as its caller's."""
+    return StoredObject(
+        id=new_id("obj", now),
+        organization_id=request.organization_id,
+        team_id=request.team_id,
+        principal_kind=request.principal_kind,
+        principal_id=request.principal_id,
+        virtual_key_id=request.virtual_key_id,
+        credential_id=attempt.credential_id,
+        provider=attempt.provider,
+        kind=kind,
+        upstream_id=told.upstream_id,
+        created_at=now,
+        expires_at=told.expires_at or (now + CONTAINER_LASTS_US if kind is ObjectKind.CONTAINER else None),
+    )
 
 
 def kept_text(kind: ObjectKind, told: words.Told, shown: bytes) -> str:

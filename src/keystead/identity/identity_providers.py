@@ -145,7 +145,11 @@ class IdentityProviders:
         require_everything(who)
         found = await self.find(conn, who.organization_id)
         if found is None:
-            raise NotFoundError("Your organization has no identity provider.", code="no_identity_provider")
+            raise NotFoundError(
+                "Your organization has no identity provider.",
+                code="no_identity_provider",
+                next_step="There is nothing to remove: its people sign in with passwords.",
+            )
         for table in (identity_providers, provider_sign_ins):
             await conn.execute(delete(table).where(table.c.organization_id == who.organization_id))
         return found

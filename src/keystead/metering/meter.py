@@ -74,6 +74,7 @@ def meter_for(
     content_type: str,
     request_model: str,
     spoken_characters: int = 0,
+    containers: dict[str, int | None] | None = None,
 ) -> Meter:
     """Return the meter for one answer of `provider`.
 
@@ -85,6 +86,7 @@ def meter_for(
         content_type: The answer's content type, with or without parameters; empty if it has none.
         request_model: The model that was sent, for rules that depend on it where the answer names none.
         spoken_characters: Of the text to be spoken: what speech is billed by where its answer is nothing but sound.
+        containers: Takes those that the answer says were opened for it, while it passes: by id, with their end.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if endpoint is Endpoint.REALTIME:
@@ -95,6 +97,8 @@ def meter_for(
         return _Spoken(spoken_characters) if is_sound and spoken_characters else _Unread()
     answer = make(provider)
     answer.model_asked = request_model
+    if containers is not None:
+        answer.containers = containers
     if kind == "text/event-stream" or (stream and not kind):
         return _Events(answer)
     if kind == CONTENT_TYPE:

@@ -98,6 +98,8 @@ class Answer(ABC):
         self.billed = billed
         self.model_asked = ""
         self.counts = Counts()
+        self.containers: dict[str, int | None] = {}
+        """Those that the answer says were opened for it, by id, with their end in Unix microseconds."""
         self.raw: bytes | None = None
         """The newest usage object, verbatim."""
         self.model: str | None = None

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from keystead.dialects import containers
 from keystead.dialects.sse import data_of
 from keystead.domain.usage import Usage
 from keystead.metering.read_answer import EMPTY, EVENT_UNREADABLE, OTHER_MODEL, Answer, is_null, printable, text_of
@@ -36,6 +37,7 @@ class _Message(msgspec.Struct):
     model: msgspec.Raw = EMPTY
     usage: msgspec.Raw = EMPTY
     error: msgspec.Raw = EMPTY
+    container: msgspec.Raw = EMPTY
 
 
 class _Event(msgspec.Struct):
@@ -48,6 +50,7 @@ class _Event(msgspec.Struct):
 
 class _Delta(msgspec.Struct):
     stop_reason: msgspec.Raw = EMPTY
+    container: msgspec.Raw = EMPTY
 
 
 _MESSAGE: Final = msgspec.json.Decoder(_Message)
@@ -98,6 +101,7 @@ class MessagesAnswer(Answer):
         if message is None:
             return False
         self.named(model=message.model, response_id=message.id)
+        self._opened(message.container)
         self.found_usage(message.usage)
         if not is_null(message.error):
             self.failed(message.error)
@@ -133,20 +137,27 @@ class MessagesAnswer(Answer):
             self.counts.flag(EVENT_UNREADABLE)
             return
         self.named(model=message.model, response_id=message.id)
+        self._opened(message.container)
         start = None if is_null(message.usage) else decode_usage(bytes(message.usage))
         if start is not None:
             self._start = start
             self._start_raw = bytes(message.usage)
             self.found_usage(message.usage)
 
+    def _opened(self, container: msgspec.Raw) -> None:
+        if not is_null(container):
+            self.containers |= containers.of_message(bytes(container))
+
     def _corrected(self, event: _Event) -> None:
+        delta = decode(_DELTA, bytes(event.delta))
+        if delta is not None:
+            self._opened(delta.container)
         if is_null(event.usage):
             return
         correction = decode_usage(bytes(event.usage))
         if correction is None:
             self.counts.flag(EVENT_UNREADABLE)
             return
-        delta = decode(_DELTA, bytes(event.delta))
         if delta is not None and not is_null(delta.stop_reason):
             self.ended = self.final = True
         self._overlay |= {name: value for name, value in correction.items() if value is not None}

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from keystead.dialects import containers
 from keystead.dialects.sse import data_of
 from keystead.domain.usage import Reading, Usage, UsageSource
 from keystead.metering.read_answer import EMPTY, Answer, is_null, text_of
@@ -34,6 +35,7 @@ class _Response(msgspec.Struct):
 class _Event(msgspec.Struct):
     type: msgspec.Raw = EMPTY
     response: msgspec.Raw = EMPTY
+    item: msgspec.Raw = EMPTY
     error: msgspec.Raw = EMPTY
 
 
@@ -63,8 +65,8 @@ class ResponsesAnswer(Answer):
         self._tool_usage: JsonObject = {}
 
     def event(self, event: bytes) -> None:
-        """Look into the events that carry the response object or an error; the many deltas carry neither."""
-        if b'"response"' in event or b'"error"' in event:
+        """Look into the events that carry the response object, a container or an error; the many deltas carry none."""
+        if b'"response"' in event or b'"error"' in event or b'"container_id"' in event:
             self.value(data_of(event))
 
     def value(self, data: bytes) -> None:
@@ -73,6 +75,8 @@ class ResponsesAnswer(Answer):
         if event is None:
             self.unreadable(data)
             return
+        if not is_null(event.item):
+            self.containers |= containers.of_item(bytes(event.item))
         if not is_null(event.response) and (response := decode(_RESPONSE, bytes(event.response))) is not None:
             self._take(response, kind=text_of(event.type) or "")
         elif not is_null(event.error):
@@ -119,6 +123,8 @@ class ResponsesAnswer(Answer):
             self._calls = _calls(response.output)
         if status == "failed" and self.error is None:
             self.failed(b'"failed"')
+        if not is_null(response.output):
+            self.containers |= containers.of_items(bytes(response.output))
         self.found_usage(response.usage)
         if not is_null(response.tool_usage):
             self._tool_usage = decode_usage(bytes(response.tool_usage)) or {}

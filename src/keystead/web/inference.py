@@ -16,6 +16,7 @@ from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
+from keystead.domain.stored import ObjectKind
 from keystead.domain.traffic import MODEL_IN_PATH, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import EXTENSION, ClientLeftError, Departure
@@ -32,6 +33,7 @@ from keystead.web.presented import error_dialect, models_dialect, presented_key
 from keystead.web.receive import Receive, Send, read_body
 from keystead.web.relay import Relay, overloaded, send_whole
 from keystead.web.spool import Spool
+from keystead.web.state_paths import made_by_passing
 from keystead.web.uploading import address_in, check_begun, receive_file
 
 log = structlog.get_logger(__name__)
@@ -233,6 +235,7 @@ class Inference:
         found = self._passthrough.match(provider, arrival.method, path) if provider is not None else None
         if found is None:
             raise _unknown_path(arrival)
+        made = made_by_passing(arrival.method, path, found.dialect)
         return paths.Operation(
             dialect=found.dialect,
             endpoint=Endpoint.PASSTHROUGH,
@@ -241,6 +244,8 @@ class Inference:
             body="passed",
             named=name,
             template="" if found.model else found.template,
+            kind=made or ObjectKind.RESPONSE,
+            action="create" if made else "",
         )
 
     async def _read_ask(self, bare: Ask, operation: paths.Operation, receive: Receive) -> Ask:

@@ -148,6 +148,11 @@ _TABLE: Final = (
         ("DELETE", "/{id}", "delete", "none"),
     ),
 )
+_MADE_BY_PASSING: Final = (
+    (Dialect.OPENAI, re.compile("/v1/containers"), ObjectKind.CONTAINER),
+    (Dialect.GEMINI, re.compile("/v1[a-z0-9]*/fileSearchStores"), ObjectKind.FILE_SEARCH_STORE),
+)
+"""What no path of ours makes, and requests may name."""
 _COLLECTION: Final = re.compile(
     r"(?:/upload)?/v1(?:beta)?"
     r"/(?:files|batches|vector_stores|messages/batches|cachedContents|conversations)(?:/.*)?"
@@ -173,3 +178,10 @@ def match(method: str, raw_path: str, dialect: Dialect) -> tuple[StatePath, str,
         tail = template.tail.replace("{id}", parts.get("id", "")).replace("{item}", parts.get("item", ""))
         return template, tail, parts.get("id")
     return None
+
+
+def made_by_passing(method: str, path: str, dialect: Dialect) -> ObjectKind | None:
+    """Return what a call that is passed through makes, and its caller may name in requests afterwards; None for none."""
+    if method != "POST":
+        return None
+    return next((kind for of, made, kind in _MADE_BY_PASSING if of is dialect and made.fullmatch(path)), None)

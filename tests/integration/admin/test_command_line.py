@@ -149,6 +149,10 @@ async def test_an_organization_is_shaped_from_the_command_line(run: Run, gateway
     await run("organization", "change", "--time-zone", "Europe/Berlin", "--name", "Acme")
     assert "Europe/Berlin" in (await run("organization", "list")).stdout
     await run("organization", "change", expect=2)
+    changed = await answer(run, "organization", "change", "--second-factor", "required")
+    assert (changed["second_factor_required"], changed["time_zone"]) == (True, "Europe/Berlin")
+    assert "required" in (await run("organization", "show")).stdout
+    await run("organization", "change", "--second-factor", "optional")
     created = await run("organization", "create", "Hospital", "--owner", "Grace", "--open")
     token = created.stdout.strip()
     assert token.startswith("ksa_")
@@ -261,6 +265,11 @@ async def test_the_doctor_looks_here_and_there(
     there = await answer(run, "doctor")
     assert {found["where"] for found in there} == {"gateway"}
     assert {found["state"] for found in there} <= {"ok", "warning"}
+    jobs = (await gateway.admin("GET", "/doctor"))["jobs"]
+    assert [found["name"] for found in there if found["name"].startswith("job ")] == [
+        f"job {job['name']}" for job in jobs
+    ]
+    assert jobs
     monkeypatch.delenv("KEYSTEAD_URL")
     monkeypatch.setenv("KEYSTEAD_PORT", gateway.url.rpartition(":")[2])
     whole = await answer(run, "doctor")

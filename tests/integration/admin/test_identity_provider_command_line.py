@@ -29,7 +29,10 @@ async def test_a_provider_is_set_shown_changed_and_removed_and_its_secret_is_ask
 
     assert "sign in with passwords" in (await run(*COMMAND, "remove")).stdout
     assert await answer(run, *COMMAND, "show") == {"identity_provider": None}
-    assert "has no identity provider" in (await run(*COMMAND, "remove", expect=1)).output
+    refused = (await run(*COMMAND, "remove", expect=1)).output
+    assert "has no identity provider" in refused
+    assert "nothing to remove" in refused
+    assert "Check the id" not in refused
 
 
 async def test_a_kept_secret_is_for_the_issuer_that_it_was_typed_for(run: Run) -> None:

@@ -29,6 +29,14 @@ def named(body: dict[str, Any] | bytes, dialect: Dialect = Dialect.OPENAI) -> li
             [("vector_store", "vs_1"), ("vector_store", "vs_2")],
         ),
         ({"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["f"]}}]}, [("file", "f")]),
+        ({"tools": [{"type": "code_interpreter", "container": "cntr_1"}]}, [("container", "cntr_1")]),
+        ({"input": [{"type": "code_interpreter_call", "container_id": "cntr_1"}]}, [("container", "cntr_1")]),
+        (
+            {"tools": [{"type": "shell", "environment": {"type": "container_reference", "container_id": "c"}}]},
+            [("container", "c")],
+        ),
+        (b'{"tools":[{"type":"code_interpreter","\\u0063ontainer":"c"}]}', [("container", "c")]),
+        ({"input": [{"role": "user", "content": 'my docker "container": "c"'}]}, []),
         ({"file_ids": ["f"]}, [("file", "f")]),
         ({"input_file_id": "file-1", "endpoint": "/v1/responses"}, [("file", "file-1")]),
         ({"conversation": "conv_1"}, [("conversation", "conv_1")]),
@@ -52,6 +60,27 @@ def test_what_a_model_wrote_for_a_tool_is_no_reference() -> None:
     back = {"type": "tool_result", "content": [{"type": "image", "source": {"type": "file", "file_id": "file_2"}}]}
     body = {"messages": [{"role": "user", "content": [said, ran, read, back]}]}
     assert named(body, Dialect.ANTHROPIC) == [("anthropic_file", "file_1"), ("anthropic_file", "file_2")]
+
+
+@pytest.mark.parametrize(
+    ("container", "found"),
+    [
+        ("container_1", ["container_1"]),
+        ({"id": "container_1", "skills": []}, ["container_1"]),
+        ({"skills": [{"type": "anthropic", "skill_id": "pptx"}]}, []),
+        ({"id": None}, []),
+        (None, []),
+        ({"id": 1}, [""]),
+    ],
+)
+def test_the_container_of_a_message_is_found(container: Any, found: list[str]) -> None:
+    assert named({"container": container}, Dialect.ANTHROPIC) == [("container", name) for name in found]
+
+
+def test_the_file_search_stores_of_gemini_are_found() -> None:
+    for tool, names in (("fileSearch", "fileSearchStoreNames"), ("file_search", "file_search_store_names")):
+        body = {"contents": [], "tools": [{tool: {names: ["fileSearchStores/a-1", "b"]}}]}
+        assert named(body, Dialect.GEMINI) == [("search_store", "a-1"), ("search_store", "b")]
 
 
 GOOGLE = "https://generativelanguage.googleapis.com/v1beta/files"

@@ -15,7 +15,7 @@ from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import Instant, Nothing, Page, PageQuery, decode_cursor, instant, optional_instant, paged
 
 _GONE: Final = frozenset({404, 410})
-_NOT_DELETABLE: Final = frozenset({ObjectKind.BATCH, ObjectKind.GEMINI_UPLOAD})
+_NOT_DELETABLE: Final = frozenset(set(ObjectKind) - PLACES.keys()) | {ObjectKind.BATCH}
 
 
 class StoredObjectQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,7 +106,7 @@ async def _delete_at_provider(call: Call[Any, Any], stored: StoredObject) -> Non
         active = next((each.version for each in view.versions if each.state is VersionState.ACTIVE), None)
         if stored.kind in _NOT_DELETABLE or view.revoked_at is not None or active is None:
             raise ConflictError(
-                "It cannot be deleted at the provider: it is a batch or an upload under way, or its credential has no active key.",
+                "It cannot be deleted at the provider: it is a batch, an upload under way, a container or a file search store, or its credential has no active key.",
                 code="not_deletable",
                 next_step="Delete it here alone.",
             )
