@@ -27,6 +27,7 @@ _OTHERS: Final[dict[str, tuple[Callable[[bytes], None], Callable[[int], bytes]]]
     "references": (objects.check_references, lambda count: b'{"input":[' + b'{"file_id":"file-1"},' * count + b"0]}"),
     "names of models": (objects.check_names, lambda count: b'{"model":"m","a":[' + b'{"model":"b"},' * count + b"0]}"),
     "words that may be ids": (objects.check_words, lambda count: b'{"a":[' + b'"file-123456",' * count + b"0]}"),
+    "brackets": (objects.check_words, lambda count: b'{"a":[' + b'[[["[\\"",{}]]],' * count * 10 + b"0]}"),
     "words of forms": (objects.check_form_words, lambda count: b"a-" * count * 40),
     "embeddings": (objects.check_vectors_of_openai, lambda count: b'{"data":[' + b'{"embedding":[1]},' * count + b"]}"),
     "realtime": (sessions.check_provider_message, lambda count: b'{"type":"response.done"' + b" " * count * 40 + b"}"),

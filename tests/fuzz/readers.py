@@ -35,6 +35,8 @@ _READS: Final = frozenset(
     }
 )
 """What a module calls that takes a text or bytes apart."""
+_DECODES: Final = frozenset({"decode", "decoded", "msgspec.json.decode", "msgspec.json.Decoder", "msgspec.convert"})
+"""What it calls that takes JSON apart; the first two are our own."""
 _ROUNDS: Final = 4
 """How many of its seeds, and of the inputs made of them, a target is tried with to see what it runs."""
 
@@ -52,7 +54,7 @@ def _reads(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
         return False
     name = ast.unparse(node.func)
-    return name in {"msgspec.json.decode", "msgspec.json.Decoder", "msgspec.convert"} or name.split(".")[-1] in _READS
+    return name in _DECODES or name.split(".")[-1] in _READS
 
 
 def run_by(target: Target) -> frozenset[str]:

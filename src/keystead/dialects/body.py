@@ -2,7 +2,8 @@
 
 A body is decoded one level deep: its members stay raw bytes. When nothing has to change, the caller's bytes go
 upstream as they came. When the model's name or `stream_options` must change, the members are joined again, each
-with the bytes it had, so a field invented today passes untouched.
+with the bytes it had, so a field invented today passes untouched. How deep they nest is told by nobody but a reader that
+decodes them as a whole (see `nesting`): to look would take longer than all else here.
 
 A JSON object with two members of one name is refused: we would read the last and a provider might read the
 first, and then the model that was authorised would not be the model that runs. So is `Model` beside or instead of

@@ -75,7 +75,8 @@ class FrameSplitter:
         """Take bytes and return the frames they complete.
 
         Raises:
-            UnreadableError: these are no frames.
+            UnreadableError: these are no frames. Frames before them are returned first; then the tail is not empty, and
+                the next call raises.
         """
         self._buffer += chunk
         frames: list[bytes] = []
@@ -90,7 +91,12 @@ class FrameSplitter:
                 start += passed
             if len(self._buffer) - start < _PRELUDE.size:
                 break
-            length = _length(self._buffer, start)
+            try:
+                length = _length(self._buffer, start)
+            except UnreadableError:
+                if not frames:
+                    raise
+                break  # what came before it counts; it is still there when more comes
             if length > self._limit:
                 self.dropped += 1
                 self._skip = length

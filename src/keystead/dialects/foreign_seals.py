@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead.dialects.body import JsonBody, with_members
+from keystead.dialects.nesting import decode
 from keystead.domain.traffic import Dialect, Endpoint
 
 UNSIGNED_CALL: Final = "skip_thought_signature_validator"
@@ -33,8 +34,8 @@ def without_foreign_seals(body: JsonBody, dialect: Dialect, endpoint: Endpoint) 
         return body
     name, clean = found
     try:
-        conversation = msgspec.json.decode(body.members[name])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        conversation = decode(bytes(body.members[name]))
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return body  # the provider will judge it
     if not isinstance(conversation, list):
         return body

@@ -62,7 +62,7 @@ def check_start(body: JsonBody) -> None:
     """
     try:
         file = msgspec.json.decode(bytes(body.members.get("file", b"{}")), type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidRequestError("`file` must be an object.", param="file") from None
     if file.keys() - {"name"} != file.keys() and bytes(file["name"]) not in {b"null", b'""'}:
         raise InvalidRequestError(

@@ -6,9 +6,7 @@ For bodies whose form the gateway does not know: what is passed through, and wha
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
-from keystead.domain.errors import InvalidRequestError
+from keystead.dialects.taking import decoded
 
 _NOT_INSIDE: Final = frozenset({"input_schema", "metadata", "parameters", "tools"})
 """Members that describe something to a model, or to nobody: what is called `model` in them is none that runs."""
@@ -22,10 +20,7 @@ def named_models(body: bytes) -> frozenset[str]:
     """
     if b'"model"' not in body and b"\\" not in body:  # a name may be written with escapes
         return frozenset()
-    try:
-        waiting: list[Any] = [msgspec.json.decode(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequestError("The body is not valid JSON.", code="malformed_json") from error
+    waiting: list[Any] = [decoded(body)]
     found = set()
     while waiting:
         value = waiting.pop()

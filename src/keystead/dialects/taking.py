@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from keystead.dialects.nesting import MOST_NESTED, TooDeepError, decode
 from keystead.domain.chat import Loss
 from keystead.domain.errors import InvalidRequestError
 
@@ -150,9 +151,11 @@ def decoded(body: bytes) -> Any:
     """Return the JSON value of a body.
 
     Raises:
-        InvalidRequestError: it is no JSON.
+        InvalidRequestError: it is no JSON, or nests too deeply.
     """
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return decode(body)
+    except TooDeepError as error:
+        raise InvalidRequestError(f"The body is nested more than {MOST_NESTED} deep.", code="malformed_json") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError("The body is not valid JSON.", code="malformed_json") from error

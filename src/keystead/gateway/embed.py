@@ -58,7 +58,7 @@ class SeriesTranslation(PlainCall):
             return self._back.written(EmbeddingAnswer(vectors=vectors), usage)
         except UnreadableError as error:
             raise unreadable(error) from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise unreadable(UnreadableError("embeddings")) from error
 
 

@@ -180,6 +180,7 @@ class _Frames:
             self._lost = True
 
     def finish(self, *, complete: bool) -> Reading:
+        self.feed(b"")  # what is no frame may stand behind the last that is one
         if complete and not self._lost and self._splitter.tail():
             self._answer.counts.flag(EVENT_UNREADABLE)
         if self._splitter.dropped:

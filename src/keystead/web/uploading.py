@@ -17,12 +17,16 @@ _COMMAND: Final = b"x-goog-upload-command"
 _PROTOCOL: Final = b"x-goog-upload-protocol"
 _LENGTH: Final = b"x-goog-upload-header-content-length"
 _OFFSET: Final = b"x-goog-upload-offset"
+_MOST_FIELDS: Final = 16
+"""Of the query of a piece; the SDKs send two."""
 _SETTING: Final = "KEYSTEAD_MAX_FILE_BYTES"
 
 
 def address_in(query: bytes) -> str | None:
     """Return the address of an upload that has begun; None if the query holds none."""
-    ids = parse_qs(query.decode("latin-1"), max_num_fields=16).get("upload_id", []) if b"upload_id=" in query else []
+    if b"upload_id=" not in query or query.count(b"&") >= _MOST_FIELDS:
+        return None
+    ids = parse_qs(query.decode("latin-1")).get("upload_id", [])
     return ids[0] if len(ids) == 1 and key_in(ids[0]) is not None else None
 
 

@@ -74,6 +74,15 @@ def test_a_frame_that_is_too_long_is_dropped_and_never_held(size: int, step: int
     assert (found, splitter.dropped) == ([small, small], 1)
 
 
+def test_frames_before_what_is_none_are_returned_with_it_or_without() -> None:
+    good, bad = event_frame("x", b"{}"), bytes(16)
+    splitter = FrameSplitter(limit=LIMIT)
+    assert splitter.feed(good + good + bad) == [good, good]
+    assert splitter.tail() == bad
+    with pytest.raises(UnreadableError):
+        splitter.feed(b"")
+
+
 @given(bit=st.integers(0, 8 * len(event_frame("x", b'{"a":1}')) - 1))
 def test_a_frame_in_which_a_bit_flipped_is_none(bit: int) -> None:
     frame = bytearray(event_frame("x", b'{"a":1}'))

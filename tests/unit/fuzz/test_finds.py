@@ -28,6 +28,10 @@ _FINDS: Final = {
     "an empty address": ("origins of forms", b"http://[]\na.example\n"),
     "a body for the sandbox that nests without end": ("sandbox embeddings", b'{"input":' + _DEEP + b"}"),
     "an answer to the command line that nests without end": ("answers to the command line", _DEEP),
+    "a file's name in an upload that is no text": ("beginnings of uploads", b'{"file":{"\xff":""}}'),
+    "an upload's query with many fields": ("uploads", b"upload_id=a" + b"&b=c" * 32),
+    "vectors that are no text": ("embeddings by titan", b'[{"\xa8":1}]'),
+    "vectors that nest without end": ("embeddings by cohere", b'[{"answer":' + _DEEP + b"}]"),
     "requests of a batch that are no text": ("message batches", b'{"requests":["\x80"]}'),
 }
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead.dialects.anthropic_messages import seals
+from keystead.dialects.nesting import decode
 from keystead.dialects.unnamed_calls import UnnamedCalls
 from keystead.domain.chat import Loss, Maker, Media, Part, Refusal, Text, Thinking, ToolCall, ToolResult, Turn
 
@@ -139,8 +140,8 @@ def marked(cache: str) -> dict[str, Any]:
 def tool_input(call: ToolCall) -> Any:
     """Return a call's arguments as an object; what the model wrote otherwise stands in one."""
     try:
-        arguments = msgspec.json.decode(call.arguments or "{}")
-    except (msgspec.DecodeError, RecursionError):
+        arguments = decode(call.arguments or "{}")
+    except msgspec.DecodeError:
         return {"input": call.arguments}
     if call.custom or not isinstance(arguments, dict):
         return {"input": call.arguments}

@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from keystead.dialects.bedrock_converse.blocks_in import Blocks
+from keystead.dialects.nesting import decode
 from keystead.dialects.taking import Taking, decoded, wrong
 from keystead.domain.chat import ChatRequest, Loss, OutputFormat, Reasoning, Text, Tool, ToolChoice, Turn
 from keystead.domain.errors import InvalidRequestError
@@ -173,9 +174,11 @@ def _format(found: Taking | None, losses: list[Loss]) -> OutputFormat | None:
     definition = structure.inner("jsonSchema") or Taking({}, structure.at("jsonSchema"))
     text = definition.needed_text("schema")
     try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError) as error:
+        schema = decode(text)
+    except msgspec.DecodeError as error:
         raise wrong(definition.at("schema"), "a JSON Schema as text") from error
+    if not isinstance(schema, dict):
+        raise wrong(definition.at("schema"), "a JSON Schema as text")
     output = OutputFormat(
         json_schema=msgspec.Raw(text.encode()),
         name=definition.text("name", "answer"),

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead.dialects.gemini_generate import signature
+from keystead.dialects.nesting import decode
 from keystead.domain.chat import (
     Answer,
     Choice,
@@ -68,8 +69,8 @@ def signed(sealed: Sealed | None) -> dict[str, str]:
 def function_call(identifier: str, name: str, arguments: str) -> dict[str, Any]:
     """Return a call. What is no JSON object cannot stand in `args` and is wrapped."""
     try:
-        args = msgspec.json.decode(arguments or "{}")
-    except (msgspec.DecodeError, RecursionError):
+        args = decode(arguments or "{}")
+    except msgspec.DecodeError:
         args = {"input": arguments}
     call: dict[str, Any] = {"name": name, "args": args if isinstance(args, dict) else {"input": args}}
     return {**call, "id": identifier} if identifier else call

@@ -9,6 +9,7 @@ import msgspec
 from keystead.dialects.foreign_seals import UNSIGNED_CALL
 from keystead.dialects.gemini_files import file_named
 from keystead.dialects.gemini_generate.thinking_out import thinking
+from keystead.dialects.nesting import decode
 from keystead.dialects.translating import FREE_TEXT, Profile, Written
 from keystead.domain.chat import (
     ChatRequest,
@@ -139,8 +140,8 @@ def _arguments(call: ToolCall) -> Any:
     if call.custom:
         return {"input": call.arguments}
     try:
-        arguments = msgspec.json.decode(call.arguments or "{}")
-    except (msgspec.DecodeError, RecursionError):
+        arguments = decode(call.arguments or "{}")
+    except msgspec.DecodeError:
         return {"input": call.arguments}  # the model's own slip of an earlier turn is not worth a refusal
     return arguments if isinstance(arguments, dict) else {"input": arguments}
 
