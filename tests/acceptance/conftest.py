@@ -10,10 +10,13 @@ import pytest_asyncio
 
 from tests.acceptance import javascript
 from tests.acceptance.faults import Faults, faults_on
+from tests.acceptance.seeded import chromium, inside, seeded, tab
 from tests.acceptance.storage import Storage, storage_on
 from tests.conftest import ENGINES, PostgresServer
 from tests.fakes.gateway import Gateway
 from tests.fakes.provider import FakeProvider
+
+__all__ = ["chromium", "inside", "seeded", "tab"]
 
 OPENAI_KEY = "sk-proj-canary-OPENAI-7f3b1c9d5e2a4860"
 ANTHROPIC_KEY = "sk-ant-api03-canary-ANTHROPIC-7f3b1c9d5e2a"

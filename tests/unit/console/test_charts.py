@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,8 +33,24 @@ def test_everything_is_drawn_inside_of_the_box_and_stacked_without_gaps(data: li
 
 
 @given(st.decimals(min_value="0.000001", max_value=10**12, places=6))
-def test_the_scale_ends_at_a_round_number_not_far_above(value: Decimal) -> None:
-    assert value <= nice(value) <= value * Decimal("2.5")
+def test_an_axis_has_three_to_five_round_steps_and_ends_not_far_above(value: Decimal) -> None:
+    step, count = nice(value)
+    assert 3 <= count <= 5
+    assert step.normalize().as_tuple().digits in {(1,), (2,), (5,)}
+    assert step * (count - 1) < value <= step * count <= value * Decimal("1.5")
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "count"), [("48", "10", 5), ("50", "10", 5), ("51", "20", 3), ("1.37", "0.5", 3), ("0", "1", 1)]
+)
+def test_an_axis_ends_at_the_next_step(value: str, step: str, count: int) -> None:
+    assert nice(Decimal(value)) == (Decimal(step), count)
+
+
+def test_what_is_counted_has_no_halves() -> None:
+    assert nice(Decimal(2), least=Decimal(1)) == (Decimal(1), 2)
+    assert [tick.value for tick in stacked([column(Decimal(1)), column(Decimal(2))]).ticks] == [0, 1, 2]
+    assert [tick.value for tick in stacked([column(Decimal("0.5"))]).ticks][-1] == Decimal("0.5")
 
 
 def test_a_chart_of_nothing_is_a_chart() -> None:

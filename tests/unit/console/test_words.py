@@ -14,6 +14,7 @@ from keystead.web.console.words import (
     SPAN,
     ago,
     change,
+    day,
     exact,
     inert,
     moment,
@@ -141,6 +142,11 @@ def test_a_percentile_tells_its_bounds_and_whether_it_stands_on_few() -> None:
     assert "not measured" in percentile_exact(None)
 
 
-def test_durations_beside_an_axis_are_short() -> None:
-    ticks = [tick(Decimal(us), SPAN) for us in (0, 25_000, 250_000, 80_000_000)]
-    assert ticks == ["0", "25 ms", "0.25 s", "80 s"]
+def test_a_day_is_written_alone_and_its_instant_stays_in_the_title() -> None:
+    assert day(0) == ('<time datetime="1970-01-01T00:00:00Z" title="1970-01-01 00:00 UTC" data-day>1970-01-01</time>')
+    assert "never" in day(None)
+
+
+def test_durations_beside_an_axis_have_no_idle_zeros() -> None:
+    shown = [tick(Decimal(us), SPAN) for us in (0, 500_000, 2_500_000, 10_000_000, 120_000_000)]
+    assert shown == ["0", "500 ms", "2.5 s", "10 s", "120 s"]

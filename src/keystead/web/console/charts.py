@@ -4,7 +4,7 @@ Stacked columns over time: what one looks for is how much, of what, and when it 
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 import msgspec
@@ -13,8 +13,8 @@ WIDTH: Final = 720
 HEIGHT: Final = 180
 _LEFT: Final = 56
 _BOTTOM: Final = 22
-_TOP: Final = 8
-_TICKS: Final = 4
+_TOP: Final = 12
+_MOST_STEPS: Final = 5
 SERIES: Final = 5
 """Colours there are; whoever has more to show sums up the rest."""
 
@@ -66,18 +66,17 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 def stacked(columns: Sequence[Column]) -> Chart:
     """Lay out columns of stacked values, none of which is negative."""
-    top = nice(max((sum(column.values, Decimal(0)) for column in columns), default=Decimal(0)))
+    sums = [sum(column.values, Decimal(0)) for column in columns]
+    whole = all(value == int(value) for value in sums)
+    step, count = nice(max(sums, default=Decimal(0)), least=Decimal(int(whole)))
     base = float(HEIGHT - _BOTTOM)
-    scale = (base - _TOP) / float(top)
-    step = (WIDTH - _LEFT) / max(1, len(columns))
-    drawn = tuple(_drawn(column, _LEFT + index * step, step, base, scale) for index, column in enumerate(columns))
-    ticks = tuple(
-        Tick(at=base - float(top) * scale * number / _TICKS, value=top * number / _TICKS)
-        for number in range(_TICKS + 1)
-    )
+    scale = (base - _TOP) / float(step * count)
+    width = (WIDTH - _LEFT) / max(1, len(columns))
+    drawn = tuple(_drawn(column, _LEFT + index * width, width, base, scale) for index, column in enumerate(columns))
+    ticks = tuple(Tick(at=base - float(step * number) * scale, value=step * number) for number in range(count + 1))
     every = max(1, -(-len(columns) // 8))
     labels = tuple(
-        (_LEFT + index * step + step / 2, column.label) for index, column in enumerate(columns) if index % every == 0
+        (_LEFT + index * width + width / 2, column.label) for index, column in enumerate(columns) if index % every == 0
     )
     return Chart(columns=drawn, ticks=ticks, labels=labels, base=base, left=float(_LEFT))
 
@@ -97,12 +96,18 @@ def strokes(values: Sequence[int | None]) -> tuple[str, ...]:
     return tuple(" ".join(run) for run in runs if run)
 
 
-def nice(value: Decimal) -> Decimal:
-    """Return the next round number: 1, 2, 4, 5 or 8 times a power of ten, so that a quarter of it is one, too."""
+def nice(value: Decimal, *, least: Decimal = Decimal(0)) -> tuple[Decimal, int]:
+    """Return the step of an axis that reaches `value`, and how many it takes: three to five.
+
+    A step is 1, 2 or 5 times a power of ten, and never smaller than `least` (what is counted has no halves), for which
+    there may be fewer.
+    """
     if value <= 0:
-        return Decimal(1)
-    power = Decimal(1).scaleb(value.adjusted())
-    return next(power * factor for factor in (1, 2, 4, 8, 10, 20) if power * factor >= value)
+        return Decimal(1), 1
+    tenth = Decimal(1).scaleb(value.adjusted() - 1)
+    steps = (tenth * factor for factor in (1, 2, 5, 10, 20))
+    step = max(least, next(step for step in steps if step * _MOST_STEPS >= value))
+    return step, int((value / step).to_integral_value(ROUND_CEILING))
 
 
 def _drawn(column: Column, x: float, step: float, base: float, scale: float) -> Drawn:

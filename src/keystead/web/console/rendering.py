@@ -28,6 +28,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         moment=words.moment,
+        day=words.day,
         age=words.age,
         ago=words.ago,
         span=words.span,

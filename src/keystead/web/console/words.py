@@ -35,10 +35,26 @@ def moment(at: datetime | int | None) -> Markup:
     """Return an instant in UTC as an element that the page turns into the reader's own zone."""
     if at is None:
         return Markup("<span class=none>never</span>")
-    when = datetime.fromtimestamp(at / 1_000_000, UTC) if isinstance(at, int) else at.astimezone(UTC)
-    return Markup('<time datetime="{}">{} UTC</time>').format(
-        when.isoformat(timespec="seconds").replace("+00:00", "Z"), when.strftime("%Y-%m-%d %H:%M")
+    when = _utc(at)
+    return Markup('<time datetime="{}">{} UTC</time>').format(_iso(when), when.strftime("%Y-%m-%d %H:%M"))
+
+
+def day(at: datetime | int | None) -> Markup:
+    """Return the day of an instant as an element; the instant itself stands in its title."""
+    if at is None:
+        return Markup("<span class=none>never</span>")
+    when = _utc(at)
+    return Markup('<time datetime="{}" title="{} UTC" data-day>{}</time>').format(
+        _iso(when), when.strftime("%Y-%m-%d %H:%M"), when.strftime("%Y-%m-%d")
     )
+
+
+def _utc(at: datetime | int) -> datetime:
+    return datetime.fromtimestamp(at / 1_000_000, UTC) if isinstance(at, int) else at.astimezone(UTC)
+
+
+def _iso(when: datetime) -> str:
+    return when.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def ago(at: datetime | int | None, now_us: int) -> str:
@@ -162,5 +178,6 @@ def written(value: Decimal, unit: str) -> str:
 def tick(value: Decimal, unit: str) -> str:
     """Return a value beside an axis, where there is little room: as `written`, in three digits where it is long."""
     if unit == SPAN:
-        return f"{value / 1_000_000:f} s" if value >= 100_000 else f"{value / 1000:f} ms" if value else "0"
+        scaled, name = (value / 1_000_000, "s") if value >= 1_000_000 else (value / 1_000, "ms")
+        return f"{scaled.normalize():f} {name}" if value else "0"
     return short(int(value)) if not unit and value >= 10_000 else written(value, unit)

@@ -3,14 +3,16 @@
 // Everything else works without this file.
 
 const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 /** Write instants in the reader's own zone; the exact one in UTC stays in the title. */
 function localize(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    element.title = element.dateTime;
-    element.textContent = zoned.format(at);
+    const ofDay = "day" in element.dataset;
+    element.title = ofDay ? `${zoned.format(at)} (${element.dateTime})` : element.dateTime;
+    element.textContent = (ofDay ? days : zoned).format(at);
   }
 }
 
@@ -115,3 +117,9 @@ for (const element of document.querySelectorAll("[data-origin]")) element.textCo
 for (const box of document.querySelectorAll("[data-live]")) live(box);
 for (const form of document.querySelectorAll("form[data-redraw]")) redrawn(form);
 localize(document);
+
+// On a low screen the menu is longer than its place: where one is must be in sight.
+const [menu, current] = [document.querySelector(".side nav"), document.querySelector(".side nav [aria-current]")];
+if (menu !== null && current !== null && menu.scrollHeight > menu.clientHeight) {
+  menu.scrollTop = current.offsetTop - menu.offsetTop - menu.clientHeight / 2;
+}
