@@ -16,7 +16,13 @@ import msgspec
 import pytest
 from hypothesis import settings
 
-from keystead.storage import catalogue, identity_providers, sign_in, stored_objects  # noqa: F401 - tables to be looked at
+from keystead.storage import (  # noqa: F401 - tables to be looked at
+    catalogue,
+    identity_providers,
+    saved_prompts,
+    sign_in,
+    stored_objects,
+)
 from keystead.storage.columns import metadata
 from keystead.storage.database import Database
 from keystead.storage.postgres import open_postgres

@@ -34,6 +34,7 @@ from keystead.identity.members import Members
 from keystead.identity.organizations import Organizations
 from keystead.identity.passwords import Passwords
 from keystead.identity.roles import Roles
+from keystead.identity.saved_prompts import SavedPrompts
 from keystead.identity.second_factor import SecondFactors
 from keystead.identity.service_accounts import ServiceAccounts
 from keystead.identity.sessions import Sessions
@@ -326,6 +327,7 @@ def _admin_rooms(
         wrong_passwords=Failures(clock, limit=WRONG_PASSWORDS),
         second_factors=SecondFactors(clock, OrganizationSealer(base.keyring)),
         identity_providers=IdentityProviders(clock, OrganizationSealer(base.keyring)),
+        saved_prompts=SavedPrompts(clock, OrganizationSealer(base.keyring)),
         issuer=Issuer(clock),
         pepper=base.keyring.pepper,
         ensure_root_key=base.keyring.ensure,

@@ -275,12 +275,11 @@ class Flight:
             return
         self.measure(complete=True)
         await self._opened.bind()
-        if self._reading.error is not None:
-            # An error event inside a 200 stream: the provider began to answer and failed.
+        if self._reading.error is None:
+            await self.end(State.SETTLED, status_code=status)
+        else:  # an error event inside a 200 stream: the provider began to answer and failed
             self.error_class = ErrorClass.PROVIDER_ERROR
             await self.end(State.FAILED_BILLED, status_code=status, error_class=self.error_class)
-            return
-        await self.end(State.SETTLED, status_code=status)
 
     async def hang_up(self, error: KeysteadError | None = None) -> None:
         """End a session that came to its end, or that a limit or a rule has ended."""

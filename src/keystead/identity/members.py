@@ -20,6 +20,7 @@ from keystead.identity.authority import (
 )
 from keystead.identity.directory import Directory
 from keystead.identity.lookup import insert_row
+from keystead.identity.saved_prompts import forget_prompts
 from keystead.identity.sign_in import end_sign_in
 from keystead.identity.views import Member
 from keystead.storage import governance, revision, schema
@@ -96,7 +97,7 @@ class Members:
         )
 
     async def disable(self, conn: AsyncConnection, who: Administrator, member: Member) -> Member:
-        """Disable a member, and with them their tokens and keys. Twice is once: the first time stands.
+        """Disable a member, and with them their tokens and keys; what they saved for themselves goes. Twice is once: the first time stands.
 
         Raises:
             PolicyDenied: the actor may not, or the member holds more than the actor.
@@ -117,6 +118,7 @@ class Members:
             await self._require_another_operator(conn, member)
         now = self._clock.now_us()
         await conn.execute(update(schema.members).where(schema.members.c.id == member.id).values(disabled_at=now))
+        await forget_prompts(conn, who.organization_id, member.id)
         return msgspec.structs.replace(member, disabled_at=now)
 
     async def enable(self, conn: AsyncConnection, who: Administrator, member: Member) -> Member:

@@ -1,4 +1,4 @@
-"""Seals what is secret and no provider key: the second factors of members, the client secrets of identity providers.
+"""Seals what is no provider key: second factors, client secrets of identity providers, what members save for themselves.
 
 It cannot open a provider key: the field is another, and the field is part of what the envelope is bound to.
 """

@@ -8,7 +8,7 @@ import msgspec
 
 from keystead.alerts import store
 from keystead.alerts.views import AlertKind, Cause, Ends
-from keystead.domain.access import Role
+from keystead.domain.access import Administrator, Role
 from keystead.domain.clock import utc
 from keystead.domain.ids import TeamId, new_id
 from keystead.domain.stored import ObjectKind, StoredObject
@@ -59,6 +59,8 @@ async def observed(world: World) -> Matrix:
         world.clock.advance(60)  # so that the failures before do not count: they are not what is looked at
         for form in FORMS:
             there = objects | {"caller": callers[form], **await _made_anew(world, route, objects)}
+            if "{saved_prompt}" in route.path and form != STRANGER:  # nobody meets another's
+                there["saved_prompt"] = await _saved_prompt(world, callers[form])
             row[form] = await _outcome(world, route, there, token=tokens[form], stranger=form == STRANGER)
     return matrix
 
@@ -138,6 +140,19 @@ async def _stored_object(world: World) -> str:
     async with world.database.write() as conn:
         await stored_objects.add(conn, kept)
     return name
+
+
+async def _saved_prompt(world: World, member_id: str) -> str:
+    who = Administrator(
+        organization_id=world.organization_id,
+        member_id=member_id,
+        token_id="",
+        operator=False,
+        everywhere=frozenset(),
+        in_teams={},
+    )
+    async with world.database.write() as conn:
+        return (await world.app.rooms.saved_prompts.save(conn, who, name="sample", content="{}")).id
 
 
 async def _own_role(world: World) -> str:
@@ -274,6 +289,7 @@ async def objects_of(world: World) -> dict[str, str]:
         "data_class": await _data_class(world),
         "request": await settled(world),
         "stored_object": await _stored_object(world),
+        "saved_prompt": await _saved_prompt(world, world.member_id),
         "alert": await _alert(world, credential["id"]),
     }
 
@@ -327,6 +343,7 @@ def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
         "limit": "100",
         "measure": "requests_per_minute",
         "most": 60,
+        "content": {},
         "issuer": "https://login.example.com",
         "client_id": "keystead",
         "domains": ["example.com"],

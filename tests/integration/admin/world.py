@@ -29,6 +29,7 @@ from keystead.identity.members import Members, insert_assignment, insert_member
 from keystead.identity.organizations import Organizations
 from keystead.identity.passwords import Passwords
 from keystead.identity.roles import Roles
+from keystead.identity.saved_prompts import SavedPrompts
 from keystead.identity.second_factor import SecondFactors
 from keystead.identity.service_accounts import ServiceAccounts
 from keystead.identity.sessions import Sessions
@@ -309,6 +310,7 @@ def _rooms(world: World) -> AdminRooms:
         wrong_passwords=Failures(world.clock, limit=WRONG_PASSWORDS),
         second_factors=SecondFactors(world.clock, OrganizationSealer(world.keyring)),
         identity_providers=IdentityProviders(world.clock, OrganizationSealer(world.keyring)),
+        saved_prompts=SavedPrompts(world.clock, OrganizationSealer(world.keyring)),
         issuer=Issuer(world.clock),
         pepper=world.keyring.pepper,
         ensure_root_key=world.keyring.ensure,

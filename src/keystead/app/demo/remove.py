@@ -15,6 +15,7 @@ from keystead.storage import (
     governance,
     identity_providers,
     revision,
+    saved_prompts,
     schema,
     sign_in,
     stored_objects,
@@ -24,7 +25,16 @@ from keystead.storage.columns import metadata
 from keystead.storage.database import Database
 from keystead.storage.engine import open_database
 
-_ALL_TABLES: Final = (schema, governance, catalogue, identity_providers, sign_in, stored_objects, usage_tables)
+_ALL_TABLES: Final = (
+    schema,
+    governance,
+    catalogue,
+    identity_providers,
+    saved_prompts,
+    sign_in,
+    stored_objects,
+    usage_tables,
+)
 """Imported so that `metadata` knows every table."""
 _SLICE_US: Final = DAY_US // 4
 

@@ -20,6 +20,7 @@ from keystead.identity.members import Members
 from keystead.identity.organizations import Organizations
 from keystead.identity.passwords import Passwords
 from keystead.identity.roles import Roles
+from keystead.identity.saved_prompts import SavedPrompts
 from keystead.identity.second_factor import SecondFactors
 from keystead.identity.service_accounts import ServiceAccounts
 from keystead.identity.sessions import Sessions
@@ -112,6 +113,7 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     """Of people who prove anew who they are, by member."""
     second_factors: SecondFactors
     identity_providers: IdentityProviders
+    saved_prompts: SavedPrompts
     issuer: Issuer
     pepper: Callable[[], Awaitable[bytes]]
     """Vault's `Keyring.pepper`: what digests of issued keys are made with."""

@@ -105,12 +105,16 @@ def of_prices(*, unpriced: int, unknown: int) -> list[Notice]:
     """Return what could not be priced."""
     found = []
     if unpriced:
-        text = f"{unpriced:,} attempts have no price yet: their models are not in the price list."
+        text = f"{_attempts(unpriced)} no price yet: not every model is in the price list."
         found.append(Notice(weight="warning", text=text, to="/console/requests?cost_state=unpriced"))
     if unknown:
-        text = f"{unknown:,} attempts have an unknown cost: the provider never said what was used."
+        text = f"{_attempts(unknown)} an unknown cost: the provider never said what was used."
         found.append(Notice(weight="hint", text=text, to="/console/requests?cost_state=unknown"))
     return found
+
+
+def _attempts(count: int) -> str:
+    return "1 attempt has" if count == 1 else f"{count:,} attempts have"
 
 
 def _refused(version: VersionShown) -> bool:

@@ -77,7 +77,7 @@ async def ask_disable(visit: Visit) -> Answer:
         "title": f"Disable {one.name}",
         "back": (f"{_HERE}/{one.id}", one.name),
         "says": "They are out at once, in every browser and with every key. What was issued to them stays ended, "
-        "even if they come back.",
+        "even if they come back. The prompts that they saved for themselves are deleted.",
         "facts": [
             ("Virtual keys that stop", ", ".join(active) or "none"),
             (

@@ -1,9 +1,13 @@
 """The playground: a conversation with up to four models at once, made by who is signed in (see `trial`)."""
 
+import json
 from typing import Any, Final
 
+import msgspec
+
 from keystead.domain.errors import KeysteadError
-from keystead.web.admin import requests, teams, virtual_key_models, virtual_keys
+from keystead.web.admin import requests, saved_prompts, teams, virtual_key_models, virtual_keys
+from keystead.web.admin.saved_prompts import PromptShown
 from keystead.web.console.trial import PATH
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Told, Visit
 
@@ -62,15 +66,29 @@ async def _usable(visit: Visit, key: str) -> Any:
     return (await visit.desk.ask(virtual_key_models.list_usable, virtual_key=key)).items[:_LISTED]
 
 
+async def _opened(visit: Visit) -> PromptShown | None:
+    """Return the saved prompt that the address names."""
+    if not visit.query.get("prompt"):
+        return None
+    found: PromptShown = await visit.desk.ask(saved_prompts.show, saved_prompt=visit.query["prompt"])
+    return found
+
+
 async def _shown(visit: Visit, error: KeysteadError | None) -> Answer:
     desk = visit.desk
     desk.require(virtual_keys.create)
     found = await desk.ask(virtual_keys.list_all, {"mine": True, "limit": _MOST})
     keys = [key for key in found.items if key.state == "active"]
     chosen = next((key for key in keys if key.id == visit.query.get("key")), keys[0] if keys else None)
+    prompt = await _opened(visit)
     return Shown(
         template="playground.html",
         values={
+            "can_save": desk.may(saved_prompts.create),
+            "prompts": (await desk.all(saved_prompts.list_all))[0] if desk.may(saved_prompts.list_all) else (),
+            "prompt": prompt,
+            # ASCII: what templates make visible in other people's text must come back as it was typed.
+            "prompt_json": json.dumps(msgspec.to_builtins(prompt.content)) if prompt else "",
             "keys": keys,
             "chosen": chosen,
             "models": await _usable(visit, chosen.id) if chosen else (),

@@ -1,42 +1,22 @@
-// The playground: one prompt, up to four models beside each other. What is said stays in this page and goes with it.
-import { ask, recorded } from "./asking.js";
-import { inert, rendered } from "./markdown.js";
+// The playground: one prompt, up to four models beside each other. What is said stays in this page and goes with it, but
+// for a prompt that somebody saves.
+import { Column, button, element, picture } from "./contender.js";
+import { inert } from "./markdown.js";
+import { saving } from "./saving.js";
 import { program } from "./snippets.js";
 
 const MOST_MODELS = 4;
 const MOST_IMAGES = 6;
 const MOST_IMAGE_BYTES = 4 * 1024 * 1024;
 const IMAGE = /^image\/(png|jpeg|webp|gif)$/;
-const SIGNS = { USD: "$", EUR: "€", GBP: "£" };
 
 const at = (id) => document.getElementById(id);
 const page = at("playground");
 const fields = Object.fromEntries(["key", "system", "temperature", "max", "effort", "stops", "tools", "schema", "message"].map((id) => [id, at(id)]));
 let columns = [];
 let images = [];
-
-function element(name, className, ...children) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
-
-function button(text, act, className = "quiet") {
-  const made = element("button", className, text);
-  made.type = "button";
-  made.addEventListener("click", act);
-  return made;
-}
-
-function copyButton(pre) {
-  const made = button("Copy", async () => {
-    await navigator.clipboard.writeText(pre.textContent);
-    made.textContent = "Copied";
-    setTimeout(() => { made.textContent = "Copy"; }, 1500);
-  });
-  return made;
-}
+let asked = [];  // the questions since one began anew
+let following = [];  // questions of an opened prompt that are still to come
 
 // -- what is asked ----------------------------------------------------------------------------------------------------
 
@@ -81,191 +61,42 @@ function typed() {
   return { role: "user", content: text.trim() ? [{ type: "text", text }, ...parts] : parts };
 }
 
-// -- one model --------------------------------------------------------------------------------------------------------
+// -- what is saved ----------------------------------------------------------------------------------------------------
 
-class Column {
-  constructor(model) {
-    this.messages = [];
-    this.waiting = [];  // fields for the results of the tools that the model has called
-    this.running = null;
-    this.root = at("column").content.cloneNode(true).firstElementChild;
-    this.model = this.root.querySelector(".model");
-    this.talk = this.root.querySelector(".talk");
-    this.model.value = model;
-    this.root.querySelector(".remove").addEventListener("click", () => remove(this));
-    this.root.querySelector(".as-code").addEventListener("click", () => showCode(this));
-    at("columns").append(this.root);
-  }
-
-  say(message) {
-    this.messages.push(message);
-    const parts = typeof message.content === "string" ? [{ type: "text", text: message.content }] : message.content;
-    const shown = parts.map((part) => (part.type === "text" ? element("p", "", inert(part.text)) : picture(part.image_url.url)));
-    this.talk.append(element("li", "asked", ...shown));
-  }
-
-  clear() {
-    this.running?.abort();
-    this.messages = [];
-    this.waiting = [];
-    this.talk.replaceChildren();
-  }
-
-  async run() {
-    const model = this.model.value.trim();
-    const body = bodyOf(model, this.messages);
-    const messages = this.messages;
-    this.running = new AbortController();
-    const text = element("div", "text");
-    const thoughts = element("details", "thoughts", element("summary", "", "Reasoning"), element("div", "text"));
-    thoughts.hidden = true;
-    const wait = element("p", "awaited", element("span", "pulse"), "Waiting …");
-    const item = element("li", "answered", thoughts, text, wait);
-    item.setAttribute("aria-busy", "true");
-    this.talk.append(item);
-    this.#scroll();
-    refresh();
-    const draw = drawing((message) => {
-      const follows = this.talk.scrollHeight - this.talk.scrollTop - this.talk.clientHeight < 60;
-      thoughts.hidden = !message.reasoning_content;
-      thoughts.lastElementChild.textContent = inert(message.reasoning_content ?? "");
-      text.replaceChildren(rendered(message.content ?? "", copyButton));
-      wait.hidden = true;
-      if (follows) this.#scroll();
-    });
-    const answer = await ask({ run: page.dataset.run, token: page.dataset.token, key: fields.key.value, body, signal: this.running.signal, told: draw });
-    this.running = null;
-    draw.now(answer.message);
-    wait.remove();
-    item.removeAttribute("aria-busy");
-    refresh();
-    if (messages !== this.messages) return;  // begun anew meanwhile
-    this.#end(item, answer);
-    this.#scroll();
-  }
-
-  #end(item, answer) {
-    if (answer.problem) item.append(this.#problem(item, answer.problem));
-    else if (answer.stopped) item.append(element("p", "hint", "Stopped. Its request says what was billed until then."));
-    else if (answer.finish === "length") item.append(element("p", "hint", "It reached the most tokens it may give."));
-    const message = answer.message;
-    if (!answer.problem && (message.content || (message.tool_calls && !answer.stopped))) {
-      this.messages.push(kept(message, !answer.stopped));
-      if (message.tool_calls?.length && !answer.stopped) item.append(this.#calls(message.tool_calls));
-    }
-    const figures = element("dl", "figures");
-    item.append(figures);
-    fill(figures, answer, null);
-    if (answer.id.startsWith("req_")) recorded(answer.id).then((found) => { fill(figures, answer, found); this.#scroll(); });
-  }
-
-  #problem(item, problem) {
-    const note = element("div", "note bad", element("p", "", element("strong", "", inert(problem.message)), " ", inert(problem.next)));
-    note.setAttribute("role", "alert");
-    if (problem.code) note.append(element("p", "", element("code", "", inert(problem.code))));
-    if (problem.code === "signed_out") {
-      const link = element("a", "", "Sign in again");
-      link.href = "/console/sign-in?to=/console/playground";
-      note.append(link);
-    } else {
-      note.append(button("Try again", () => { if (!this.running) { item.remove(); start([this]); } }, ""));
-    }
-    return note;
-  }
-
-  #calls(calls) {
-    const form = element("form", "calls");
-    this.waiting = calls.map((call, number) => {
-      const name = call.function?.name ?? "";
-      const pre = element("pre", "", inert(prettily(call.function?.arguments ?? "")));
-      pre.tabIndex = 0;
-      const field = element("textarea", "code");
-      field.rows = 2;
-      field.setAttribute("aria-label", `Result of ${name}, call ${number + 1}`);
-      field.placeholder = "What the tool gives back";
-      form.append(element("p", "", "Calls ", element("code", "", inert(name))), pre, field);
-      return { id: call.id, field };
-    });
-    form.append(element("button", "", "Give the results"));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      if (this.running || !this.waiting.length) return;
-      this.messages.push(...this.waiting.map(({ id, field }) => ({ role: "tool", tool_call_id: id, content: field.value })));
-      for (const { field } of this.waiting) field.readOnly = true;
-      this.waiting = [];
-      form.lastElementChild.remove();
-      start([this]);
-    });
-    return form;
-  }
-
-  #scroll() {
-    this.talk.scrollTop = this.talk.scrollHeight;
-  }
-}
-
-/** What of an answer goes back with the next question: thoughts only with their seals, which nobody else can make. */
-function kept(message, whole) {
-  const { role, content } = message;
-  const calls = message.tool_calls?.map(({ index, ...call }) => call);
+/** Return what stands here, as it is saved: no answers. */
+function standing() {
+  const number = (field) => (field.value ? Number(field.value) : null);
+  const now = { text: fields.message.value, images: images.map((image) => image.url) };
+  const questions = [...asked, ...(now.text.trim() || now.images.length ? [now] : []), ...following];
   return {
-    role,
-    content,
-    ...(calls?.length && whole && { tool_calls: calls }),
-    ...(message.reasoning_details && whole && { reasoning_details: message.reasoning_details }),
+    models: columns.map((column) => column.model.value.trim()).filter(Boolean),
+    system: fields.system.value,
+    questions,
+    temperature: number(fields.temperature),
+    max_tokens: number(fields.max),
+    reasoning_effort: fields.effort.value || null,
+    stop: fields.stops.value,
+    tools: fields.tools.value,
+    json_schema: fields.schema.value,
   };
 }
 
-function prettily(text) {
-  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
-}
-
-/** Draw soon: a long answer less often, so that writing it out costs no more than reading it. */
-function drawing(draw) {
-  let timer = 0;
-  let latest = null;
-  const now = (message) => { clearTimeout(timer); timer = 0; draw(message); };
-  const soon = (message) => {
-    latest = message;
-    timer ||= setTimeout(() => now(latest), (message.content?.length ?? 0) > 20_000 ? 600 : 40);
-  };
-  return Object.assign(soon, { now });
-}
-
-function picture(url) {
-  const image = element("img");
-  image.src = url;
-  image.alt = "attached image";
-  return image;
-}
-
-// -- figures ----------------------------------------------------------------------------------------------------------
-
-const span = (ms) => (ms === null ? "–" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
-const whole = (number) => (number ?? null) === null ? "–" : number.toLocaleString("en");
-
-function fill(list, answer, found) {
-  const rows = [["First token", span(answer.firstMs)], ["Whole answer", span(answer.wholeMs)]];
-  if (found) {
-    rows.push(["Tokens in", whole(found.input)], ["Tokens out", whole(found.output)]);
-    const kinds = Object.entries(found.tokens ?? {});
-    if (kinds.length > 2) rows.push(["By kind", kinds.map(([name, count]) => `${name.replaceAll("_", " ").replace(/ tokens$/, "")} ${whole(count)}`).join(", ")]);
-    rows.push(["Cost", money(found)]);
-    if (found.charge) rows.push(["Charged", `${found.charge} credits`]);
-    if (found.credential) rows.push(["Key used", `${found.credential}${found.owner === "own" ? "" : `, ${found.owner}`}${found.attempts > 1 ? `, attempt ${found.attempts}` : ""}`]);
-    if (found.model) rows.push(["Served by", `${found.provider} ${found.model}`]);
-  }
-  list.replaceChildren(...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", inert(String(value)))]));
-  if (answer.id.startsWith("req_")) {
-    const link = element("a", "", answer.id);
-    link.href = `/console/requests/${encodeURIComponent(answer.id)}`;
-    list.append(element("dt", "", "Request"), element("dd", "", link));
-  }
-}
-
-function money({ cost, currency, cost_state: state }) {
-  if (cost === null) return state ?? "none";
-  return SIGNS[currency] ? `${SIGNS[currency]}${cost}` : `${cost} ${currency ?? ""}`;
+/** Put a saved prompt here. Of several questions the first is to be sent, and the next one follows it. */
+function open(prompt) {
+  begin();
+  fields.system.value = prompt.system ?? "";
+  fields.temperature.value = prompt.temperature ?? "";
+  fields.max.value = prompt.max_tokens ?? "";
+  fields.effort.value = prompt.reasoning_effort ?? "";
+  fields.stops.value = prompt.stop ?? "";
+  fields.tools.value = prompt.tools ?? "";
+  fields.schema.value = prompt.json_schema ?? "";
+  for (const field of [fields.tools, fields.schema]) field.closest("details").open = Boolean(field.value);
+  const [first, ...rest] = prompt.questions ?? [];
+  following = rest;
+  compose(first);
+  const models = prompt.models?.length ? prompt.models : [page.dataset.model];
+  for (const model of models) add(model);
 }
 
 // -- the page ---------------------------------------------------------------------------------------------------------
@@ -278,6 +109,15 @@ function say(text, field) {
   if (details) details.open = true;
   field.focus();
 }
+
+const around = {
+  bodyOf,
+  refresh,
+  remove,
+  showCode,
+  start,
+  asking: () => ({ run: page.dataset.run, token: page.dataset.token, key: fields.key.value }),
+};
 
 function refresh() {
   const running = columns.some((column) => column.running);
@@ -316,13 +156,26 @@ function send() {
   try { bodyOf("", []); } catch (error) { say(error.message, error.field); return; }
   for (const column of columns) column.say(message);
   if (!start(columns)) return;
-  fields.message.value = "";
-  images = [];
+  asked.push({ text: fields.message.value, images: images.map((image) => image.url) });
+  compose(following.shift());
+}
+
+/** Put a question into the composer, to be looked at and sent. */
+function compose(question) {
+  fields.message.value = question?.text ?? "";
+  images = (question?.images ?? []).map((url, number) => ({ url, name: `image ${number + 1}` }));
   showImages();
 }
 
+function begin() {
+  for (const column of columns) column.clear();
+  say("");
+  asked = [];
+  following = [];
+}
+
 function add(model) {
-  columns.push(new Column(model));
+  columns.push(new Column(model, around));
   refresh();
 }
 
@@ -334,6 +187,7 @@ function remove(column) {
   columns[0].model.focus();
 }
 
+/** Take files, of a list that stays as it is: that of a field is emptied with it. */
 async function attach(files) {
   for (const file of files) {
     if (!IMAGE.test(file.type)) { say(`${inert(file.name)} is no PNG, JPEG, WebP or GIF.`); continue; }
@@ -390,14 +244,14 @@ async function otherKey() {
 
 at("composer").addEventListener("submit", (event) => { event.preventDefault(); send(); });
 at("stop").addEventListener("click", () => { for (const column of columns) column.running?.abort(); });
-at("clear").addEventListener("click", () => { for (const column of columns) column.clear(); say(""); fields.message.focus(); });
+at("clear").addEventListener("click", () => { begin(); fields.message.focus(); });
 at("add").addEventListener("click", () => { add(""); columns.at(-1).model.focus(); });
-at("attach").addEventListener("change", (event) => { attach(event.target.files); event.target.value = ""; });
+at("attach").addEventListener("change", (event) => { attach([...event.target.files]); event.target.value = ""; });
 for (const tab of at("code").querySelectorAll("[data-language]")) tab.addEventListener("click", () => { language = tab.dataset.language; showCode(coded); });
 fields.key.addEventListener("change", otherKey);
-fields.message.addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); attach(event.clipboardData.files); } });
+fields.message.addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); attach([...event.clipboardData.files]); } });
 at("composer").addEventListener("dragover", (event) => { event.preventDefault(); });
-at("composer").addEventListener("drop", (event) => { event.preventDefault(); attach(event.dataTransfer.files); });
+at("composer").addEventListener("drop", (event) => { event.preventDefault(); attach([...event.dataTransfer.files]); });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !at("code").open) { event.preventDefault(); send(); }
   if (event.key === "Escape" && !at("code").open) for (const column of columns) column.running?.abort();
@@ -405,4 +259,6 @@ document.addEventListener("keydown", (event) => {
 
 if (/Mac|iPhone|iPad/.test(navigator.platform)) at("hint").textContent = "⌘ Enter";
 page.hidden = false;
-add(page.dataset.model);
+if (page.dataset.prompt) open(JSON.parse(page.dataset.prompt));
+else add(page.dataset.model);
+if (at("save")) saving(at("save"), { token: page.dataset.token, standing });
