@@ -55,8 +55,9 @@ GAUGES_S: Final = 5.0
 _YOUNG_OBJECTS: Final = 20_000
 """Objects that may be made before the collector looks for cycles: some hundred requests' worth, a few megabytes."""
 HOUSEKEEPING_S: Final = 600.0
-_DAYS_GATHERED: Final = 400
-"""Days of usage gathered in one round: all there are, unless the deployment is older than the table for them."""
+_DAYS_S: Final = 60.0
+_DAYS_GATHERED: Final = 40
+"""Days of usage gathered in one round. There is one to gather a day, but after an update, or where the zone changed."""
 
 
 class Process:
@@ -134,6 +135,7 @@ class Process:
         self._tasks.every("notices", LOOK_S, self._alerting.tell)
         self._tasks.every("digests", DIGESTS_S, self._alerting.make_digests)
         self._tasks.every("models", DISCOVERY_ROUND_S, self._discovery.round)
+        self._tasks.every("days", _DAYS_S, self._gather_days)
         self._tasks.every("housekeeping", HOUSEKEEPING_S, lambda: self._housekeep(credentials))
         _settle_heap()
         self._started = True
@@ -235,9 +237,12 @@ class Process:
         async with self._database.write() as conn:
             await credentials.retire_drained(conn, older_than_at=older_than_at)
             await stored_objects.forget_expired(conn, before=now - DAY_US)
-        await gather(self._database, now, most=_DAYS_GATHERED)
         await forget_counters(self._database, now)
         await forget_alerts(self._database, now)
+
+    async def _gather_days(self) -> None:
+        if await self._is_eldest():
+            await gather(self._database, self._clock.now_us(), most=_DAYS_GATHERED)
 
     # -- what the process says of itself ------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ _JOBS: Final[Mapping[str, str]] = {
     "notices": "Send alerts and digests",
     "digests": "Draw up weekly digests",
     "models": "Ask providers for their models",
+    "days": "Add usage up by days",
     "housekeeping": "Make partitions, retire keys, forget what is over",
 }
 _WORST: Final = ("failure", "warning", "ok")
