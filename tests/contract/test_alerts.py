@@ -20,6 +20,7 @@ from keystead.limits.views import NewBudget
 from keystead.storage import governance, schema
 from keystead.storage.database import Database
 from tests.fakes.clock import FakeClock
+from tests.fakes.plans import plans_of
 from tests.fakes.watched import ORGANIZATION, TEAM, Scene, scene_on
 
 REFUSED: Final = AlertKind.CREDENTIAL_REFUSED
@@ -251,3 +252,14 @@ async def test_what_was_resolved_long_ago_is_forgotten(scene: Scene, clock: Fake
         assert await store.forget(conn, now=clock.now_us() + KEPT_US // 2) == 0
         assert await store.forget(conn, now=clock.now_us() + 2 * KEPT_US) == 1
     assert [state_of(alert) for alert in await scene.alerts()] == ["open"]
+
+
+async def test_looking_for_failures_reads_the_index_of_those_and_not_the_log(database: Database) -> None:
+    async def look() -> None:
+        async with database.read() as conn:
+            assert not await keys.are_waiting(conn)
+
+    plans = await plans_of(database, look, reading="attempts")
+    assert plans
+    if database.engine_name == "sqlite":
+        assert all("attempts USING INDEX ix_attempts_unnoticed" in plan for plan in plans)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Boolean, Row, exists, literal_column, select, tuple_, update
+from sqlalchemy import Row, exists, select, text, tuple_, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +20,7 @@ from keystead.storage.schema import UNNOTICED, attempts, credential_versions, cr
 BATCH: Final = 500
 """Attempts counted in one transaction: on SQLite everybody who writes waits for it."""
 
-_unnoticed: Final = literal_column(f"({UNNOTICED})", Boolean)
+_unnoticed: Final = text(UNNOTICED)  # of a boolean SQLAlchemy says `= 1` on SQLite, which then does not know its index
 _key: Final = (attempts.c.request_id, attempts.c.number, attempts.c.request_started_at)
 _counted: Final = tuple(
     attempts.c[name]
