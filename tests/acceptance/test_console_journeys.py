@@ -114,7 +114,7 @@ async def test_requests_are_narrowed_read_and_come_back_to(seeded: Seeded, tab: 
     await expect(rows.filter(has_text="openai-research")).to_have_count(count)
     await rows.first.locator("a").first.click()
     await expect(page.get_by_role("heading", name="What was tried")).to_be_visible()
-    await expect(page.get_by_text("Arithmetic of its cost").first).to_be_visible()
+    await expect(page.get_by_role("heading", name="usage, cost and data").first).to_be_visible()
     await page.go_back()
     assert page.url == narrowed
 

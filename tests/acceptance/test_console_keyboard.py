@@ -92,8 +92,8 @@ async def test_finding_a_request_and_reading_its_attempts(seeded: Seeded, tab: T
     await tab.tab_to(r"^\w+ \d+, 20\d\d")
     await press.press("Enter")
     await page.get_by_role("heading", name="What was tried").wait_for()
-    await tab.tab_to("Arithmetic of its cost")
-    lines = page.locator(".attempts table").last
+    await tab.tab_to("The provider's own words on usage")
+    lines = page.locator("details pre").first
     was_open = await lines.is_visible()
     await press.press("Space")
     assert await lines.is_visible() is not was_open

@@ -69,7 +69,9 @@ def _around_sums(moment: Literal["before", "after"], counts: Callable[[Any], boo
     """Return a point beside the last statement of a transaction with ends in it, which is the roll-ups'."""
     return Point(
         Place("keystead.storage.sqlite_sink:_add", moment, lambda given: any(counts(end) for end, _ in given["ended"])),
-        Place("keystead.storage.postgres_sink:_add", moment, lambda given: any(map(counts, given["ends"]))),
+        Place(
+            "keystead.storage.postgres_sink:_add", moment, lambda given: any(counts(end) for end, _ in given["counted"])
+        ),
         **more,
     )
 

@@ -18,7 +18,7 @@ from tests.leaks.conftest import Life
 from tests.leaks.scenario import NEXT_KEY, PROVIDER_KEYS, WRONG_KEY, canary, sent_keys
 
 MAY_REACH_A_CLIENT = re.compile(
-    r"content-type|content-length|transfer-encoding|connection|cache-control|x-content-type-options|www-authenticate"
+    r"content-type|content-length|content-disposition|transfer-encoding|connection|cache-control|x-content-type-options|www-authenticate"
     r"|retry-after|allow|request-id|x-request-id|x-keystead-[a-z-]+|x-ratelimit-[a-z-]+|openai-[a-z-]+"
 )
 MAY_REACH_A_PROVIDER = {

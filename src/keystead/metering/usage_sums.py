@@ -46,6 +46,7 @@ _CENTER: Final = func.coalesce(CENTERS.c.cost_center, literal_column("'default'"
 
 _TIMES: Final = ("attempts", *ROLLUP_TIMES)
 """Each settlement adds at most one to each: their sums fit."""
+_MOST_APART: Final = 8
 _Columns = dict[str, ColumnElement[Any]]
 
 
@@ -70,7 +71,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 async def sums_of(conn: AsyncConnection, asked: Asked) -> FromClause:
     """Return the sums asked for: each dimension as `by_…`, the currency, and the sums (see `whole_sums`)."""
     days = await _days(conn, asked)
-    parts = [_by_hours(asked, days.beside)] if days.beside else []
+    # Each span by itself is a walk of an index: for several in one condition SQLite would look at every hour there is.
+    apart = [[span] for span in days.beside] if len(days.beside) <= _MOST_APART else [days.beside]
+    parts = [_by_hours(asked, spans) for spans in apart]
     if days.spans:
         parts.append(_by_days(asked, days.spans))
     if len(parts) == 1:

@@ -50,7 +50,10 @@ async def test_what_is_anothers_answers_as_what_never_was(light_world: World) ->
             assert masked(answers[0].body, objects) == masked(answers[1].body, ghosts), (name_of(route), real)
             if answers[0].status == 200:
                 assert route.method == "GET", "a filter that finds nothing"
-                assert_empty(answers[0].json())
+                if route.files:
+                    assert len(answers[0].body.splitlines()) <= 1, "no row, but a header"
+                else:
+                    assert_empty(answers[0].json())
             else:
                 assert answers[0].status in {404, 400}, (name_of(route), real)
     assert tried > len(ROUTES) / 2
@@ -60,7 +63,10 @@ async def test_what_is_anothers_answers_as_what_never_was(light_world: World) ->
 
 def masked(body: bytes, objects: Mapping[str, str]) -> str:
     """Return an answer without what it was asked, and without the number of the request."""
-    answer = msgspec.json.decode(body)
+    try:
+        answer = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body.decode()  # a file
     if isinstance(answer, dict):
         answer.pop("request_id", None)
     text = msgspec.json.encode(answer).decode()

@@ -78,6 +78,7 @@ async def test_a_virtual_key_works_until_it_is_revoked(world: World) -> None:
         "created_by": world.member_id,
         "expires_at": None,
         "revoked_at": None,
+        "tags": {},
     }
     assert world.snapshots.virtual_key(issued["key"]).id == issued["virtual_key"]["id"]
     revoked = await world.post("/virtual-keys/ci/revoke")

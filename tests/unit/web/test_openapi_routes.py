@@ -15,6 +15,8 @@ from keystead.web.admin.values import Nothing
 
 BY_ROUTE = [pytest.param(route, id=f"{route.method} {route.path}") for route in ROUTES]
 WRITES = {permission for permission in Permission if permission.value.endswith(":write")} | PLATFORM
+OWN = "/playground/prompts"
+"""What lies below is the caller's own and nobody else's: `key:own`, to read as to change."""
 QUESTIONS = {"/explain", "/simulate", "/config/plan"}
 """They change nothing, and are a POST because a question with so many parts is a body."""
 BY_CONTENT = {"/config/apply"}
@@ -45,6 +47,8 @@ def test_no_two_routes_share_method_and_path_or_handler() -> None:
 def test_what_changes_something_is_a_post_with_a_write_permission_and_nothing_else_is(route: Route) -> None:
     if route.path.startswith("/self/"):
         assert route.permission is None
+    elif route.path.startswith(OWN):
+        assert route.permission is Permission.KEY_OWN
     elif route.path not in QUESTIONS | BY_CONTENT and route.permission not in PLATFORM:
         assert (route.method == "POST") == (route.permission in WRITES)
     elif route.method == "POST":

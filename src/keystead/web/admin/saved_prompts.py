@@ -134,13 +134,14 @@ async def change(call: Call[Nothing, ChangePrompt]) -> PromptListed:
     return _listed(changed)
 
 
-async def delete(call: Call[Nothing, Nothing]) -> Nothing:
+async def delete(call: Call[Nothing, Nothing]) -> PromptListed:
     """Delete one of the caller's own for good."""
     prompt_id = call.path["saved_prompt"]
     async with act(call) as change:
+        gone, _ = await call.rooms.saved_prompts.find(change.conn, call.who, prompt_id)
         await call.rooms.saved_prompts.delete(change.conn, call.who, prompt_id)
         await change.record("saved_prompt.deleted", object_kind="saved_prompt", object_id=prompt_id)
-    return Nothing()
+    return _listed(gone)
 
 
 def _listed(one: SavedPrompt) -> PromptListed:
@@ -201,7 +202,7 @@ ROUTES: Final = (
         path=f"{_ONE}/delete",
         handler=delete,
         summary="Delete a saved prompt for good.",
-        answer=Nothing,
+        answer=PromptListed,
         errors=(404,),
     ),
 )

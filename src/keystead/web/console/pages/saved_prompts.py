@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keystead.domain.errors import InvalidRequestError, KeysteadError
+from keystead.domain.errors import InvalidRequestError, KeysteadError, PolicyDenied
 from keystead.web.admin import saved_prompts
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Told, Visit
 
@@ -26,6 +26,8 @@ async def save(visit: Visit) -> Answer:
             saved = await desk.act(saved_prompts.change, body, saved_prompt=prompt_id)
         else:
             saved = await desk.act(saved_prompts.create, body)
+    except PolicyDenied:
+        raise
     except KeysteadError as error:
         return Told(value={"problem": {"message": error.message, "next_step": error.next_step}})
     return Told(value={"id": saved.id, "name": saved.name})
