@@ -58,7 +58,8 @@ async def test_what_is_anothers_answers_as_what_never_was(light_world: World) ->
                 assert answers[0].status in {404, 400}, (name_of(route), real)
     assert tried > len(ROUTES) / 2
     events = (await world.call("GET", "/audit-events", token=stranger)).json()["items"]
-    assert [event["action"] for event in events] == ["organization.created"], "nothing was changed"
+    done = {event["action"] for event in events} - {"requests.exported"}
+    assert done == {"organization.created"}, "nothing was changed"
 
 
 def masked(body: bytes, objects: Mapping[str, str]) -> str:

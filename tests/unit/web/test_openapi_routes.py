@@ -47,6 +47,8 @@ def test_no_two_routes_share_method_and_path_or_handler() -> None:
 def test_what_changes_something_is_a_post_with_a_write_permission_and_nothing_else_is(route: Route) -> None:
     if route.path.startswith("/self/"):
         assert route.permission is None
+    elif (route.method, route.path) == ("GET", "/members/{member}/second-factor"):
+        assert route.permission is Permission.MEMBER_WRITE, "for whoever could reset it"
     elif route.path.startswith(OWN):
         assert route.permission is Permission.KEY_OWN
     elif route.path not in QUESTIONS | BY_CONTENT and route.permission not in PLATFORM:

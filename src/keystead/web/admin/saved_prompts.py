@@ -72,6 +72,12 @@ class ChangePrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     content: PromptContent | None = None
 
 
+class PromptDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt that is gone. It was not opened, so it can go even where it would not open."""
+
+    id: str
+
+
 class PromptListed(msgspec.Struct, frozen=True, kw_only=True):
     """A saved prompt in a list. Names need not differ."""
 
@@ -134,14 +140,13 @@ async def change(call: Call[Nothing, ChangePrompt]) -> PromptListed:
     return _listed(changed)
 
 
-async def delete(call: Call[Nothing, Nothing]) -> PromptListed:
+async def delete(call: Call[Nothing, Nothing]) -> PromptDeleted:
     """Delete one of the caller's own for good."""
     prompt_id = call.path["saved_prompt"]
     async with act(call) as change:
-        gone, _ = await call.rooms.saved_prompts.find(change.conn, call.who, prompt_id)
         await call.rooms.saved_prompts.delete(change.conn, call.who, prompt_id)
         await change.record("saved_prompt.deleted", object_kind="saved_prompt", object_id=prompt_id)
-    return _listed(gone)
+    return PromptDeleted(id=prompt_id)
 
 
 def _listed(one: SavedPrompt) -> PromptListed:
@@ -202,7 +207,7 @@ ROUTES: Final = (
         path=f"{_ONE}/delete",
         handler=delete,
         summary="Delete a saved prompt for good.",
-        answer=PromptListed,
+        answer=PromptDeleted,
         errors=(404,),
     ),
 )

@@ -120,10 +120,11 @@ async def disable(call: Call[Nothing, Proof]) -> SecondFactorShown:
 
 
 async def show_of(call: Call[Nothing, Nothing]) -> SecondFactorShown:
-    """Return a member's second factor as it is."""
+    """Return a member's second factor as it is, to whoever could reset it."""
     who, rooms = call.who, call.rooms
     async with rooms.database.read() as conn:
         member = await rooms.directory.member(conn, who.organization_id, call.path["member"])
+    require_held(who, Permission.MEMBER_WRITE, member.team_id)
     return await _shown(rooms, who.organization_id, member.id)
 
 
@@ -267,7 +268,7 @@ ROUTES: Final = (
     Route(
         method="GET",
         path="/members/{member}/second-factor",
-        permission=Permission.AUDIT_READ,
+        permission=Permission.MEMBER_WRITE,
         scope="team",
         handler=show_of,
         summary="Whether a member is asked for a code when they sign in to the console.",

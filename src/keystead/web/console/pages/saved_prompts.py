@@ -20,6 +20,7 @@ async def list_all(visit: Visit) -> Answer:
 async def save(visit: Visit) -> Answer:
     """Save what stands in the playground, and tell its page how that went: it holds what is not saved anywhere."""
     prompt_id, desk = visit.form.get("id", ""), visit.desk
+    await desk.ask(saved_prompts.list_all)  # refused as a page to whoever may save nothing
     try:
         body = {"name": visit.form.get("name", ""), "content": _content(visit)}
         if prompt_id:
