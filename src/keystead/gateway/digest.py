@@ -139,13 +139,10 @@ class Digests:
         made = await fallbacks(conn, span)
         used = {line.consent_id for line in made}
         lately = await self._lately(conn, organization_id, used, span)
-        classes = await classes_of(conn, organization_id) if lately else None
-        refused = await refused_fallbacks(
-            conn,
-            span,
-            own_key_only=[one.name for one in classes.ladder if one.requirement.own_key_only] if classes else (),
-            error_classes=_CONSENTABLE,
-        )
+        # Without any consent of late, no class of data could have kept a fallback from being made.
+        classes = (await classes_of(conn, organization_id)).ladder if lately else ()
+        own_key_only = [one.name for one in classes if one.requirement.own_key_only]
+        refused = await refused_fallbacks(conn, span, own_key_only=own_key_only, error_classes=_CONSENTABLE)
         shown = [one for one in lately if all_consents or one.id in used]
         alerts = await self._alerts.list(
             conn, organization_id, team_ids=alerts_of, since=span.from_at, until=span.to_at, limit=MOST_ALERTS

@@ -41,3 +41,16 @@ async def test_who_used_it_is_for_those_who_may_see_usage(inside: Browser) -> No
     assert "Last used" in page
     assert "Who used it" not in page
     assert "Revoke" in page
+
+
+async def test_whoever_sees_some_teams_only_is_not_told_that_nobody_used_it(inside: Browser) -> None:
+    added = await inside.world.add_credential("main")
+    roles = [{"role": "finance", "team": "Labs"}, {"role": "key_custodian"}]
+    await inside.world.post("/teams", {"name": "Labs"}, expect=201)
+    await inside.world.post("/members", {"name": "fin", "team": "Labs", "roles": roles}, expect=201)
+    some = inside.another()
+    await some.come_in("fin", email="fin@example.com")
+    await used(inside, utc(inside.world.clock.now_us() - HOUR_US), credential_id=added["id"], requests=3)
+    page = await some.get(f"/console/vault/{added['id']}")
+    assert "in the teams whose usage you see" in page
+    assert "1 team with" not in page

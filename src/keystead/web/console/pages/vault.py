@@ -4,8 +4,10 @@ from typing import Any, Final
 
 import msgspec
 
+from keystead.domain.access import Permission
 from keystead.domain.clock import DAY_US, utc
 from keystead.domain.errors import KeysteadError, NotFoundError
+from keystead.identity.authority import teams_where
 from keystead.metering.usage_views import UsageLine
 from keystead.providers.table import PROVIDERS
 from keystead.web.admin import credential_uses, credential_versions, credentials, grants, usage
@@ -31,6 +33,8 @@ class Radius(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...]
     """Of some virtual keys."""
     requests: int
+    whole: bool
+    """Of every team, and not only of those that the reader sees."""
 
 
 async def list_all(visit: Visit) -> Answer:
@@ -156,6 +160,7 @@ async def _radius(visit: Visit, credential_id: str) -> Radius | None:
         keys=len(keys),
         names=tuple(keys.values())[:_NAMES_SHOWN],
         requests=sum(line.requests for line in lines),
+        whole=teams_where(visit.desk.who, Permission.USAGE_READ) is None,
     )
 
 
