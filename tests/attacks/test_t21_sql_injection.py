@@ -38,13 +38,13 @@ PAYLOADS = (
     "' UNION ALL SELECT randomblob(9) --",
     "' UNION ALL SELECT version() --",
     "' AND 1=(SELECT COUNT(*) FROM virtual_keys) --",
-    "' AND (SELECT 1 FROM pg_sleep(3)) IS NOT NULL --",
-    "'; SELECT pg_sleep(3) --",
-    "'||pg_sleep(3)||'",
-    "' || (SELECT CASE WHEN 1=1 THEN pg_sleep(3) END) || '",
+    "' AND (SELECT 1 FROM pg_sleep(60)) IS NOT NULL --",
+    "'; SELECT pg_sleep(60) --",
+    "'||pg_sleep(60)||'",
+    "' || (SELECT CASE WHEN 1=1 THEN pg_sleep(60) END) || '",
     "1 AND 1=LIKE('ABCDEFG',UPPER(HEX(RANDOMBLOB(300000000))))",
-    "'; WAITFOR DELAY '0:0:3' --",
-    "' AND SLEEP(3) --",
+    "'; WAITFOR DELAY '0:1:0' --",
+    "' AND SLEEP(60) --",
     "'; DROP TABLE requests; --",
     "'; UPDATE virtual_keys SET revoked_at = NULL; --",
     "'; INSERT INTO admin_tokens VALUES (1); --",
@@ -78,8 +78,8 @@ PAYLOADS = (
     "a'b''c",
     "\u00bf'",
 )
-SLOW_S = 2.5
-"""Less than any payload asks the database to sleep."""
+SLOW_S = 40
+"""Less than any payload asks the database to sleep, and more than a busy machine makes an answer wait."""
 AT_ONCE = 8
 
 

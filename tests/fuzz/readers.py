@@ -60,10 +60,10 @@ def _reads(node: ast.AST) -> bool:
 def run_by(target: Target) -> frozenset[str]:
     """Return the modules of which a target runs something."""
     files: set[str] = set()
+    inputs = [data for number, seed in enumerate(target.seeds[:_ROUNDS]) for data in (seed, target.case(number))]
     with _watching(files):
-        for number, seed in enumerate([*target.seeds][:_ROUNDS]):
-            target.check(seed)
-            target.check(target.case(number))
+        for data in inputs:
+            target.check(data)
     found = (Path(file) for file in files)
     return frozenset(
         ".".join(file.relative_to(_SOURCE).with_suffix("").parts) for file in found if file.is_relative_to(_SOURCE)
