@@ -5,6 +5,8 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 # Use the Python that is here; never fetch another one.
 export UV_PYTHON_DOWNLOADS := never
+# Images for containers often set this; here it would compile every module again in each of hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
