@@ -149,10 +149,12 @@ class Call(msgspec.Struct):
 
     @property
     def arguments(self) -> str:
-        """The arguments, as far as they are known."""
+        """The arguments, as far as they are known. Groq writes `null` for a tool that takes none."""
         if self.custom is not None:
             return self.custom.input or ""
         written = self.function.arguments if self.function is not None else None
+        if written == "null":
+            return ""
         return msgspec.json.encode(written).decode("utf-8", "replace") if isinstance(written, dict) else written or ""
 
 

@@ -90,6 +90,7 @@ _RESPONSE: Final = msgspec.json.Decoder(Response)
 _ITEM: Final = msgspec.json.Decoder(Item)
 _KIND: Final = msgspec.json.Decoder(_Kind)
 _SAYING: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+_NO_ANSWER: Final = frozenset({"failed", "queued", "in_progress", "cancelled"})
 OVERLOADED: Final = frozenset({"server_is_overloaded", "slow_down", "rate_limit_exceeded"})
 
 
@@ -99,8 +100,8 @@ def read_answer(body: bytes) -> Answer:
         response = _RESPONSE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError("no response object") from error
-    if response.status == "failed":
-        raise UnreadableError("a failed response")
+    if response.status in _NO_ANSWER:
+        raise UnreadableError(f"a response that is {response.status}")
     parts: list[Part] = []
     logprobs: list[msgspec.Raw] = []
     for item in filter(None, map(item_of, response.output)):
