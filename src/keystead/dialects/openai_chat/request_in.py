@@ -220,6 +220,8 @@ def _reasoning(whole: Taking, losses: list[Loss]) -> Reasoning | None:
         else:
             budget = thinking.integer("budget_tokens") if thinking.has("budget_tokens") else budget or -1
         losses.extend(thinking.left())
+    if effort == "default":  # Groq's word for what the model does by itself
+        effort = ""
     if not effort and budget is None and visible is None:
         return None
     return Reasoning(effort=effort, budget_tokens=budget, visible=visible)

@@ -134,9 +134,6 @@ def _media(part: Media) -> dict[str, Any]:
     if part.kind == "image":
         image: dict[str, Any] = {"type": "input_image", "detail": part.detail or "auto"}
         return {**image, "file_id": part.file_id} if part.file_id else {**image, "image_url": inline or part.url}
-    if part.kind == "audio":
-        kind = {"audio/mpeg": "mp3"}.get(part.media_type, part.media_type.rpartition("/")[2].removeprefix("x-"))
-        return {"type": "input_audio", "input_audio": {"data": part.data, "format": kind}}
     if part.file_id:
         return {"type": "input_file", "file_id": part.file_id}
     if part.url:

@@ -103,7 +103,9 @@ def _items(turn: Turn, number: int, profile: Profile, losses: list[Loss]) -> Ite
     for index, part in enumerate(turn.parts):
         if getattr(part, "cache", ""):
             losses.append(Loss(field=f"messages[{number}].cache_control", grave=False))
-        if isinstance(part, Thinking | ToolCall | ToolResult):
+        if isinstance(part, Media) and part.kind in {"audio", "video"}:  # a message has texts, images and files
+            losses.append(Loss(field=f"messages[{number}].content[{index}]", grave=True))
+        elif isinstance(part, Thinking | ToolCall | ToolResult):
             yield from _message(turn, said, profile, f"{number}_{index}")
             said = []
             yield from _other(part, losses)

@@ -1,4 +1,4 @@
-"""Each exchange of tests/fixtures/exchanges, and recorded real ones, read by callers of every other dialect.
+"""Each exchange of tests/fixtures/exchanges, and recorded real ones, through every other dialect: there and back.
 
 With TEST_RECORDED naming a folder, its files are read too: one JSON object each, with at least `provider`, `url` or
 `dialect` and `endpoint`, and `response_body` (`response_body_base64` for frames). What such an answer says is what two
@@ -16,13 +16,14 @@ import msgspec
 import pytest
 from botocore.eventstream import ChecksumMismatch
 
-from keystead.domain.errors import ProviderError
+from keystead.domain.errors import InvalidRequestError, ProviderError
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.domain.usage import Reading, Usage
 from keystead.gateway.translate import CHATS, ChatTranslation, translated
 from keystead.metering.meter import meter_for
 from keystead.providers.table import PROVIDERS
 from tests.acceptance.exchanges import chopped
+from tests.acceptance.valid import valid_body
 from tests.unit.gateway.heard import Heard, Wire, heard
 from tests.unit.gateway.test_outgoing import ask
 
@@ -47,6 +48,14 @@ STREAMED: dict[Wire, dict[str, Any]] = {
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): {"stream": True},
 }
 """The others say it in the path."""
+SPEAKERS: dict[Wire, tuple[str, str]] = {
+    (Dialect.OPENAI, Endpoint.CHAT): ("openai", "/v1/chat/completions"),
+    (Dialect.OPENAI, Endpoint.RESPONSES): ("openai", "/v1/responses"),
+    (Dialect.ANTHROPIC, Endpoint.MESSAGES): ("anthropic", "/v1/messages"),
+    (Dialect.GEMINI, Endpoint.GENERATE): ("google", "/v1beta/models/m-1:generateContent"),
+    (Dialect.BEDROCK, Endpoint.CONVERSE): ("bedrock", "/model/m-1/converse"),
+}
+"""Who is spoken to in each, and where."""
 OTHERWISE = {"pause_turn": "stop", "": "stop"}
 """Ends that only one dialect has a word for, or that a provider does not tell."""
 
@@ -58,6 +67,8 @@ class Exchange(msgspec.Struct, frozen=True):
     wire: Wire
     stream: bool
     body: bytes
+    request: Any
+    """What was asked for it, if that was recorded."""
 
 
 def load(path: Path) -> Exchange | None:
@@ -72,7 +83,7 @@ def load(path: Path) -> Exchange | None:
         return None  # Gemini's stream of an array, which is not asked for
     if b'"function_call": {' in body and wire[1] is Endpoint.CHAT:
         return None  # functions, as they were before tools
-    exchange = Exchange(provider.name, wire, bool(fields["stream"]), body)
+    exchange = Exchange(provider.name, wire, bool(fields["stream"]), body, fields.get("request_body"))
     try:
         heard(wire, body, stream=exchange.stream)
     except ChecksumMismatch:
@@ -147,3 +158,22 @@ def _content_type(exchange: Exchange) -> str:
     if not exchange.stream:
         return "application/json"
     return "application/vnd.amazon.eventstream" if exchange.wire[0] is Dialect.BEDROCK else "text/event-stream"
+
+
+@pytest.mark.parametrize("name", [name for name, exchange in EXCHANGES.items() if isinstance(exchange.request, dict)])
+def test_a_request_is_valid_for_every_other_provider_or_refused_by_name(name: str) -> None:
+    exchange = EXCHANGES[name]
+    asked = ask(exchange.request, dialect=exchange.wire[0], endpoint=exchange.wire[1])
+    asked = msgspec.structs.replace(asked, stream=exchange.stream)
+    for wire, (provider, path) in SPEAKERS.items():
+        if wire == exchange.wire:
+            continue
+        try:
+            way = translated(asked, PROVIDERS[provider], wire, model="m-1")
+        except InvalidRequestError as refused:
+            assert refused.code in {"not_translatable", "invalid_value"}
+            assert refused.param
+            if refused.code == "not_translatable":
+                valid_body(path, translated(asked, PROVIDERS[provider], wire, model="m-1", drop=True).body)
+        else:
+            valid_body(path, way.body)
