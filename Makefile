@@ -8,15 +8,21 @@ export UV_PYTHON_DOWNLOADS := never
 # Images for containers often set this; here it would compile every module again in each of hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
+# From outside, and soon told: an administrator's first steps, and the official SDKs.
+STORIES := tests/acceptance/test_stories.py tests/acceptance/test_python_sdks.py
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test soak fuzz check format bench docs lock clean help
+.PHONY: run test acceptance soak fuzz check format bench docs lock clean help
 
 run: .venv/.run ## Start the gateway on http://127.0.0.1:5397 (Ctrl-C lets answers in flight finish)
 	@$(BIN)/keystead serve
 
-test: .venv/.dev ## Run every test but the slow ones (some ten minutes on two cores)
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+test: .venv/.dev ## Run what tests in process, and the first stories from outside (some five minutes on two cores)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" tests/unit tests/contract tests/integration $(STORIES)
+
+acceptance: .venv/.dev ## Run everything else: running processes, every SDK, the browser, attacks, kill -9 (some ten minutes)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" tests/acceptance tests/attacks tests/leaks tests/chaos $(STORIES:%=--ignore=%)
 
 soak: .venv/.dev ## Run the slow tests: kill -9 by the hundred, every property with many examples
 	$(BIN)/pytest -m slow
