@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from tests.acceptance.received import receive
-from tests.fakes.gateway import Gateway
+from tests.fakes.gateway import STARTUP_S, Gateway
 from tests.fakes.provider import FakeProvider
 from tests.fakes.wire import Call
 
@@ -216,7 +216,7 @@ def _free_port() -> int:
 
 
 async def _until_alive(gateway: Gateway) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(STARTUP_S):
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 await gateway.call("GET", "/livez", key="")

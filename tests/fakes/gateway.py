@@ -19,7 +19,7 @@ from tests.fakes import forked
 _AT = re.compile(r"at (http://\S+)")
 _KEY = re.compile(r"^  (ks_\S+)$", re.MULTILINE)
 
-STARTUP_S = 30.0
+STARTUP_S = 90
 
 
 class DidNotStartError(AssertionError):
