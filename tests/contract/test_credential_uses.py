@@ -77,6 +77,16 @@ async def test_an_error_long_ago_is_not_looked_for(past: Past) -> None:
         assert (await latest_use(conn, ORGANIZATION, ["cred_1"]))[0].last_error is None
 
 
+async def test_how_much_one_credential_does_hides_nothing_of_another(past: Past) -> None:
+    failed = await past.attempts("cred_1", **THROTTLED)
+    await past.attempts("cred_2", LOOK)
+    async with past.database.read() as conn:
+        one, other = await latest_use(conn, ORGANIZATION, ["cred_1", "cred_2"])
+    assert one.last_error is not None
+    assert one.last_error.request_id == failed
+    assert other.last_error is None
+
+
 async def test_usage_of_one_credential_says_who_used_it(past: Past) -> None:
     await past.attempts("cred_1", 2)
     await past.attempts("cred_1", 1, key="vk_2")

@@ -335,6 +335,14 @@ attempts = Table(
     Index("ix_attempts_model_served", "organization_id", "model_served", "request_started_at", "request_id"),
     Index("ix_attempts_credential_id", "organization_id", "credential_id", "request_started_at"),
     Index(
+        "ix_attempts_failed",
+        "organization_id",
+        "credential_id",
+        "request_started_at",
+        sqlite_where=Column("error_class").is_not(None),
+        postgresql_where=Column("error_class").is_not(None),
+    ),
+    Index(
         "ix_attempts_consent_id",
         "organization_id",
         "request_started_at",
