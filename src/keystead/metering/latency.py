@@ -1,15 +1,17 @@
 """How long answers took, by the dimensions one asks for: percentiles from the roll-ups' buckets."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.metering.percentiles import Times, times_of
-from keystead.metering.usage import asked_for, key_order, keys_of, rows_of
-from keystead.metering.usage_sums import times_in
+from keystead.metering.usage import Sums, added, asked_for, lines_of, ordered
 from keystead.metering.usage_views import UsageKey
-from keystead.storage.usage_tables import DURATIONS, FIRST_TOKENS
+from keystead.storage.usage_tables import DURATIONS, ROLLUP_TIMES
+
+_NOTHING: Final = (0,) * (1 + len(ROLLUP_TIMES))
 
 
 class LatencyLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,31 +59,25 @@ async def latency_by(
         time_zone=time_zone,
         times=True,
     )
-    counted: dict[tuple[UsageKey, ...], dict[str, int]] = {}
-    total: dict[str, int] = {}
-    for row in await rows_of(conn, asked):
-        counts = times_in(row)
-        _add(counted.setdefault(keys_of(row, asked), {}), counts)  # a row for each currency
-        _add(total, counts)
-    ordered = sorted(counted.items(), key=lambda entry: key_order(entry[0], (-entry[1]["attempts"],)))
+    lines = await lines_of(conn, asked)
     return LatencyReport(
         from_at=asked.span.since,
         to_at=asked.span.until,
         dimensions=asked.dimensions,
-        lines=tuple(_line(keys, counts) for keys, counts in ordered),
-        total=_line((), total),
+        lines=tuple(_line(keys, row.sums) for keys, row in ordered(lines, asked, _most)),
+        total=_line((), added(row.sums for _, row in lines) or _NOTHING),
     )
 
 
-def _add(counts: dict[str, int], more: dict[str, int]) -> None:
-    for name, count in more.items():
-        counts[name] = counts.get(name, 0) + count
+def _most(sums: Sums) -> tuple[int, ...]:
+    return (-sums[0],)
 
 
-def _line(keys: tuple[UsageKey, ...], counts: dict[str, int]) -> LatencyLine:
+def _line(keys: tuple[UsageKey, ...], sums: Sums) -> LatencyLine:
+    attempts, *times = sums
     return LatencyLine(
         keys=keys,
-        attempts=counts.get("attempts", 0),
-        duration=times_of([counts.get(name, 0) for name in DURATIONS]),
-        first_token=times_of([counts.get(name, 0) for name in FIRST_TOKENS]),
+        attempts=attempts,
+        duration=times_of(times[: len(DURATIONS)]),
+        first_token=times_of(times[len(DURATIONS) :]),
     )

@@ -4,12 +4,14 @@ Where in its bucket a percentile lies is not known: it is interpolated, as if wh
 given with the bucket's bounds, between which the true one is for certain.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import msgspec
 
-from keystead.domain.durations import BOUNDS_US, BUCKETS
+from keystead.domain.durations import BOUNDS_US
 
 PERCENTS: Final = (50, 95, 99)
 LEAST: Final = 20
@@ -42,34 +44,36 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
 def times_of(buckets: Sequence[int]) -> Times | None:
     """Return what the counts of buckets say; None of nothing."""
-    if not any(buckets):
+    up_to = list(accumulate(buckets))
+    if not up_to or not up_to[-1]:
         return None
-    p50, p95, p99 = (percentile(buckets, percent) for percent in PERCENTS)
-    return Times(count=sum(buckets), p50=p50, p95=p95, p99=p99, buckets=tuple(buckets))
+    p50, p95, p99 = [_percentile(buckets, up_to, percent) for percent in PERCENTS]
+    return Times(count=up_to[-1], p50=p50, p95=p95, p99=p99, buckets=tuple(buckets))
 
 
 def together(many: Iterable[Times | None]) -> Times | None:
     """Return the times of the whole from those of its parts."""
-    added = [0] * BUCKETS
-    for times in many:
-        if times is not None:
-            added = [count + more for count, more in zip(added, times.buckets, strict=True)]
-    return times_of(added)
+    parts = [times.buckets for times in many if times is not None]
+    return times_of([sum(counts) for counts in zip(*parts, strict=True)])
 
 
 def percentile(buckets: Sequence[int], percent: int) -> Percentile:
     """Return the percentile of what is counted in `buckets`, which are not all empty: the nearest rank's."""
-    count = sum(buckets)
+    return _percentile(buckets, list(accumulate(buckets)), percent)
+
+
+def _percentile(buckets: Sequence[int], up_to: Sequence[int], percent: int) -> Percentile:
+    count = up_to[-1]
     rank = -(-count * percent // 100)
-    few = count < LEAST or count - rank < 1
-    below = 0
-    for number, found in enumerate(buckets):
-        if below + found >= rank:
-            from_us = BOUNDS_US[number - 1] if number else 0
-            to_us = BOUNDS_US[number] if number < len(BOUNDS_US) else None
-            wide = 0 if to_us is None else to_us - from_us
-            # The middle of the place that the rank has among the bucket's own, so that it is never on a bound.
-            at_us = from_us + wide * (2 * (rank - below) - 1) // (2 * found)
-            return Percentile(at_us=at_us, from_us=from_us, to_us=to_us, few=few)
-        below += found
-    raise AssertionError("buckets are not all empty")
+    number = bisect_left(up_to, rank)
+    found = buckets[number]
+    from_us = BOUNDS_US[number - 1] if number else 0
+    to_us = BOUNDS_US[number] if number < len(BOUNDS_US) else None
+    wide = 0 if to_us is None else to_us - from_us
+    return Percentile(
+        # The middle of the place that the rank has among the bucket's own, so that it is never on a bound.
+        at_us=from_us + wide * (2 * (rank - up_to[number] + found) - 1) // (2 * found),
+        from_us=from_us,
+        to_us=to_us,
+        few=count < LEAST or count - rank < 1,
+    )

@@ -1,22 +1,22 @@
 """Usage, summed by the dimensions one asks for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, FromClause, select
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import FromClause, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.clock import HOUR_US, hour_of
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.money import to_text
 from keystead.domain.tags import UNTAGGED, tag_of
-from keystead.domain.usage import COUNTS, INPUT_COUNTS, OUTPUT_COUNTS
+from keystead.domain.usage import COUNTS, INPUT_COUNTS
 from keystead.metering.calendar import begins_at, zone_of
 from keystead.metering.days import Span
 from keystead.metering.request_log import PRINCIPALS
-from keystead.metering.usage_sums import DIMENSIONS, Asked, sums_of, whole_sums
+from keystead.metering.usage_sums import DIMENSIONS, Asked, Row, rows_of
 from keystead.metering.usage_views import UsageKey, UsageLine, UsageReport
 from keystead.storage.schema import credentials, teams, virtual_keys
 from keystead.storage.usage_tables import ROLLUP_SUMS
@@ -30,6 +30,14 @@ _NAMED: Final[dict[str, FromClause]] = {
     "virtual_key": virtual_keys,
     "credential": credentials,
 }
+Sums = tuple[int, ...]
+Line = tuple[tuple[UsageKey, ...], Row]
+"""What a row of sums is about, and the row."""
+
+_IDS_AT_ONCE: Final = 10_000
+"""A statement takes some 32,000 values on either engine."""
+_REQUESTS: Final = ROLLUP_SUMS.index("requests")
+_COST: Final = ROLLUP_SUMS.index("cost_pico")
 _TIME_FORMATS: Final = {"hour": "%Y-%m-%dT%H:00Z", "day": "%Y-%m-%d"}
 
 
@@ -71,18 +79,15 @@ async def usage_by(
         time_zone=time_zone,
         most=most,
     )
-    rows = await rows_of(conn, asked)
-    summed = [(keys_of(row, asked), row["currency"], whole_sums(row)) for row in rows]
+    lines = await lines_of(conn, asked)
     return UsageReport(
         from_at=asked.span.since,
         to_at=asked.span.until,
         dimensions=asked.dimensions,
-        lines=tuple(
-            _line(*entry) for entry in sorted(summed, key=lambda entry: key_order(entry[0], _dearest(entry[2])))
-        ),
+        lines=tuple(_line(keys, row.keys[-1], row.sums) for keys, row in ordered(lines, asked, _dearest)),
         totals=tuple(
-            _line((), currency, _added(sums for _, other, sums in summed if other == currency))
-            for currency in sorted({currency for _, currency, _ in summed})
+            _line((), currency, added(row.sums for _, row in lines if row.keys[-1] == currency))
+            for currency in sorted({row.keys[-1] for _, row in lines})
         ),
     )
 
@@ -116,31 +121,37 @@ def asked_for(
     )
 
 
-async def rows_of(conn: AsyncConnection, asked: Asked) -> Sequence[RowMapping]:
-    """Read a report's sums, with the names of what they are by.
+async def lines_of(conn: AsyncConnection, asked: Asked) -> list[Line]:
+    """Read a report's sums, with what they are by.
 
     Raises:
         InvalidRequestError: too many lines.
     """
-    rows = await _named(conn, await sums_of(conn, asked), asked.dimensions)
+    rows = await rows_of(conn, asked)
     if len(rows) == asked.most:
         raise InvalidRequestError(
             f"The report would have more than {asked.most - 1} lines.",
             code="report_too_long",
             next_step="Ask for a shorter span or for fewer dimensions.",
         )
-    return rows
+    keys: list[dict[Any, UsageKey]] = []
+    for number, dimension in enumerate(asked.dimensions):
+        values = list({row.keys[number] for row in rows})
+        names = await _names(conn, dimension, values)
+        keys.append({value: _key(dimension, value, names, asked.zone) for value in values})
+    return [(tuple(made[value] for made, value in zip(keys, row.keys, strict=False)), row) for row in rows]
 
 
-async def _named(conn: AsyncConnection, sums: FromClause, dimensions: Sequence[str]) -> Sequence[RowMapping]:
-    """Read the sums, with the names of what they are by."""
-    joined: FromClause = sums
-    columns: list[ColumnElement[Any]] = list(sums.c)
-    for name in dimensions:
-        if name in _NAMED:
-            joined = joined.outerjoin(_NAMED[name], _NAMED[name].c.id == sums.c[f"by_{name}"])
-            columns.append(_NAMED[name].c.name.label(f"name_{name}"))
-    return (await conn.execute(select(*columns).select_from(joined))).mappings().all()
+async def _names(conn: AsyncConnection, dimension: str, ids: Sequence[str]) -> Mapping[str, str]:
+    """Return the names behind the ids of a dimension that has them."""
+    if dimension not in _NAMED:
+        return {}
+    named = _NAMED[dimension].c
+    found: dict[str, str] = {}
+    for at in range(0, len(ids), _IDS_AT_ONCE):
+        some = select(named.id, named.name).where(named.id.in_(ids[at : at + _IDS_AT_ONCE]))
+        found.update((row.id, row.name) for row in await conn.execute(some))
+    return found
 
 
 def _check_dimensions(dimensions: Sequence[str]) -> None:
@@ -153,56 +164,52 @@ def _check_dimensions(dimensions: Sequence[str]) -> None:
         )
 
 
-def _added(many: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    totals = dict.fromkeys(ROLLUP_SUMS, 0)
-    for sums in many:
-        for name, number in sums.items():
-            totals[name] += number
-    return totals
+def added(many: Iterable[Sums]) -> Sums:
+    """Return the sums of rows, added up."""
+    return tuple(map(sum, zip(*many, strict=True)))
 
 
-def keys_of(row: RowMapping, asked: Asked) -> tuple[UsageKey, ...]:
-    """Return what a row is about."""
-    keys = []
-    for dimension in asked.dimensions:
-        value = str(row[f"by_{dimension}"])
-        if dimension in _TIME_FORMATS:
-            name = datetime.fromtimestamp(int(value) // 1_000_000, UTC).strftime(_TIME_FORMATS[dimension])
-            value = str(begins_at(int(value), asked.zone)) if dimension == "day" else value
-        elif dimension in _NAMED:
-            name = row[f"name_{dimension}"] or value
-        elif tag_of(dimension) is not None:
-            name = value or UNTAGGED
-        else:
-            name = value
-        keys.append(UsageKey(dimension=dimension, id=value, name=name))
-    return tuple(keys)
+def _key(dimension: str, value: Any, names: Mapping[str, str], zone: ZoneInfo) -> UsageKey:
+    """Return what a row is about in one dimension."""
+    if dimension in _TIME_FORMATS:
+        name = datetime.fromtimestamp(value // 1_000_000, UTC).strftime(_TIME_FORMATS[dimension])
+        return UsageKey(dimension=dimension, id=str(begins_at(value, zone) if dimension == "day" else value), name=name)
+    if tag_of(dimension) is not None:
+        return UsageKey(dimension=dimension, id=value, name=value or UNTAGGED)
+    return UsageKey(dimension=dimension, id=value, name=names.get(value) or value)
 
 
-def key_order(keys: tuple[UsageKey, ...], size: tuple[int, ...]) -> tuple[Any, ...]:
-    """Return what lines are ordered by: time where that is a dimension, then `size`, then the names."""
-    times = tuple(int(key.id) for key in keys if key.dimension in _TIME_FORMATS)
-    return times, size, tuple(key.name for key in keys)
+def ordered(lines: Iterable[Line], asked: Asked, size: Callable[[Sums], tuple[int, ...]]) -> list[Line]:
+    """Return lines by time where that is a dimension, then by `size`, then by the names."""
+    times = [number for number, dimension in enumerate(asked.dimensions) if dimension in _TIME_FORMATS]
+
+    def place(line: Line) -> tuple[Any, ...]:
+        keys, row = line
+        return [row.keys[number] for number in times], size(row.sums), [key.name for key in keys]
+
+    return sorted(lines, key=place)
 
 
-def _dearest(sums: Mapping[str, int]) -> tuple[int, ...]:
-    return -sums["cost_pico"], -sums["requests"]
+def _dearest(sums: Sums) -> tuple[int, ...]:
+    return -sums[_COST], -sums[_REQUESTS]
 
 
-def _line(keys: tuple[UsageKey, ...], currency: str, sums: Mapping[str, int]) -> UsageLine:
+def _line(keys: tuple[UsageKey, ...], currency: str, sums: Sums) -> UsageLine:
+    # In the order of `ROLLUP_SUMS`, where input counts are before output counts.
+    requests, attempts, *counts, cost, charge, priced, estimated, unpriced, unknown, duration_us = sums
     return UsageLine(
         keys=keys,
         currency=currency,
-        requests=sums["requests"],
-        attempts=sums["attempts"],
-        input_total=sum(sums[name] for name in INPUT_COUNTS),
-        output_total=sum(sums[name] for name in OUTPUT_COUNTS),
-        tokens={name: sums[name] for name in COUNTS if sums[name]},
-        cost=to_text(sums["cost_pico"]),
-        charge=to_text(sums["charge_pico"]),
-        priced=sums["priced"],
-        estimated=sums["estimated"],
-        unpriced=sums["unpriced"],
-        unknown=sums["unknown"],
-        duration_us=sums["duration_us"],
+        requests=requests,
+        attempts=attempts,
+        input_total=sum(counts[: len(INPUT_COUNTS)]),
+        output_total=sum(counts[len(INPUT_COUNTS) :]),
+        tokens={name: count for name, count in zip(COUNTS, counts, strict=True) if count},
+        cost=to_text(cost),
+        charge=to_text(charge),
+        priced=priced,
+        estimated=estimated,
+        unpriced=unpriced,
+        unknown=unknown,
+        duration_us=duration_us,
     )

@@ -4,12 +4,24 @@ Both hold the same sums (see `metering.days`), so a report has the same figures 
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Select, Table, func, literal_column, or_, select, union_all
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    column,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.domain.tags import tag_of
@@ -43,11 +55,16 @@ _BY_TEAM: Final = frozenset({"team", "cost_center"})
 """What follows from a team and a time."""
 _CENTER: Final = func.coalesce(CENTERS.c.cost_center, literal_column("'default'"))
 
-
-_TIMES: Final = ("attempts", *ROLLUP_TIMES)
+_COUNTED: Final = ("attempts", *ROLLUP_TIMES)
 """Each settlement adds at most one to each: their sums fit."""
 _MOST_APART: Final = 8
 _Columns = dict[str, ColumnElement[Any]]
+
+
+# Made once: to make them anew takes longer than to read the rows of a month.
+_SUMS: Final = tuple(func.sum(column(name, BigInteger)) for name in ROLLUP_SUMS)
+_HALVES: Final = tuple(half for name in ROLLUP_SUMS for half in exact_sum(column(name, BigInteger)))
+_COUNTS: Final = tuple(func.sum(column(name, BigInteger)) for name in _COUNTED)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,34 +82,50 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     most: int
     """Lines that are read."""
     times: bool = False
-    """Read `attempts` and `ROLLUP_TIMES`, in place of all other sums."""
+    """Read `attempts` and `ROLLUP_TIMES`, of all currencies together, in place of all other sums."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What a row is by."""
+        return self.dimensions if self.times else (*self.dimensions, "currency")
 
 
-async def sums_of(conn: AsyncConnection, asked: Asked) -> FromClause:
-    """Return the sums asked for: each dimension as `by_…`, the currency, and the sums (see `whole_sums`)."""
-    days = await _days(conn, asked)
+class Row(NamedTuple):
+    """A row of sums."""
+
+    keys: tuple[Any, ...]
+    """As `Asked.keys`: text; an hour or a day is a number."""
+    sums: tuple[int, ...]
+    """As `ROLLUP_SUMS`, or `attempts` and `ROLLUP_TIMES`."""
+
+
+async def rows_of(conn: AsyncConnection, asked: Asked) -> list[Row]:
+    """Read the sums asked for."""
+    every, count = _every(asked, await _days(conn, asked)), len(asked.keys)
+    try:
+        found = await conn.execute(_summed(asked, every, _COUNTS if asked.times else _SUMS))
+    except OperationalError:
+        if asked.times:
+            raise
+        # A sum that does not fit 63 bits fails on SQLite; in halves it fits. If it was anything else, that happens again.
+        halves = (await conn.execute(_summed(asked, every, _HALVES))).all()
+        return [Row(row[:count], tuple(map(whole, row[count::2], row[count + 1 :: 2]))) for row in halves]
+    return [Row(row[:count], tuple(map(int, row[count:]))) for row in found]  # on PostgreSQL a sum is a Decimal
+
+
+def _summed(asked: Asked, every: FromClause, sums: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    keys: list[ColumnElement[Any]] = [column(f"by_{number}") for number in range(len(asked.keys))]
+    return select(*keys, *sums).select_from(every).group_by(*keys).limit(asked.most)
+
+
+def _every(asked: Asked, days: Covered) -> FromClause:
+    """Return all rows that are to be added up."""
     # Each span by itself is a walk of an index: for several in one condition SQLite would look at every hour there is.
     apart = [[span] for span in days.beside] if len(days.beside) <= _MOST_APART else [days.beside]
-    parts = [_by_hours(asked, spans) for spans in apart]
+    parts = [_of_hours(asked, spans) for spans in apart]
     if days.spans:
-        parts.append(_by_days(asked, days.spans))
-    if len(parts) == 1:
-        return parts[0].limit(asked.most).subquery()
-    both = union_all(*parts).subquery()
-    keys = [both.c[f"by_{name}"] for name in asked.dimensions] + [both.c.currency]
-    halves = [column for column in both.c if column.name not in {key.name for key in keys}]
-    added = [func.sum(column).label(column.name) for column in halves]
-    return select(*keys, *added).group_by(*keys).limit(asked.most).subquery()
-
-
-def whole_sums(row: RowMapping) -> dict[str, int]:
-    """Return a row's sums, put together from their halves (see `sums`)."""
-    return {name: whole(row[f"{name}_q"], row[f"{name}_r"]) for name in ROLLUP_SUMS}
-
-
-def times_in(row: RowMapping) -> dict[str, int]:
-    """Return what a row has of `attempts` and `ROLLUP_TIMES`."""
-    return {name: int(row[name]) for name in _TIMES}
+        parts.append(_of_days(asked, days.spans))
+    return (parts[0] if len(parts) == 1 else union_all(*parts)).subquery("every")
 
 
 async def _days(conn: AsyncConnection, asked: Asked) -> Covered:
@@ -113,25 +146,24 @@ def _gathered_by(asked: Asked) -> set[str]:
     return names - {"day", "owner"} - _BY_TEAM
 
 
-def _by_hours(asked: Asked, spans: Sequence[Span]) -> Select[Any]:
-    columns = _Columns({name: rollups.c[column] for name, column in _COLUMNS.items()}, hour=rollups.c.hour_at)
-    return _summed(asked, rollups, rollups.c.hour_at, columns, spans)
+def _of_hours(asked: Asked, spans: Sequence[Span]) -> Select[Any]:
+    columns = _Columns({name: rollups.c[of] for name, of in _COLUMNS.items()}, hour=rollups.c.hour_at)
+    return _rows(asked, rollups, rollups.c.hour_at, columns, spans)
 
 
-def _by_days(asked: Asked, spans: Sequence[Span]) -> Select[Any]:
+def _of_days(asked: Asked, spans: Sequence[Span]) -> Select[Any]:
     table = daily_usage.c
     by_team = asked.team_ids is not None or not _BY_TEAM.isdisjoint(asked.dimensions)
     # Any dimension adds up to the whole, and the owner has the fewest values.
     single = next(iter(_gathered_by(asked)), "owner")
     columns = _Columns({"team": table.team_id, "owner": table.owner, single: table.value})
     gathered = table.dimension == dimension_name(single, by_team=by_team)
-    return _summed(asked, daily_usage, table.day_at, columns, spans).where(gathered)
+    return _rows(asked, daily_usage, table.day_at, columns, spans).where(gathered)
 
 
-def _summed(
-    asked: Asked, table: Table, at: ColumnElement[int], columns: _Columns, spans: Sequence[Span]
-) -> Select[Any]:
+def _rows(asked: Asked, table: Table, at: ColumnElement[int], columns: _Columns, spans: Sequence[Span]) -> Select[Any]:
     source: FromClause = table
+    columns["currency"] = table.c.currency
     if "day" in asked.dimensions:
         columns["day"] = local_day(at, asked.zone, asked.span.since, asked.span.until)
     if "cost_center" in asked.dimensions:
@@ -141,27 +173,14 @@ def _summed(
             values = values_of(tag, asked.organization_id)
             source = with_values(source, values, columns["virtual_key"], at)
             columns[name] = func.coalesce(values.c.value, literal_column("''"))
-    by = [columns[name] for name in asked.dimensions]
-    groups = [column.label(f"by_{name}") for name, column in zip(asked.dimensions, by, strict=True)]
     return (
         select(
-            *groups,
-            table.c.currency.label("currency"),
-            *(
-                [func.sum(table.c[name]).label(name) for name in _TIMES]
-                if asked.times
-                else [half for name in ROLLUP_SUMS for half in _halves(table.c[name])]
-            ),
+            *(columns[name].label(f"by_{number}") for number, name in enumerate(asked.keys)),
+            *(table.c[name] for name in (_COUNTED if asked.times else ROLLUP_SUMS)),
         )
         .select_from(source)
         .where(table.c.organization_id == asked.organization_id)
         .where(or_(*((at >= span.since) & (at < span.until) for span in spans)))
         .where(*([] if asked.team_ids is None else [table.c.team_id.in_(asked.team_ids)]))
         .where(*([] if asked.credential_id is None else [table.c.credential_id == asked.credential_id]))
-        .group_by(*by, table.c.currency)
     )
-
-
-def _halves(column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    quotients, remainders = exact_sum(column)
-    return quotients.label(f"{column.key}_q"), remainders.label(f"{column.key}_r")

@@ -7,15 +7,16 @@ and the halves are put together in Python, whose integers have none.
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import BigInteger, ColumnElement, func, literal_column
 
 SPLIT: Final = 1 << 31
 """Quotients of 63-bit numbers by it fit in 32 bits and remainders in 31, so 2³¹ rows add up without overflow."""
+_SPLIT: Final[ColumnElement[int]] = literal_column(str(SPLIT), BigInteger)
 
 
 def exact_sum(column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Return the two sums that `whole` puts together: of the quotients and of the remainders by `SPLIT`."""
-    return func.sum(column // SPLIT), func.sum(column % SPLIT)
+    return func.sum(column // _SPLIT), func.sum(column % _SPLIT)
 
 
 def whole(quotients: int | Decimal | None, remainders: int | Decimal | None) -> int:
