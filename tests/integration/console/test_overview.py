@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from keystead.domain.money import PICO_PER_UNIT
 from tests.integration.console.conftest import Browser
@@ -36,3 +37,11 @@ async def test_what_was_never_measured_says_so(inside: Browser) -> None:
     said = text(await inside.get("/console/?by=provider"))
     assert "Whole answer p50 not measured nothing before to compare" in said
     assert "openai 0 not measured not measured" in said
+
+
+async def test_a_day_is_one_of_the_organizations_time_zone(inside: Browser) -> None:
+    await inside.world.post("/organization/change", {"time_zone": "Asia/Tokyo"})
+    today = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, ZoneInfo("Asia/Tokyo")).replace(hour=0)
+    late = today.replace(minute=0, second=0, microsecond=0) - timedelta(days=2)  # still the day before in UTC
+    await used(inside, late, requests=7)
+    assert f"{late:%a %d %b}: 7 (answered 7)" in text(await inside.get("/console/?span=7d"))

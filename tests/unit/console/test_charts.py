@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,8 @@ def test_everything_is_drawn_inside_of_the_box_and_stacked_without_gaps(data: li
             assert -0.01 <= piece.y <= chart.base <= HEIGHT
             assert abs(piece.y + piece.height - at) < 0.01
             at = piece.y
+    outlines = [outline for _, path in chart.shapes for outline in path.split("M")[1:]]
+    assert len(outlines) == sum(len(drawn.pieces) for drawn in chart.columns)
 
 
 @given(st.decimals(min_value="0.000001", max_value=10**12, places=6))
@@ -82,7 +85,7 @@ def line(day: str, name: str, cost: str, requests: int = 1, currency: str = "USD
 
 
 def test_a_chart_is_of_the_cost_and_of_requests_while_nothing_costs() -> None:
-    span = span_of({"span": "7d"}, NOW_US)
+    span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
     assert charted([line("2026-11-26", "openai", "1.5")], span, "USD").measure == "Spend"
     free = charted([line("2026-11-26", "", "0", requests=3)], span, "USD")
     assert (free.measure, free.series) == ("Requests", [REFUSED])
@@ -90,7 +93,7 @@ def test_a_chart_is_of_the_cost_and_of_requests_while_nothing_costs() -> None:
 
 
 def test_the_smallest_series_are_drawn_as_one() -> None:
-    span = span_of({"span": "7d"}, NOW_US)
+    span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
     lines = [line("2026-11-25", f"p{number}", str(number)) for number in range(1, 9)]
     found = charted(lines, span, "USD")
     assert found.series == ["p8", "p7", "p6", "p5", OTHERS]
@@ -105,8 +108,21 @@ def test_currencies_are_never_added_to_each_other() -> None:
 
 
 def test_a_span_ends_after_now_in_whole_columns_and_knows_the_one_before() -> None:
-    day = span_of({"span": "24h"}, NOW_US)
+    day = span_of({"span": "24h"}, NOW_US, ZoneInfo("UTC"))
     assert (day.by, len(day.columns()), day.until) == ("hour", 24, datetime(2026, 11, 26, 13, tzinfo=UTC))
-    month = span_of({"span": "something"}, NOW_US)
+    month = span_of({"span": "something"}, NOW_US, ZoneInfo("UTC"))
     assert (month.by, len(month.columns()), month.until) == ("day", 30, datetime(2026, 11, 27, tzinfo=UTC))
     assert month.before[1] == month.since
+
+
+def test_days_begin_where_the_organization_is_also_when_clocks_change() -> None:
+    zone = ZoneInfo("America/New_York")  # which leaves summer time on 1 November 2026
+    month = span_of({}, NOW_US, zone)
+    assert (month.since, month.until) == (
+        datetime(2026, 10, 28, tzinfo=zone).astimezone(UTC),
+        datetime(2026, 11, 27, tzinfo=zone).astimezone(UTC),
+    )
+    assert [at.astimezone(zone).hour for at in month.columns()] == [0] * 30
+    assert month.before == (datetime(2026, 9, 28, 4, tzinfo=UTC), month.since)
+    day = span_of({"span": "24h"}, NOW_US, ZoneInfo("Asia/Kolkata"))
+    assert day.columns()[-1].astimezone(day.zone).strftime("%H:%M") == "17:30"

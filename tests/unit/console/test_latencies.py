@@ -1,6 +1,7 @@
 """What the overview says of how long answers took."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from keystead.domain.durations import BUCKETS
 from keystead.metering.latency import LatencyLine
@@ -10,7 +11,8 @@ from keystead.web.console.charts import strokes
 from keystead.web.console.pages import latencies
 from keystead.web.console.pages.periods import span_of
 
-SPAN = span_of({"span": "7d"}, int(datetime(2026, 11, 26, 12, 30, tzinfo=UTC).timestamp() * 1_000_000))
+NOW_US = int(datetime(2026, 11, 26, 12, 30, tzinfo=UTC).timestamp() * 1_000_000)
+SPAN = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
 
 
 def times(bucket: int, count: int = 100) -> Times | None:
@@ -26,11 +28,13 @@ def line(day: int | None, name: str, duration: Times | None, first_token: Times 
 
 def test_days_are_added_up_line_by_line_and_compared_with_the_span_before() -> None:
     lines = [line(24, "slow", times(6)), line(25, "slow", times(6)), line(25, "quick", times(1)), line(25, "", None)]
-    slow, quick = latencies.paces(lines, [line(None, "slow", times(5))], SPAN)
+    before = [line(None, "slow", times(5))]
+    (slow, quick), more = latencies.paces(lines, before, SPAN, most=2)
     assert (slow.name, slow.attempts, slow.change) == ("slow", 200, "+100 %")
     assert slow.duration == times(6, 200)
     assert (quick.name, quick.change) == ("quick", "")
     assert len(slow.strokes) == len(quick.strokes) == 1
+    assert (more, latencies.paces(lines, before, SPAN, most=1)) == (0, ([slow], 1))
 
 
 def test_a_chart_has_the_half_and_what_is_added_until_95_of_100() -> None:

@@ -58,6 +58,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """A chart, ready to be drawn in a box of WIDTH by HEIGHT."""
 
     columns: tuple[Drawn, ...]
+    shapes: tuple[tuple[int, str], ...]
+    """All pieces of a series as one path: a rectangle each would be most of a page."""
     ticks: tuple[Tick, ...]
     labels: tuple[tuple[float, str], ...]
     base: float
@@ -78,7 +80,7 @@ def stacked(columns: Sequence[Column]) -> Chart:
     labels = tuple(
         (_LEFT + index * width + width / 2, column.label) for index, column in enumerate(columns) if index % every == 0
     )
-    return Chart(columns=drawn, ticks=ticks, labels=labels, base=base, left=float(_LEFT))
+    return Chart(columns=drawn, shapes=_shapes(drawn), ticks=ticks, labels=labels, base=base, left=float(_LEFT))
 
 
 def strokes(values: Sequence[int | None]) -> tuple[str, ...]:
@@ -120,3 +122,12 @@ def _drawn(column: Column, x: float, step: float, base: float, scale: float) -> 
             at -= height
             pieces.append(Piece(x=x + gap / 2, y=at, width=step - gap, height=height, series=series))
     return Drawn(pieces=tuple(pieces), x=x, width=step, said=column.said)
+
+
+def _shapes(columns: Sequence[Drawn]) -> tuple[tuple[int, str], ...]:
+    paths: dict[int, list[str]] = {}
+    for column in columns:
+        for one in column.pieces:
+            outline = f"M{one.x:.2f} {one.y:.2f}h{one.width:.2f}v{one.height:.2f}h-{one.width:.2f}z"
+            paths.setdefault(one.series, []).append(outline)
+    return tuple((series, "".join(paths[series])) for series in sorted(paths))

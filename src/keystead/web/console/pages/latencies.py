@@ -1,7 +1,7 @@
 """How long answers took, for a page: beside the span before, over time, and line by line. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -35,14 +35,22 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         return change(self.duration, self.before, "p95")
 
 
-def paces(lines: Iterable[LatencyLine], before: Iterable[LatencyLine], span: Span) -> list[Pace]:
-    """Return a line for each value of the second dimension (the first is time), what was asked most first."""
+def paces(
+    lines: Iterable[LatencyLine], before: Iterable[LatencyLine], span: Span, *, most: int
+) -> tuple[list[Pace], int]:
+    """Return a line for each value of the second dimension (the first is time), what was asked most first.
+
+    Of these, `most` at most; and how many more there are.
+    """
     found: dict[str, list[LatencyLine]] = {}
     for line in lines:
-        found.setdefault(line.keys[1].id, []).append(line)
+        if line.keys[1].id:  # without: nothing was sent
+            found.setdefault(line.keys[1].id, []).append(line)
     was = {line.keys[0].id: line.duration for line in before}
-    made = [_pace(some, was.get(key), span) for key, some in found.items() if key]  # without a key: nothing was sent
-    return sorted(made, key=lambda pace: (-pace.attempts, pace.name))
+    ordered = sorted(
+        found.items(), key=lambda entry: (-sum(line.attempts for line in entry[1]), entry[1][0].keys[1].name)
+    )
+    return [_pace(some, was.get(key), span) for key, some in ordered[:most]], max(0, len(ordered) - most)
 
 
 def numbers(lines: Iterable[LatencyLine], before: Iterable[LatencyLine]) -> list[dict[str, Any]]:
@@ -78,7 +86,8 @@ def over_time(lines: Iterable[LatencyLine], span: Span, measure: str, title: str
 
 
 def _pace(lines: Sequence[LatencyLine], before: Times | None, span: Span) -> Pace:
-    columns = [together(some) for some in _by_time(lines, "duration", span).values()]
+    at = {datetime.fromisoformat(line.keys[0].id): line.duration for line in lines}
+    columns = [at.get(start) for start in span.columns()]
     return Pace(
         name=sums.named(lines[0].keys[1].name),
         attempts=sum(line.attempts for line in lines),
@@ -111,7 +120,7 @@ def _by_time(lines: Iterable[LatencyLine], measure: str, span: Span) -> dict[dat
 
 
 def _column(at: datetime, times: Times | None, span: Span) -> Column:
-    at = at.astimezone(UTC)
+    at = at.astimezone(span.zone)
     label = at.strftime("%H:%M" if span.by == "hour" else "%d %b").lstrip("0")
     said = f"{at:%d %b %H:%M}" if span.by == "hour" else f"{at:%a %d %b}"
     if times is None:

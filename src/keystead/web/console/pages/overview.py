@@ -12,6 +12,7 @@ from keystead.web.admin import alerts, budgets, credentials, usage
 from keystead.web.console.desk import Desk
 from keystead.web.console.pages import attention, chargeback, latencies, measures, sums
 from keystead.web.console.pages.periods import SPANS, Span, span_of
+from keystead.web.console.pages.zones import zone_of
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 
 DIMENSIONS: Final = {"team": "Team", "model": "Model", "credential": "Credential", "provider": "Provider"}
@@ -23,12 +24,12 @@ async def show(visit: Visit) -> Answer:
     desk = visit.desk
     if not desk.may(usage.report):
         return Moved(to="/console/account")
-    span = span_of(visit.query, visit.now_us)
+    span = span_of(visit.query, visit.now_us, await zone_of(desk))
     by = visit.query.get("by", "team")
     by = by if by in DIMENSIONS else "team"
-    sliced = await _lines(desk, span.since, span.until, f"{by},owner")
-    ended = await _lines(desk, span.since, span.until, f"{span.by},outcome,owner")
-    before = await _lines(desk, *span.before, "outcome,owner")
+    sliced = await _lines(desk, span, f"{by},owner")
+    ended = await _lines(desk, span, f"{span.by},outcome,owner")
+    before = await _lines(desk, span, "outcome,owner", before=True)
     spent = chargeback.spent(sliced)
     total = chargeback.together(spent)
     speed = await _speed(desk, span, by)
@@ -59,9 +60,9 @@ async def _charts(
 ) -> dict[str, sums.Charted]:
     """Return the charts: what one pays for first, then what came of it."""
     try:
-        lines = await _lines(desk, span.since, span.until, f"{span.by},{by},owner")
+        lines = await _lines(desk, span, f"{span.by},{by},owner")
     except InvalidRequestError:  # so many that nobody would tell their colours apart
-        lines = await _lines(desk, span.since, span.until, f"{span.by},provider,owner")
+        lines = await _lines(desk, span, f"{span.by},provider,owner")
     own = [line for line in lines if line.keys[2].id != chargeback.PLATFORM]
     return {
         "spend": sums.charted(own, span, currency),
@@ -73,12 +74,12 @@ async def _charts(
 async def _speed(desk: Desk, span: Span, by: str) -> dict[str, Any]:
     """Return how long answers took: the whole, over time, and line by line."""
     try:
-        lines = await _latency(desk, span.since, span.until, f"{span.by},{by}")
+        lines = await _latency(desk, span, f"{span.by},{by}")
     except InvalidRequestError:  # as above
         by = "provider"
-        lines = await _latency(desk, span.since, span.until, f"{span.by},{by}")
-    before = await _latency(desk, *span.before, by)
-    paces = latencies.paces(lines, before, span)
+        lines = await _latency(desk, span, f"{span.by},{by}")
+    before = await _latency(desk, span, by, before=True)
+    paces, more = latencies.paces(lines, before, span, most=_LONGEST_LIST)
     return {
         "of": DIMENSIONS[by],
         "numbers": latencies.numbers(lines, before),
@@ -87,21 +88,24 @@ async def _speed(desk: Desk, span: Span, by: str) -> dict[str, Any]:
             for measure, title in (("duration", "Time to a whole answer"), ("first_token", "Time to the first token"))
             if (charted := latencies.over_time(lines, span, measure, title)) is not None
         ],
-        "paces": paces[:_LONGEST_LIST],
-        "more": max(0, len(paces) - _LONGEST_LIST),
+        "paces": paces,
+        "more": more,
     }
 
 
-async def _latency(desk: Desk, since: Any, until: Any, by: str) -> tuple[LatencyLine, ...]:
-    asked = {"by": by, "since": since.isoformat(), "until": until.isoformat()}
-    lines: tuple[LatencyLine, ...] = (await desk.ask(usage.latency, asked)).lines
+async def _latency(desk: Desk, span: Span, by: str, *, before: bool = False) -> tuple[LatencyLine, ...]:
+    lines: tuple[LatencyLine, ...] = (await desk.ask(usage.latency, _asked(span, by, before=before))).lines
     return lines
 
 
-async def _lines(desk: Desk, since: Any, until: Any, by: str) -> tuple[UsageLine, ...]:
-    asked = {"by": by, "since": since.isoformat(), "until": until.isoformat()}
-    lines: tuple[UsageLine, ...] = (await desk.ask(usage.report, asked)).lines
+async def _lines(desk: Desk, span: Span, by: str, *, before: bool = False) -> tuple[UsageLine, ...]:
+    lines: tuple[UsageLine, ...] = (await desk.ask(usage.report, _asked(span, by, before=before))).lines
     return lines
+
+
+def _asked(span: Span, by: str, *, before: bool) -> dict[str, str]:
+    since, until = span.before if before else (span.since, span.until)
+    return {"by": by, "since": since.isoformat(), "until": until.isoformat(), "time_zone": span.zone.key}
 
 
 async def _attention(

@@ -1,7 +1,7 @@
 """Lines of usage reports added up for a page: one currency is shown beside the other, never added to it. Pure."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -100,17 +100,18 @@ def over_time(
     The largest series come first, or (`series`) they have their own order; what there is no colour for is summed up.
     """
     sizes: dict[str, Decimal] = {}
-    for _, name, value in measured:
+    found: dict[tuple[str, str], Decimal] = {}
+    for at, name, value in measured:
         sizes[name] = sizes.get(name, _NOTHING) + value
+        found[at, name] = found.get((at, name), _NOTHING) + value
     ordered = [name for name in series if sizes.get(name)] or sorted(sizes, key=lambda name: -sizes[name])
     shown = ordered if len(ordered) <= SERIES else [*ordered[: SERIES - 1], OTHERS]
     values: dict[datetime, list[Decimal]] = {at: [_NOTHING] * len(shown) for at in span.columns()}
-    for at, name, value in measured:
+    for (at, name), value in found.items():
         column = values.get(datetime.fromisoformat(at))
         if column is not None and value:
             column[shown.index(name if name in shown else OTHERS)] += value
-    zone = span.zone if isinstance(span, Days) else UTC
-    columns = [_column(at.astimezone(zone), found, span, shown, unit) for at, found in values.items()]
+    columns = [_column(at.astimezone(span.zone), parts, span, shown, unit) for at, parts in values.items()]
     return Charted(measure=measure, unit=unit, series=shown, chart=stacked(columns))
 
 
