@@ -43,9 +43,10 @@ format: .venv/.dev ## Format the code and mend what lint can mend by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/.dev ## Measure CPU, latency and memory beside bare proxies (BENCH_PEERS=1 adds LiteLLM and Portkey)
+bench: .venv/.dev ## Measure CPU, latency and memory beside bare proxies, and the console's pages (BENCH_PEERS=1 adds peers)
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.streams
+	$(BIN)/python -m tests.benchmarks.pages
 
 docs: .venv/.dev ## Write docs/reference again from the code
 	$(BIN)/python -m tools.build_docs

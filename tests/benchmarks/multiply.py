@@ -32,8 +32,8 @@ def multiply(path: Path, times: int) -> None:
     for hour_at in _hours(connection):
         _hour(connection, hour_at, times, request, attempt)
     sums = ", ".join(f"{name} = {name} * {times}" for name in ROLLUP_SUMS + ROLLUP_TIMES)
-    connection.execute(f"UPDATE rollups SET {sums}")
-    connection.execute("DELETE FROM usage_days")  # housekeeping adds the days up anew
+    for table in ("rollups", "daily_usage"):
+        connection.execute(f"UPDATE {table} SET {sums}")
     connection.execute("UPDATE counters SET spent = spent * ? WHERE bucket_at > 0", (times,))
     connection.close()
 
