@@ -1,11 +1,13 @@
 """The log of requests: narrowed, walked page by page, and as a file."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from keystead.domain.traffic import CostState, ErrorClass, State
 from keystead.web.admin import known_models, request_export, requests
+from keystead.web.admin.requests import RequestShown
 from keystead.web.console.visit import Answer, Page, Shown, Visit
 
 FILTERS: Final = (
@@ -36,6 +38,10 @@ _NAMES: Final = {
 """What a filter is called in few words, where its own name would not do."""
 FORMS: Final = (("csv", "Export CSV"), ("jsonl", "JSON lines"))
 
+_NEWER: Final = "200"
+"""Rows that a page which follows the log is given at once; if there are more it begins anew."""
+_LATE: Final = timedelta(seconds=15)
+"""A request is in the log a moment after it began, and clocks of several gateways differ: so far back is asked again."""
 _TO_THE_MINUTE: Final = len("2026-01-31T13:45")
 
 
@@ -51,7 +57,8 @@ async def list_all(visit: Visit) -> Answer:
     return Shown(
         template="requests.html",
         values={
-            "rows": found.items,
+            **_rows(visit, found.items),
+            "more": False,
             "chosen": chosen,
             "filtered": bool(kept),
             "chips": [_chip(name, value, kept) for name, value in kept.items()],
@@ -66,9 +73,33 @@ async def list_all(visit: Visit) -> Answer:
             "states": list(State),
             "error_classes": list(ErrorClass),
             "cost_states": list(CostState),
-            "sees_models": visit.desk.may(known_models.show),
+            "newest": f"/console/requests/newer?{urlencode(kept)}",
         },
     )
+
+
+async def newer(visit: Visit) -> Answer:
+    """Show the rows alone, since the instant that a page with the older ones names."""
+    _, asked = _meant(visit)
+    since = visit.query.get("begun") or asked["since"]
+    found = await visit.desk.ask(requests.list_all, {**asked, "since": since, "limit": _NEWER})
+    values = {**_rows(visit, found.items), "more": found.next_cursor is not None}
+    return Shown(template="requests_newer.html", values=values)
+
+
+def _rows(visit: Visit, rows: Sequence[RequestShown]) -> Mapping[str, Any]:
+    """Return what the rows show, and since when a page that shows them asks for newer ones.
+
+    What is still open is asked for again until it has ended; nothing is from before what the filters want.
+    """
+    begun = [row.started_at for row in rows if row.finished_at is None]
+    if rows:
+        begun.append(rows[-1].started_at if visit.query.get("since") else rows[0].started_at - _LATE)
+    return {
+        "rows": rows,
+        "begun": min(begun).isoformat() if begun else "",
+        "sees_models": visit.desk.may(known_models.show),
+    }
 
 
 async def keep(visit: Visit) -> Answer:
@@ -97,5 +128,6 @@ def _instant(typed: str) -> str:
 
 PAGES: Final = (
     Page(method="GET", path="/requests", handler=list_all),
+    Page(method="GET", path="/requests/newer", handler=newer),
     Page(method="GET", path="/requests/export", handler=keep),
 )

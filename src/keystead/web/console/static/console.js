@@ -2,19 +2,7 @@
 // drawing a form's picture while it is filled in.
 // Everything else works without this file.
 
-const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-
-/** Write instants in the reader's own zone; the exact one in UTC stays in the title. */
-function localize(root) {
-  for (const element of root.querySelectorAll("time[datetime]")) {
-    const at = new Date(element.dateTime);
-    if (Number.isNaN(at.getTime())) continue;
-    const ofDay = "day" in element.dataset;
-    element.title = ofDay ? `${zoned.format(at)} (${element.dateTime})` : element.dateTime;
-    element.textContent = (ofDay ? days : zoned).format(at);
-  }
-}
+import { localize, read } from "./own_page.js";
 
 /** Copy the text of the element that a button names. */
 async function copy(button) {
@@ -24,12 +12,6 @@ async function copy(button) {
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = before; }, 1500);
 }
-
-// Pages of our own are the only markup that is ever read: what they hold of others was escaped by the server.
-const ownPage = globalThis.trustedTypes?.createPolicy("own-page", { createHTML: (text) => text });
-
-/** Find a link's like, by where it leads. */
-const within = (list, link) => [...list.querySelectorAll("a[href]")].find((one) => one.href === link.href);
 
 /** Go down a list by "j" and up by "k"; Enter opens what has the focus, as anywhere. */
 function step(event) {
@@ -41,26 +23,16 @@ function step(event) {
   if (event.key === "k") links[Math.max(at - 1, 0)].focus();
 }
 
-/** Load this page again, and put its list in the place of the one that is shown, every so many seconds
- * while it is seen. */
+/** Put the part of the page that an address gives in the place of the one that is shown, every so many seconds while
+ * it is seen. */
 function live(box) {
   let timer = 0;
   const look = async () => {
     if (document.hidden) return;
-    const response = await fetch(box.dataset.from ?? location.href);
-    if (!response.ok || response.redirected) { clearInterval(timer); box.checked = false; return; }
-    const text = await response.text();
-    const fresh = new DOMParser().parseFromString(ownPage?.createHTML(text) ?? text, "text/html");
+    const fresh = await read(await fetch(box.dataset.from));
+    if (fresh === null) { clearInterval(timer); box.checked = false; return; }
     const [now, then] = [document.querySelector(box.dataset.of), fresh.querySelector(box.dataset.of)];
-    if (now === null || then === null) { location.reload(); return; }
-    localize(then);
-    if (now.textContent === then.textContent) return;  // nothing new: nothing is read aloud again
-    const added = [...then.querySelectorAll("tbody td:first-child a")].filter((one) => !within(now, one)).length;
-    const held = now.contains(document.activeElement) ? within(then, document.activeElement) : null;
-    now.replaceWith(then);
-    held?.focus({ preventScroll: true });
-    const says = document.querySelector(box.dataset.says ?? "none");
-    if (says !== null && added) says.textContent = added === 1 ? "1 new request" : `${added} new requests`;
+    if (now.textContent !== then.textContent) now.replaceWith(then);  // nothing new: nothing is read aloud again
   };
   box.addEventListener("change", () => {
     clearInterval(timer);
@@ -78,12 +50,11 @@ function redrawn(form) {
     if (button === null) body.set("do", "draw");
     const response = await fetch(form.action, { method: "POST", body });
     if (response.redirected) { location.reload(); return; }
-    const text = await response.text();
-    if (turn !== newest) return;
-    const fresh = new DOMParser().parseFromString(ownPage?.createHTML(text) ?? text, "text/html");
+    const fresh = await read(response);
+    if (turn !== newest || fresh === null) return;
     for (const now of document.querySelectorAll(parts)) {
       const then = fresh.querySelector(`[data-part="${now.dataset.part}"]`);
-      if (then !== null) { localize(then); now.replaceWith(then); }
+      if (then !== null) now.replaceWith(then);
     }
     if (button !== null) form.querySelector("[autofocus]")?.focus();
   };
