@@ -218,9 +218,13 @@ let language = "curl";
 function showCode(column) {
   coded = column;
   const message = typed();
+  const last = column.messages.findLastIndex((one) => one.role !== "assistant");  // an answer is nothing that is asked
+  const messages = message ? [...column.messages, message] : column.messages.slice(0, last + 1);
+  if (!column.model.value.trim()) { say("Which model?", column.model); return; }
+  if (!messages.length) { say("Write something first.", fields.message); return; }
   try {
-    const body = bodyOf(column.model.value.trim(), message ? [...column.messages, message] : column.messages);
-    at("code-text").textContent = program(language, location.origin, body);
+    const body = bodyOf(column.model.value.trim(), messages);
+    at("code-text").textContent = program(language, location.origin, at("code-stream").checked ? { ...body, stream: true } : body);
   } catch (error) {
     if (!(error instanceof TypedWrongly)) throw error;
     say(error.message, error.field);
@@ -248,6 +252,7 @@ at("clear").addEventListener("click", () => { begin(); fields.message.focus(); }
 at("add").addEventListener("click", () => { add(""); columns.at(-1).model.focus(); });
 at("attach").addEventListener("change", (event) => { attach([...event.target.files]); event.target.value = ""; });
 for (const tab of at("code").querySelectorAll("[data-language]")) tab.addEventListener("click", () => { language = tab.dataset.language; showCode(coded); });
+at("code-stream").addEventListener("change", () => showCode(coded));
 fields.key.addEventListener("change", otherKey);
 fields.message.addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); attach([...event.clipboardData.files]); } });
 at("composer").addEventListener("dragover", (event) => { event.preventDefault(); });

@@ -31,12 +31,17 @@ function member(name, language) {
   return language === "javascript" && name === "__proto__" ? `[${text(name)}]` : text(name);
 }
 
+// Linux takes no single argument of 128 KiB: what is longer, as an image, curl reads from its input. No line of JSON is
+// the word that ends it.
+const LONGEST_ARGUMENT = 100_000;
+
 function curl(origin, body) {
+  const json = pretty(body);
   return [
-    `curl -sS ${shell(`${origin}/v1/chat/completions`)} \\`,
+    `curl ${body.stream ? "-sSN" : "-sS"} ${shell(`${origin}/v1/chat/completions`)} \\`,
     `  -H "Authorization: Bearer $KEYSTEAD_KEY" \\`,
     `  -H 'Content-Type: application/json' \\`,
-    `  -d ${shell(pretty(body))}`,
+    json.length > LONGEST_ARGUMENT ? `  -d @- <<'JSON'\n${json}\nJSON` : `  -d ${shell(json)}`,
     "",
   ].join("\n");
 }
@@ -65,9 +70,20 @@ function python(origin, body) {
     "answer = client.chat.completions.create(",
     ...given,
     ")",
-    "print(answer.choices[0].message.content)",
+    ...pythonShown(body),
     "",
   ].join("\n");
+}
+
+function pythonShown(body) {
+  if (!body.stream) return [`message = answer.choices[0].message`, `print(${body.tools ? "message.tool_calls or " : ""}message.content)`];
+  return [
+    "for chunk in answer:",
+    "    for choice in chunk.choices:",
+    `        print(choice.delta.content or "", end="", flush=True)`,
+    ...(body.tools ? ["        for call in choice.delta.tool_calls or ():", `            print(call.function.name or "", call.function.arguments or "", sep="", end="")`] : []),
+    "print()",
+  ];
 }
 
 function javascript(origin, body) {
@@ -76,9 +92,22 @@ function javascript(origin, body) {
     "",
     `const client = new OpenAI({ baseURL: ${text(`${origin}/v1`)}, apiKey: process.env.KEYSTEAD_KEY });`,
     `const answer = await client.chat.completions.create(${literal(body, "javascript")});`,
-    "console.log(answer.choices[0].message.content);",
+    ...javascriptShown(body),
     "",
   ].join("\n");
+}
+
+function javascriptShown(body) {
+  if (!body.stream) return ["const { message } = answer.choices[0];", `console.log(${body.tools ? "message.tool_calls ?? " : ""}message.content);`];
+  return [
+    "for await (const chunk of answer) {",
+    "  for (const { delta } of chunk.choices) {",
+    `    process.stdout.write(delta.content ?? "");`,
+    ...(body.tools ? ["    for (const call of delta.tool_calls ?? []) {", `      process.stdout.write((call.function?.name ?? "") + (call.function?.arguments ?? ""));`, "    }"] : []),
+    "  }",
+    "}",
+    "console.log();",
+  ];
 }
 
 const LANGUAGES = { curl, python, javascript };
