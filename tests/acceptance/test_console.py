@@ -53,6 +53,7 @@ PAGES = (
     "routes/new",
     "routes/families",
     "playground",
+    "playground/prompts",
     "connect",
     "audit",
     "alerts",

@@ -18,7 +18,10 @@ async def found(browser: Browser, words: str) -> list[dict[str, str]]:
 async def test_pages_and_names_are_found_with_and_without_scripts(inside: Browser) -> None:
     await inside.world.add_credential("research")
     await inside.world.post("/virtual-keys", {"name": "nightly report", "team": inside.world.team_id}, expect=201)
+    prompt = await inside.world.post("/playground/prompts", {"name": "minutes of a meeting", "content": {}}, expect=201)
     request = await settled(inside.world)
+    [mine] = await found(inside, "minutes")
+    assert mine["to"] == f"/console/playground?prompt={prompt['id']}"
     assert {"title": "Spend", "kind": "page", "to": "/console/spend"} in await found(inside, "spen")
     [key] = await found(inside, "report%20NIGHT")
     assert key["kind"] == "virtual key"
@@ -50,6 +53,7 @@ async def test_a_developer_finds_only_what_is_theirs(inside: Browser) -> None:
         "/console/models",
         "/console/routes",
         "/console/playground",
+        "/console/playground/prompts",
         "/console/connect",
         "/console/requests",
         "/console/keys",

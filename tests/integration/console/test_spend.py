@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -122,12 +123,25 @@ async def test_each_dimension_has_a_page_and_adds_up_to_the_same(inside: Browser
         assert 'value="1"' in await inside.get(f"/console/spend?month=2026-01&by={by}")
 
 
+async def test_the_days_that_are_shown_are_given_as_a_focus_file(inside: Browser) -> None:
+    await used(inside, datetime(2026, 1, 10, 5, tzinfo=UTC), cost_pico=3 * PICO_PER_UNIT)
+    await used(inside, datetime(2026, 1, 7, 5, tzinfo=UTC))
+    page = await inside.get("/console/spend?from=2026-01-10&to=2026-01-12")
+    [path] = re.findall(r'href="(/console/spend-focus[^"]*)" download', page)
+    answer = await inside.send("GET", path.replace("&amp;", "&"))
+    assert answer.headers["content-disposition"].endswith("focus-2026-01-10_2026-01-12.csv")
+    [line] = csv.DictReader(io.StringIO(answer.body.decode()))
+    assert line["BilledCost"] == "3"
+    await inside.get("/console/spend-focus.csv?from=x&to=y", expect=400)
+
+
 async def test_whoever_may_not_read_usage_gets_no_file(inside: Browser) -> None:
     world = inside.world
     await world.post("/members", {"name": "dev", "team": world.team_id, "roles": [{"role": "developer"}]}, expect=201)
     developer = inside.another()
     await developer.come_in("dev", email="dev@example.com")
     await developer.get("/console/spend.csv", expect=403)
+    await developer.get("/console/spend-focus.csv", expect=403)
 
 
 async def test_spend_by_a_tag_has_what_is_untagged_beside_it_as_a_page_and_a_file(inside: Browser) -> None:

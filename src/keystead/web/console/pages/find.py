@@ -1,4 +1,4 @@
-"""Going anywhere by its name: pages, virtual keys, credentials, budgets, models, and a request by its id.
+"""Going anywhere by its name: pages, virtual keys, credentials, budgets, saved prompts, models, and a request by its id.
 
 The same answers stand on a page for whoever reads without scripts, and in the palette (Ctrl K) for all others.
 """
@@ -11,7 +11,7 @@ import msgspec
 
 from keystead.domain.errors import NotFoundError
 from keystead.domain.ids import id_time_ms
-from keystead.web.admin import budgets, credentials, known_models, requests, virtual_keys
+from keystead.web.admin import budgets, credentials, known_models, requests, saved_prompts, virtual_keys
 from keystead.web.console.desk import Desk, Handler
 from keystead.web.console.navigation import rooms, sections
 from keystead.web.console.visit import Answer, Page, Shown, Told, Visit
@@ -27,6 +27,7 @@ _PAGES: Final[Sequence[tuple[str, str, Handler | None]]] = (
     ("Make a virtual key", "/console/keys/new", virtual_keys.create),
     ("Add a provider key", "/console/vault/new", credentials.add),
     ("Make a budget", "/console/budgets/new", budgets.create),
+    ("Saved prompts", "/console/playground/prompts", saved_prompts.list_all),
     ("Your account", "/console/account", None),
     ("Parts of the console", "/console/parts", None),
 )
@@ -59,7 +60,7 @@ async def find(desk: Desk, words: str) -> list[Found]:
         return await _request(desk, words)
     found = [one for one in _pages(desk) if _fits(one.title, words)]
     if words:
-        found += [one async for one in _named(desk, words)]
+        found += [one async for one in _named(desk, words)] + await _prompts(desk, words)
     return found
 
 
@@ -89,6 +90,14 @@ async def _named(desk: Desk, words: str) -> AsyncIterator[Found]:
         for one in (known.model for known in models):
             to = f"/console/models/one?{urlencode({'provider': one.provider, 'model': one.model})}"
             yield Found(title=f"{one.provider}/{one.model}", kind="model", to=to)
+
+
+async def _prompts(desk: Desk, words: str) -> list[Found]:
+    if not desk.may(saved_prompts.list_all):
+        return []
+    mine = (await desk.ask(saved_prompts.list_all, {"limit": _LOOKED_THROUGH})).items
+    fitting = _first((one.name, f"/console/playground?prompt={one.id}") for one in mine if _fits(one.name, words))
+    return [Found(title=title, kind="saved prompt", to=to) for title, to in fitting]
 
 
 async def _request(desk: Desk, identifier: str) -> list[Found]:

@@ -8,7 +8,8 @@ import msgspec
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.tags import dimension_of, tag_of
 from keystead.metering.usage_views import UsageLine
-from keystead.web.admin import organization, requests, usage
+from keystead.web.admin import focus, organization, requests, usage
+from keystead.web.admin.route import Download
 from keystead.web.console.pages import chargeback, sums
 from keystead.web.console.pages.chargeback import Line, together
 from keystead.web.console.pages.months import Days, days_of, month_of
@@ -82,6 +83,13 @@ async def keep(visit: Visit) -> Answer:
     return Kept(name=f"spend-by-{found.by.replace(':', '-')}-{days.name}.csv", content=content, media_type="text/csv")
 
 
+async def keep_focus(visit: Visit) -> Answer:
+    """Give the charges of the same days as a FOCUS file."""
+    days = days_of(visit.query, visit.now_us, await zone_of(visit.desk))
+    file: Download = await visit.desk.ask(focus.export, _span(days))
+    return msgspec.structs.replace(file, name=f"focus-{days.name}.csv")
+
+
 async def _statement(visit: Visit, days: Days) -> Statement:
     by = visit.query.get("by", "team")
     by = by if by in DIMENSIONS or tag_of(by) is not None else "team"
@@ -107,14 +115,12 @@ async def _over_time(visit: Visit, found: Statement) -> list[UsageLine]:
 
 
 async def _lines(visit: Visit, days: Days, by: str) -> tuple[UsageLine, ...]:
-    asked = {
-        "by": by,
-        "since": days.since.isoformat(),
-        "until": days.until.isoformat(),
-        "time_zone": days.zone.key,
-    }
-    lines: tuple[UsageLine, ...] = (await visit.desk.ask(usage.report, asked)).lines
+    lines: tuple[UsageLine, ...] = (await visit.desk.ask(usage.report, {"by": by, **_span(days)})).lines
     return lines
+
+
+def _span(days: Days) -> dict[str, str]:
+    return {"since": days.since.isoformat(), "until": days.until.isoformat(), "time_zone": days.zone.key}
 
 
 def _addresses(visit: Visit, days: Days, by: str) -> dict[str, Any]:
@@ -127,10 +133,12 @@ def _addresses(visit: Visit, days: Days, by: str) -> dict[str, Any]:
         "this_month": f"?{urlencode({'by': by})}" if days != now else None,
         "by": {name: f"?{urlencode({**days.asked, 'by': name})}" for name in DIMENSIONS},
         "csv": f"/console/spend.csv?{urlencode({**days.asked, 'by': by})}",
+        "focus": f"/console/spend-focus.csv?{urlencode(days.asked)}" if visit.desk.may(focus.export) else None,
     }
 
 
 PAGES: Final = (
     Page(method="GET", path="/spend", handler=show),
     Page(method="GET", path="/spend.csv", handler=keep),
+    Page(method="GET", path="/spend-focus.csv", handler=keep_focus),
 )
