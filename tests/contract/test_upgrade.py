@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 from sqlalchemy import select, text
 
 from keystead.domain.access import PERMISSIONS, Permission, Role
@@ -42,6 +43,27 @@ async def upgraded(empty_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyP
     await database.migrate()
     yield database
     await database.close()
+
+
+async def test_each_step_of_an_older_database_is_told_as_it_begins_and_a_new_or_newest_one_says_nothing(
+    empty_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = await open_url(empty_url, clock)
+    try:
+        with structlog.testing.capture_logs() as of_a_new_one, monkeypatch.context() as patched:
+            patched.setattr(migrations, "HEAD", "0017")
+            await migrate.to_newest(database)
+        with structlog.testing.capture_logs() as told:
+            await migrate.to_newest(database)
+        with structlog.testing.capture_logs() as afterwards:
+            await migrate.to_newest(database)
+    finally:
+        await database.close()
+    steps = [line for line in told if line["event"] == "migrating"]
+    assert steps[0]["revision"] == "0018"
+    assert steps[-1]["revision"] == migrations.HEAD
+    assert all("may take a while" in line["note"] and line["what"] for line in steps)
+    assert (of_a_new_one, afterwards) == ([], [])
 
 
 async def test_everybody_may_do_what_they_could_and_who_ran_it_is_owner_and_operator(upgraded: Database) -> None:

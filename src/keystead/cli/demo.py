@@ -1,11 +1,12 @@
 """`keystead demo …`: a made-up organization with a past, to look at the product with."""
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import msgspec
@@ -15,7 +16,6 @@ from keystead.cli.problem import CommandError
 from keystead.cli.session import settings
 
 _NAME = "Northwind Demo"
-Answer = TypeVar("Answer")
 
 
 @click.group("demo")
@@ -54,7 +54,7 @@ def seed(*, organization: str, requests: int, months: int, seed: int, until: dat
     wish = Wish(name=organization, requests=requests, months=months, seed=seed, until=last)
     here = settings()
     with _bar("Requests", requests) as advance:
-        made = _run(lambda: make(here, SystemClock(), wish, lambda done: advance(done, requests)))
+        made = _run(lambda: make(here, SystemClock(), wish, lambda done: advance(done, requests)), organization)
     path = f"/console/link/{made.console_link.reveal()}"
     answer = {
         "organization_id": made.organization_id,
@@ -69,7 +69,7 @@ def seed(*, organization: str, requests: int, months: int, seed: int, until: dat
     click.echo(f"{made.name} is there, with {made.requests:,} requests.")
     click.echo(f"Sign in as its owner (once, within a day): http://127.0.0.1:{here.port}{path}")
     click.echo(f"Its owner's admin token: {made.admin_token.reveal()}")
-    click.echo("Take it away again with `keystead demo remove`.")
+    click.echo(f"Take it away again with `{_removal(organization)}`.")
 
 
 @command.command("remove")
@@ -83,13 +83,20 @@ def remove(organization: str, *, yes: bool) -> None:
     confirm(f"Delete the organization {organization!r} with all its requests?", yes=yes)
     here = settings()
     with _bar("Requests", None) as advance:
-        count = _run(lambda: take_away(here, SystemClock(), organization, advance))
+        count = _run(lambda: take_away(here, SystemClock(), organization, advance), organization)
     click.echo(f"{organization} is gone, with {count:,} requests.")
 
 
-def _run(work: Callable[[], Any]) -> Any:
-    from keystead.domain.errors import KeysteadError  # noqa: PLC0415 - as above
+def _removal(organization: str) -> str:
+    named = "" if organization == _NAME else f" --organization {shlex.quote(organization)}"
+    return f"keystead demo remove{named}"
 
+
+def _run(work: Callable[[], Any], organization: str) -> Any:
+    from keystead.domain.errors import KeysteadError  # noqa: PLC0415 - as above
+    from keystead.telemetry import configure_logging  # noqa: PLC0415 - as above
+
+    configure_logging("warning")  # to stderr: what is written to stdout is the answer
     try:
         return asyncio.run(work())
     except KeysteadError as error:
@@ -100,7 +107,7 @@ def _run(work: Callable[[], Any]) -> Any:
         raise CommandError(
             "Stopped. What was written until then is whole.",
             fault="caller",
-            next_step="Take it away with `keystead demo remove`, or use it as it is.",
+            next_step=f"Take it away with `{_removal(organization)}`.",
         ) from None
 
 

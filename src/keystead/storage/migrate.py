@@ -1,8 +1,10 @@
 """Migrations, run by the program itself: no command to forget, no second tool to install."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection, String, column, func, inspect, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +16,9 @@ from keystead.storage.database import Database
 SCHEMA_LOCK: Final = 0x6B737464  # "kstd"
 """The advisory lock (PostgreSQL) of whoever changes tables or partitions."""
 
+_log = structlog.stdlib.get_logger(__name__)
+_MAY_TAKE_LONG: Final = "On a large database this may take a while. Nothing is served until it is done: let it go on."
+
 _version = table("alembic_version", column("version_num", String))
 
 
@@ -21,7 +26,8 @@ async def to_newest(database: Database) -> None:
     """Bring the schema to the newest revision.
 
     Any number of processes may call this at once: one works, the others wait for it. When there is nothing to do,
-    which is nearly always, Alembic is not even loaded: a start must be quick.
+    which is nearly always, Alembic is not even loaded: a start must be quick. Each step of an older database is logged
+    as it begins.
 
     Raises:
         GatewayError: the database was migrated by a newer Keystead.
@@ -61,8 +67,11 @@ def _upgrade(connection: Connection) -> None:
             next_step="Run the newer version again, or restore the backup made before the upgrade.",
         )
 
-    def steps(revision: Any, _context: Any) -> Any:
-        return script._upgrade_revs(migrations.HEAD, revision)  # noqa: SLF001 - what alembic.command.upgrade does
+    def steps(revision: Any, _context: Any) -> Iterator[Any]:
+        for step in script._upgrade_revs(migrations.HEAD, revision):  # noqa: SLF001 - as alembic.command.upgrade does
+            if found is not None:  # an empty database is not worth a word
+                _log.info("migrating", revision=step.revision.revision, what=step.revision.doc, note=_MAY_TAKE_LONG)
+            yield step
 
     with EnvironmentContext(Config(), script, fn=steps, destination_rev=migrations.HEAD) as environment:
         environment.configure(connection=connection, target_metadata=metadata)

@@ -108,6 +108,12 @@ async def test_who_may_not_see_credentials_is_not_told_their_names(world: World)
     answer = await world.call("GET", "/models?usable=true&limit=200", token=token)
     assert answer.status == 200
     assert b"secret-project" not in answer.body
+    await world.add_credential("secret-other")
+    families = await world.call("GET", "/families?names=gpt", token=token)
+    assert b"secret-" not in families.body
+    [family] = families.json()["items"]
+    [newest] = family["newest"]
+    assert (newest["credential_id"], newest["credential"], newest["provider"]) == (None, None, "openai")
     items: list[Any] = answer.json()["items"]
     assert items
     assert all(one["usable"] and one["through"] is None for one in items)

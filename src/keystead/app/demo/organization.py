@@ -225,7 +225,7 @@ class Founding:
         return sources
 
     async def _grants(self, teams: Mapping[str, tuple[TeamId, ...]], placed: Mapping[str, Placed]) -> dict[str, str]:
-        store, made = Grants(self._calendar), {}
+        made = {}
         for team, names, models, note in plan.GRANTS:
             new = NewGrant(
                 effect="allow",
@@ -235,15 +235,26 @@ class Founding:
                 models=models,
                 note=note,
             )
-            view = await store.create(
-                self._conn, organization_id=self._organization_id, actor_id=self._owner_id, new=new
-            )
-            made[team] = view.id
-            await self._diary.record("grant.created", "grant", view.id, team=team)
+            made[team] = await self._grant(new)
+            await self._diary.record("grant.created", "grant", made[team], team=team)
+        sandbox = NewGrant(
+            effect="allow",
+            subject_kind="organization",
+            subject_id=self._organization_id,
+            credentials=["sandbox"],
+            note="The sandbox sends nothing anywhere.",
+        )
+        await self._diary.record("grant.created", "grant", await self._grant(sandbox))
         for below in plan.TEAMS:
             if below.name not in made and below.parent:
                 made[below.name] = made[below.parent]
         return made
+
+    async def _grant(self, new: NewGrant) -> str:
+        view = await Grants(self._calendar).create(
+            self._conn, organization_id=self._organization_id, actor_id=self._owner_id, new=new
+        )
+        return view.id
 
     async def _routes(self) -> dict[str, str]:
         store, made = ModelRoutes(self._calendar, providers=PROVIDERS), {}

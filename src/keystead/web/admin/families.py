@@ -26,8 +26,9 @@ class FamiliesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
 class NewestShown(msgspec.Struct, frozen=True, kw_only=True):
     """The newest member at one credential."""
 
-    credential_id: str
-    credential: str
+    credential_id: str | None
+    """Null for who may not see credentials, and so is its name; what is then the same is told once."""
+    credential: str | None
     provider: str
     owner: Owner
     model: str
@@ -75,10 +76,11 @@ async def list_all(call: Call[FamiliesQuery, Nothing]) -> Page[FamilyShown]:
 def _newest(call: Call[FamiliesQuery, Nothing], family: str, credentials: list[Credential]) -> tuple[NewestShown, ...]:
     """Return what the family's name means under each credential; one whose members have all ended means nothing."""
     known, now = call.rooms.known_models(), call.rooms.clock.now_us()
-    return tuple(
+    sees = call.who.may(Permission.CREDENTIAL_READ)
+    shown = (
         NewestShown(
-            credential_id=credential.id,
-            credential=credential.name,
+            credential_id=credential.id if sees else None,
+            credential=credential.name if sees else None,
             provider=credential.provider,
             owner=credential.owner,
             model=meant[0],
@@ -87,6 +89,7 @@ def _newest(call: Call[FamiliesQuery, Nothing], family: str, credentials: list[C
         for credential in sorted(credentials, key=lambda one: one.name)
         if (meant := known.meant(credential, PREFIX + family, now))
     )
+    return tuple(dict.fromkeys(shown))
 
 
 ROUTES: Final = (

@@ -196,7 +196,8 @@ async def _places(visit: Visit, models: Iterable[str]) -> Places:
         for family in (await desk.ask(families.list_all, {"names": ",".join(asked)[:4000], "limit": _MOST})).items:
             at = now.setdefault(family.name, {})
             for newest in family.newest:
-                at[newest.credential_id] = newest.model
+                if newest.credential_id is not None:
+                    at[newest.credential_id] = newest.model
                 at.setdefault(newest.provider, newest.model)
     return Places(credentials=held, providers=providers, now=now)
 
