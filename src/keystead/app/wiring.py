@@ -162,6 +162,7 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
         clock=base.clock,
         every_hours=base.settings.models_refresh_h,
     )
+    relying_party = RelyingParty(transport=base.network, guard=base.guard, clock=base.clock)
     admin_rooms = _admin_rooms(
         base,
         lease_door=lease_door,
@@ -170,13 +171,14 @@ def wire(base: Foundation, *, health: Callable[[], Awaitable[Health]]) -> Outsid
         ledger=ledger,
         discovery=discovery,
         health=health,
+        relying_party=relying_party,
     )
     return Outside(
         inference=inference,
         realtime=realtime,
         discovery=discovery,
         admin=AdminApplication(admin_rooms),
-        console=_console(base, admin_rooms, inference),
+        console=_console(base, admin_rooms, inference, relying_party),
         payments=_payments(base, ledger),
         afterwork=Afterwork(
             database=base.database,
@@ -212,13 +214,13 @@ def _walk(base: Foundation, dispatch: Dispatch, holdings: Holdings) -> Walk:
     )
 
 
-def _console(base: Foundation, admin_rooms: AdminRooms, inference: Inference) -> Console:
+def _console(base: Foundation, admin_rooms: AdminRooms, inference: Inference, relying_party: RelyingParty) -> Console:
     door = Door(
         DoorRooms(
             database=base.database,
             clock=base.clock,
             admin=admin_rooms,
-            relying_party=RelyingParty(transport=base.network, guard=base.guard, clock=base.clock),
+            relying_party=relying_party,
         )
     )
 
@@ -310,6 +312,7 @@ def _admin_rooms(
     ledger: Ledger,
     discovery: Discovery,
     health: Callable[[], Awaitable[Health]],
+    relying_party: RelyingParty,
 ) -> AdminRooms:
     clock, directory = base.clock, Directory()
     return AdminRooms(
@@ -350,6 +353,7 @@ def _admin_rooms(
         authorizers=Authorizers(_ways(base, TokenSource())),  # a probe asks anew
         transport_for=transport_for,
         egress_guard=base.guard,
+        look_at_issuer=relying_party.look_at,
         catalogue_keys=load_catalogue_keys(base.settings.catalogue_keys_file),
         price_book=lambda: base.snapshots.current.price_book,
         credentials_of=base.snapshots.credentials_of,

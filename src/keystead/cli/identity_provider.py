@@ -5,16 +5,21 @@ from typing import Any
 
 import click
 
-from keystead.cli.output import fields, local, write
+from keystead.cli.output import Column, fields, local, write, write_list
 from keystead.cli.session import Session, connected
 
 Json = Mapping[str, Any]
 _PATH = "identity-provider"
+_CHECKS = (
+    Column("what", lambda item: item["name"]),
+    Column("state", lambda item: item["state"]),
+    Column("found", lambda item: f"{item['message']} {item['next_step']}".rstrip()),
+)
 
 
 @click.group("identity-provider")
 def command() -> None:
-    """Where your organization's people sign in (OpenID Connect): show, set, remove."""
+    """Where your organization's people sign in (OpenID Connect): show, try, set, remove."""
 
 
 @command.command("show")
@@ -54,6 +59,15 @@ def set_identity_provider(
     }
     answer = session.client().post(_PATH, "set", body=body)
     write(session, answer, lambda: _tell(answer))
+
+
+@command.command("try")
+@click.argument("issuer")
+@connected
+def try_out(session: Session, *, issuer: str) -> None:
+    """Look at what the identity provider ISSUER says of itself, before it is set. Nothing is kept."""
+    answer = session.client().post(_PATH, "try", body={"issuer": issuer})
+    write_list(session, answer["checks"], _CHECKS, empty="")
 
 
 @command.command("remove")

@@ -35,6 +35,12 @@ async def test_a_provider_is_set_shown_changed_and_removed_and_its_secret_is_ask
     assert "Check the id" not in refused
 
 
+async def test_one_is_tried_before_it_is_set(run: Run) -> None:
+    tried = await answer(run, *COMMAND, "try", "https://169.254.169.254")
+    assert [(one["name"], one["state"]) for one in tried] == [("discovery", "failure")]
+    assert row((await run(*COMMAND, "try", "https://169.254.169.254")).stdout, "discovery")[1] == "failure"
+
+
 async def test_a_kept_secret_is_for_the_issuer_that_it_was_typed_for(run: Run) -> None:
     assert "no client secret" in (await run(*SET, "--keep-secret", expect=1)).output
     await run(*SET, stdin=f"{SECRET}\n")

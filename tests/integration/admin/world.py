@@ -295,6 +295,9 @@ def _rooms(world: World) -> AdminRooms:
             jobs=(),
         )
 
+    async def look_at_issuer(_issuer: str) -> tuple[Check, ...]:
+        return (Check(name="discovery", state="ok", message="It answers."),)
+
     return AdminRooms(
         database=world.database,
         administrators=world.snapshots,
@@ -327,6 +330,7 @@ def _rooms(world: World) -> AdminRooms:
         authorizers=Authorizers({}),
         transport_for=lambda _provider: world.transport,
         egress_guard=EgressGuard(()),
+        look_at_issuer=look_at_issuer,
         catalogue_keys=world.catalogue_keys,
         overrides=Overrides(world.clock),
         model_routes=ModelRoutes(world.clock, providers=PROVIDERS),

@@ -95,13 +95,15 @@ def _refused(answer: Answer, browser: Browser, *says: str) -> None:
 async def site(browser: Browser, sqlite_path: Path) -> AsyncIterator[Site]:
     world = browser.world
     guard = EgressGuard(("127.0.0.1",))
-    world.app = AdminApplication(msgspec.structs.replace(world.app.rooms, egress_guard=guard))
     transport = AiohttpTransport(settings=load({"KEYSTEAD_HOME": str(sqlite_path.parent)}), guard=guard)
+    relying_party = RelyingParty(transport=transport, guard=guard, clock=world.clock)
+    changed = msgspec.structs.replace(world.app.rooms, egress_guard=guard, look_at_issuer=relying_party.look_at)
+    world.app = AdminApplication(changed)
     rooms = DoorRooms(
         database=world.database,
         clock=world.clock,
         admin=world.app.rooms,
-        relying_party=RelyingParty(transport=transport, guard=guard, clock=world.clock),
+        relying_party=relying_party,
     )
     async with FakeIdentityProvider(lambda: world.clock.now_us() // 1_000_000) as provider:
         door, served = Door(rooms), Served()

@@ -8,6 +8,7 @@ from keystead.domain.access import Permission
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.secret import Secret
 from keystead.identity.identity_providers import IdentityProvider
+from keystead.web.admin.rooms import Check
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import Instant, Nothing, Reference, whole, with_instants
 
@@ -66,6 +67,19 @@ class SetIdentityProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """Whether a second factor that the provider says it asked for (`amr` with `mfa`) counts in the place of a code."""
 
 
+class TryIdentityProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which one, before it is kept."""
+
+    issuer: Issuer
+
+
+class IdentityProviderTried(msgspec.Struct, frozen=True, kw_only=True):
+    """What an identity provider says of itself, and whether people could sign in with that."""
+
+    usable: bool
+    checks: tuple[Check, ...]
+
+
 async def show(call: Call[Nothing, Nothing]) -> IdentityProviderAnswer:
     """Return the organization's identity provider."""
     async with call.rooms.database.read() as conn:
@@ -106,6 +120,12 @@ async def set_identity_provider(call: Call[Nothing, SetIdentityProvider]) -> Ide
             new_secret=body.client_secret is not None,
         )
     return IdentityProviderAnswer(identity_provider=_shown(kept))
+
+
+async def try_out(call: Call[Nothing, TryIdentityProvider]) -> IdentityProviderTried:
+    """Look at what an identity provider says of itself. Nothing is kept."""
+    checks = await call.rooms.look_at_issuer(call.body.issuer)
+    return IdentityProviderTried(usable=all(one.state != "failure" for one in checks), checks=checks)
 
 
 async def remove(call: Call[Nothing, Nothing]) -> IdentityProviderAnswer:
@@ -156,6 +176,15 @@ ROUTES: Final = (
         body=SetIdentityProvider,
         answer=IdentityProviderAnswer,
         errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path="/identity-provider/try",
+        permission=Permission.ORGANIZATION_WRITE,
+        handler=try_out,
+        summary="Look at what an identity provider says of itself, before it is kept.",
+        body=TryIdentityProvider,
+        answer=IdentityProviderTried,
     ),
     Route(
         method="POST",

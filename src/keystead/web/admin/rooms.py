@@ -129,6 +129,8 @@ class AdminRooms(msgspec.Struct, frozen=True, kw_only=True):
     transport_for: Callable[[str], Transport]
     """The transport that reaches a provider, by the provider's name."""
     egress_guard: EgressGuard
+    look_at_issuer: Callable[[str], Awaitable[tuple[Check, ...]]]
+    """What is right and wrong with what an identity provider says of itself."""
     overrides: Overrides
     grants: Grants
     data_classes: DataClassStore

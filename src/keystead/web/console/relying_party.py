@@ -25,11 +25,16 @@ from keystead.providers.egress import EgressGuard
 from keystead.providers.request import OWN_HEADERS, UpstreamRequest
 from keystead.providers.row import Auth
 from keystead.providers.transport import Transport
+from keystead.web.admin.rooms import Check
 
 log = structlog.get_logger(__name__)
 
+_DISCOVERY: Final = "/.well-known/openid-configuration"
+_REACHED: Final = f"Keystead must reach it by https, and find {_DISCOVERY} there."
+_UNUSABLE: Final = "Your identity provider cannot be used now."
 _URL: Final = re.compile(r"(https?://[^/?#\s]+)(/[!$-;=?-~]*)?", re.ASCII)
 """Printable ASCII without a fragment, quotes or angles; of the origin the guard has its own, strict reading."""
+_ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _PATIENCE_S: Final = 10.0
 _MAX_BYTES: Final = 256 * 1024
 _MAX_KEYS: Final = 100
@@ -138,6 +143,39 @@ class RelyingParty:
         keys = await self._published(metadata.jwks_uri)
         return read(token, keys.keys, issuer=issuer, client_id=client_id, nonce=nonce, now_s=now_s)
 
+    async def look_at(self, issuer: str) -> tuple[Check, ...]:
+        """Return what is right and wrong with what a provider says of itself now; nothing of it is kept."""
+        try:
+            _, told = await self._ask(issuer.rstrip("/") + _DISCOVERY, _NONE)
+        except GatewayError as error:
+            return (_wrong("discovery", error.message.removeprefix(_UNUSABLE).strip(), _REACHED),)
+        return (
+            Check(name="discovery", state="ok", message="It says where its endpoints are."),
+            _called(told.get("issuer"), issuer),
+            *(self._placed(told.get(name), name.replace("_", " ")) for name in _ENDPOINTS),
+            _pkce(told.get("code_challenge_methods_supported")),
+            await self._keys_of(told.get("jwks_uri")),
+        )
+
+    def _placed(self, address: object, name: str) -> Check:
+        try:
+            self._place(address if isinstance(address, str) else "")
+        except GatewayError as error:
+            return _wrong(
+                name, error.message.removeprefix(_UNUSABLE).strip(), "It must be https, and not in your network."
+            )
+        return Check(name=name, state="ok", message="It may be asked.")
+
+    async def _keys_of(self, address: object) -> Check:
+        try:
+            _, answer = await self._ask(address if isinstance(address, str) else "", _NONE)
+        except GatewayError as error:
+            return _wrong("keys", error.message.removeprefix(_UNUSABLE).strip(), "Its ID tokens are checked by them.")
+        keys = answer.get("keys")
+        if not isinstance(keys, list) or not 0 < len(keys) <= _MAX_KEYS:
+            return _wrong("keys", "It publishes none, or too many.", "Its ID tokens are checked by them.")
+        return Check(name="keys", state="ok", message=f"It publishes {len(keys)}.")
+
     async def _redeem(self, metadata: Metadata, form: dict[str, str], client_id: str, secret: str) -> str:
         """Return the ID token that a code stands for."""
         headers: tuple[tuple[str, str], ...] = ()
@@ -163,7 +201,7 @@ class RelyingParty:
         kept = self._told.get(issuer)
         if kept is not None and self._clock.monotonic_us() < kept.fetched_us + HOUR_US:
             return kept.metadata
-        _, answer = await self._ask(issuer.rstrip("/") + "/.well-known/openid-configuration", _NONE)
+        _, answer = await self._ask(issuer.rstrip("/") + _DISCOVERY, _NONE)
         try:
             metadata = msgspec.convert(answer, Metadata)
         except msgspec.ValidationError as error:
@@ -232,13 +270,33 @@ class RelyingParty:
             raise _unusable("One of its addresses is not allowed.") from error
 
 
+def _called(told: object, issuer: str) -> Check:
+    if told == issuer:
+        return Check(name="issuer", state="ok", message="It calls itself so, to the letter.")
+    said = f"It calls itself {told[:300]!r}." if isinstance(told, str) else "It does not say what it calls itself."
+    return _wrong("issuer", said, "Write the issuer as it does, if it is the provider that you mean.")
+
+
+def _pkce(methods: object) -> Check:
+    if methods is None:
+        message = "It does not say whether it takes PKCE with S256, which every sign-in uses. Most do."
+        return Check(name="PKCE", state="warning", message=message, next_step="Sign in once to see.")
+    if isinstance(methods, list) and "S256" in methods:
+        return Check(name="PKCE", state="ok", message="It takes S256.")
+    return _wrong("PKCE", "It does not take S256.", "Allow PKCE with S256 for the application there.")
+
+
+def _wrong(name: str, message: str, next_step: str) -> Check:
+    return Check(name=name, state="failure", message=message, next_step=next_step)
+
+
 def _is_word(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[a-z_]{1,60}", value) is not None
 
 
 def _unusable(why: str) -> GatewayError:
     return GatewayError(
-        f"Your identity provider cannot be used now. {why}",
+        f"Your identity provider cannot be used now. {why}",  # as `_UNUSABLE`; the reference of errors is read from here
         code="identity_provider_unusable",
         status=502,
         next_step="Try again in a while; if it stays so, tell an administrator of your organization.",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from keystead.domain.errors import KeysteadError
 from keystead.web.admin import identity_provider
-from keystead.web.admin.identity_provider import IdentityProviderShown
+from keystead.web.admin.identity_provider import IdentityProviderShown, IdentityProviderTried
 from keystead.web.console.navigation import SETTINGS
 from keystead.web.console.pages.people import tree_of
 from keystead.web.console.pages.settings import framed
@@ -25,7 +25,7 @@ async def show(visit: Visit) -> Answer:
 
 
 async def change(visit: Visit) -> Answer:
-    """Let people sign in there; without a secret, the one that is kept stays."""
+    """Let people sign in there, or only try it; without a secret, the one that is kept stays."""
     form = visit.form
     secret = form.get("client_secret", "")
     body: dict[str, Any] = {
@@ -37,6 +37,9 @@ async def change(visit: Visit) -> Answer:
         "trusts_mfa": form.get("trusts_mfa") == "yes",
     }
     try:
+        if form.get("do") == "try":
+            tried = await visit.desk.act(identity_provider.try_out, {"issuer": body["issuer"]})
+            return await _asked(visit, tried=tried)
         await visit.desk.act(identity_provider.set_identity_provider, body)
     except KeysteadError as error:
         return await _asked(visit, error)
@@ -67,13 +70,16 @@ async def remove(visit: Visit) -> Answer:
     return Moved(to=f"{_HERE}?done=removed")
 
 
-async def _asked(visit: Visit, error: KeysteadError | None = None) -> Answer:
+async def _asked(
+    visit: Visit, error: KeysteadError | None = None, tried: IdentityProviderTried | None = None
+) -> Answer:
     desk = visit.desk
     found = (await desk.ask(identity_provider.show)).identity_provider
     tree = await tree_of(desk)
     teams = [(branch.team.id, f"Becomes a developer of {branch.team.name}") for branch in tree]
     values = {
         "found": found,
+        "tried": tried,
         "team": next((branch.team.name for branch in tree if found and branch.team.id == found.team_id), ""),
         "teams": [("", "Does not come in"), *teams],
         "given": _given(found, visit.form),
