@@ -124,7 +124,14 @@ def _heard(message: dict[str, Any], reason: str, usage: dict[str, Any]) -> Heard
 
 @contextmanager
 def converse(url: str, key: str) -> Iterator[Converse]:
-    """Give boto3, pointed at a gateway.
+    """Give boto3, pointed at a gateway, to be conversed with."""
+    with invoker(url, key) as client:
+        yield Converse(client)
+
+
+@contextmanager
+def invoker(url: str, key: str) -> Iterator[Any]:
+    """Give boto3 itself, pointed at a gateway.
 
     With AWS_BEARER_TOKEN_BEDROCK it shows a bearer token over TLS alone, which a gateway's tests do not have; so the
     header is added here.
@@ -136,6 +143,6 @@ def converse(url: str, key: str) -> Iterator[Converse]:
         lambda request, **_: request.headers.add_header("Authorization", f"Bearer {key}"),
     )
     try:
-        yield Converse(client)
+        yield client
     finally:
         client.close()

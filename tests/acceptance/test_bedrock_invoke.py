@@ -7,15 +7,13 @@ from contextlib import AsyncExitStack, closing
 from typing import Any
 
 import anthropic
-import boto3
 import msgspec
 import pytest
 import pytest_asyncio
-from botocore import UNSIGNED
-from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 
 from tests.acceptance import upstreams
+from tests.acceptance.aws_caller import invoker
 from tests.acceptance.upstreams import Said
 from tests.acceptance.valid import valid, valid_count
 from tests.fakes.gateway import Gateway
@@ -91,20 +89,12 @@ async def room(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Room]:
         place = {"origin": fake.origin, "settings": {"project": "example", "location": "global"}}
         await gateway.add_credential("vertex", "vertex", service_account(), **place)
         client = anthropic.AsyncAnthropic(base_url=gateway.url, api_key=gateway.virtual_key, max_retries=0)
-        yield Room(gateway, fake, await stack.enter_async_context(client), invoker(gateway, stack))
-
-
-def invoker(gateway: Gateway, stack: AsyncExitStack) -> Any:
-    """Return boto3, pointed at a gateway; without TLS it shows a bearer token to nobody, so the header is added here."""
-    config = Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED)
-    url = f"{gateway.url}/bedrock"
-    client = boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=url, config=config)
-    client.meta.events.register(
-        "request-created.bedrock-runtime",
-        lambda request, **_: request.headers.add_header("Authorization", f"Bearer {gateway.virtual_key}"),
-    )
-    stack.callback(client.close)
-    return client
+        yield Room(
+            gateway,
+            fake,
+            await stack.enter_async_context(client),
+            stack.enter_context(invoker(f"{gateway.url}/bedrock", gateway.virtual_key)),
+        )
 
 
 def _events(body: bytes) -> list[tuple[str, Any]]:

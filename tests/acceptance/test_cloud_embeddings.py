@@ -10,9 +10,11 @@ import msgspec
 import openai
 import pytest
 import pytest_asyncio
+from botocore.exceptions import ClientError
 from google import genai
 from google.genai import types as genai_types
 
+from tests.acceptance.aws_caller import invoker
 from tests.acceptance.cells import CLOUD_EMBEDDINGS
 from tests.fakes.embedding_models import answer_to
 from tests.fakes.gateway import Gateway
@@ -49,6 +51,7 @@ class House(msgspec.Struct, frozen=True):
     fake: FakeProvider
     openai: openai.AsyncOpenAI
     genai: genai.Client
+    aws: Any
 
     def begin(self) -> None:
         self.fake.always(answer_to)
@@ -95,6 +98,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             fake,
             await stack.enter_async_context(openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)),
             genai.Client(api_key=key, http_options=genai_types.HttpOptions(base_url=url)),
+            stack.enter_context(invoker(url, key)),
         )
 
 
@@ -229,3 +233,59 @@ async def test_what_is_no_answer_is_the_providers_fault_and_of_unknown_cost(hous
         await house.openai.embeddings.create(model=TITAN, input="one")
     request, attempt = await house.record()
     assert (request["state"], attempt["cost_state"]) == ("failed_billed", "unknown")
+
+
+# -- in their own words -----------------------------------------------------------------------------------------------
+
+OWN = {
+    TITAN: b'{"inputText": "one two", "dimensions": 256, "normalize": true}',
+    COHERE: (
+        b'{"texts": ["one two", "three"], "input_type": "search_query",\n "embedding_types": ["float"], '
+        b'"output_dimension": 256, "truncate": "NONE"}'
+    ),
+    OLD_COHERE: b'{"texts": ["one two", "three"], "input_type": "clustering"}',
+}
+
+
+async def invoked(house: House, model: str, body: bytes) -> tuple[Any, Any]:
+    answer = await asyncio.to_thread(house.aws.invoke_model, modelId=model, body=body)
+    said = await asyncio.to_thread(answer["body"].read)
+    return answer["ResponseMetadata"]["HTTPHeaders"], json.loads(said)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "cost"), [(TITAN, 2, "0.00000004"), (COHERE, 3, "0.00000036"), (OLD_COHERE, 3, "0.0000003")]
+)
+async def test_boto3_invokes_embedding_models_in_their_own_words(
+    house: House, model: str, tokens: int, cost: str
+) -> None:
+    house.begin()
+    headers, said = await invoked(house, model, OWN[model])
+    [call] = house.fake.calls
+    assert call.body == OWN[model]
+    assert call.path == f"/model/{model.removeprefix('aws/').replace(':', '%3A')}/invoke"
+    assert said == json.loads(b"".join(part for part in answer_to(call).steps if isinstance(part, bytes)))
+    assert (headers["x-keystead-cost"], headers["x-keystead-cost-state"]) == (f"{cost} USD", "priced")
+    assert "x-keystead-translated" not in headers
+    request, attempt = await house.record()
+    assert (request["state"], request["endpoint"], request["input_total"]) == ("settled", "embeddings", tokens)
+    assert (attempt["cost"], attempt["usage_source"], attempt["model_sent"]) == (cost, "provider", model[4:])
+
+
+async def test_they_are_asked_at_bedrock_alone_and_refuse_in_awss_words(house: House) -> None:
+    house.begin()
+    with pytest.raises(ClientError, match="No credential") as raised:
+        await invoked(house, "cloud/amazon.titan-embed-text-v2:0", OWN[TITAN])
+    assert raised.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    with pytest.raises(ClientError, match="Malformed input") as raised:
+        await invoked(house, COHERE, OWN[TITAN])
+    assert raised.value.response["Error"]["Code"] == "ValidationException"
+    assert (await house.record())[0]["state"] == "rejected"
+
+
+async def test_vectors_whose_tokens_nobody_states_are_of_unknown_cost(house: House) -> None:
+    house.begin()
+    house.fake.always(Answer(steps=(b'{"embeddings": [[0.5, 1.5]], "id": "a"}',)))
+    await invoked(house, OLD_COHERE, OWN[OLD_COHERE])
+    attempt = (await house.record())[1]
+    assert (attempt["cost_state"], attempt["usage_source"]) == ("unknown", "none")

@@ -155,7 +155,7 @@ async def test_nobody_elses_container_resolves(house: House) -> None:
     passed = await house.gateway.call(
         "POST", "/passthrough/my-anthropic/v1/elsewhere", {"a": [{"b": "container_theirs1"}]}, key=key
     )
-    assert (passed.status, passed.json()["error"]["code"]) == (404, "object_not_found")
+    assert (passed.status, passed.headers["x-keystead-error"]) == (404, "object_not_found")
     assert len(house.fake.calls) == before
     # A provider that answers a stranger in it all the same gives it to nobody.
     house.fake.next(message_in("container_theirs1"))
@@ -197,7 +197,7 @@ async def test_what_an_interpreter_ran_in_is_its_callers(house: House) -> None:
                 await stranger.responses.create(model="gpt-5", **asked)
             assert refused.value.code == "container_not_found"
         passed = await house.gateway.call("GET", f"/passthrough/my-openai/v1/containers/{name}", key=key)
-        assert (passed.status, passed.json()["error"]["code"]) == (404, "object_not_found")
+        assert (passed.status, passed.headers["x-keystead-error"]) == (404, "object_not_found")
         assert len(house.fake.calls) == before
     assert made.id == "resp_1"
 
@@ -242,7 +242,7 @@ async def test_a_file_search_store_is_its_makers(house: House) -> None:
             "POST", "/passthrough/my-google/v1beta/elsewhere", {"a": "fileSearchStores/mine-abc123"}, key=key
         ),
     ):
-        assert (reply.status, reply.json()["error"]["code"]) == (404, "object_not_found")
+        assert (reply.status, reply.headers["x-keystead-error"]) == (404, "object_not_found")
     assert len(house.fake.calls) == before
     await owner.aio.aclose()
     await stranger.aio.aclose()

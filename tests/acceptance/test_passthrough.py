@@ -23,6 +23,10 @@ openai:
   - POST /v1/uploads
 google:
   - POST /v1beta/models/{model}:predict
+anthropic:
+  - POST /v1/skills
+bedrock:
+  - POST /guardrail/{id}/version/{number}/apply
 """
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
 
@@ -47,6 +51,11 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         gateway = await stack.enter_async_context(Gateway.running(folder / "home", **settings))
         for name, provider in (("my-openai", "openai"), ("my-google", "google"), ("my-mistral", "mistral")):
             await gateway.add_credential(name, provider, f"secret-of-{name}-0123456789", origin=fake.origin)
+        await gateway.add_credential(
+            "my-anthropic", "anthropic", "sk-ant-api03-canary-7f3b1c9d5e2a", origin=fake.origin
+        )
+        region = {"settings": {"region": "us-east-1"}}
+        await gateway.add_credential("my-aws", "bedrock", "ABSKcanaryBEDROCK7f3b1c9d5e2a", origin=fake.origin, **region)
         yield House(gateway, fake)
 
 
@@ -190,3 +199,25 @@ async def test_models_deep_in_a_body_are_seen(granted: House) -> None:
     assert (await granted.gateway.call("POST", path, {**nested, "metadata": {"model": "mine"}})).status == 200
     [attempt] = (await granted.record())["attempts"]
     assert attempt["model_sent"] == "gpt-4o-mini"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/passthrough/my-openai/v1/uploads", lambda error: error["error"]["type"] == "invalid_request_error"),
+        ("/passthrough/my-anthropic/v1/skills", lambda error: error["error"]["type"] == "invalid_request_error"),
+        ("/passthrough/my-google/v1beta/models/imagen-4:predict", lambda error: error["error"]["status"]),
+        ("/passthrough/my-aws/guardrail/g1/version/1/apply", lambda error: error["__type"] == "ValidationException"),
+    ],
+)
+async def test_an_error_is_in_the_words_of_the_provider_whose_path_it_is(granted: House, path: str, told: Any) -> None:
+    """Also behind the name of a credential, which only its organization knows."""
+    call, before = granted.gateway.call, len(granted.fake.calls)
+    no_form = await call("POST", path, b"\x00", headers={"Content-Type": "application/octet-stream"})
+    assert no_form.status == 415
+    assert told(no_form.json()), no_form.body
+    assert (no_form.json().get("type") == "error") is ("anthropic" in path)
+    forbidden = await call("POST", path, {"model": "a", "x": {"model": "b"}})
+    assert forbidden.status == 400
+    assert told(forbidden.json())
+    assert len(granted.fake.calls) == before

@@ -212,13 +212,16 @@ async def uploaded_by_other(house: Files) -> dict[str, Any]:
     return file
 
 
+def about_file(file: dict[str, Any]) -> dict[str, Any]:
+    return {"contents": [{"parts": [{"fileData": {"fileUri": file["uri"], "mimeType": "text/plain"}}]}]}
+
+
 LAST = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"}
 
 
 async def test_what_is_asked_about_a_file_of_geminis_goes_where_it_is(house: Files) -> None:
     file = await uploaded_by_other(house)
-    ask = {"contents": [{"parts": [{"fileData": {"fileUri": file["uri"], "mimeType": "text/plain"}}]}]}
-    reply = await house.gateway.call("POST", f"/v1beta/models/{FLASH}:generateContent", ask)
+    reply = await house.gateway.call("POST", f"/v1beta/models/{FLASH}:generateContent", about_file(file))
     assert reply.status == 200, reply.body
     assert house.fake.calls[-1].auth == "AIzaSyX7f3b1c9d5e2a4860b1c9d7f3b1c9d5e29"
 
@@ -233,13 +236,9 @@ async def test_nobody_elses_gemini_file_resolves(house: Files) -> None:
         ("GET", f"/v1beta/files/{name}", None),
         ("GET", f"/v1/files/{name}", None),
         ("DELETE", f"/v1beta/files/{name}", None),
-        ("POST", generate, {"contents": [{"parts": [{"fileData": {"fileUri": file["uri"]}}]}]}),
+        ("POST", generate, about_file(file)),
         ("POST", generate, {"contents": [{"parts": [{"file_data": {"file_uri": f"files/{name}"}}]}]}),
-        (
-            "POST",
-            "/v1beta/cachedContents",
-            {"model": FLASH, "contents": [{"parts": [{"fileData": {"fileUri": file["uri"]}}]}]},
-        ),
+        ("POST", "/v1beta/cachedContents", {"model": FLASH, **about_file(file)}),
         ("GET", f"/passthrough/my-google/v1beta/files/{name}/derived", None),
         ("POST", "/passthrough/my-google/v1beta/elsewhere", {"a": {"b": file["uri"]}}),
         ("POST", "/passthrough/my-google/v1beta/elsewhere", {"a": f"{GOOGLE}/v1beta/files%2f{name}?alt=media"}),
@@ -279,7 +278,7 @@ async def test_an_upload_that_cannot_be_taken_is_refused(house: Files) -> None:
     for headers, body, status in (
         ({**START, "X-Goog-Upload-Header-Content-Length": str(MOST + 1)}, {"file": {}}, 413),
         ({**START, "X-Goog-Upload-Header-Content-Length": "x"}, {"file": {}}, 400),
-        ({**START, "X-Goog-Upload-Protocol": "multipart"}, {"file": {}}, 400),
+        ({**START, "X-Goog-Upload-Protocol": "raw"}, {"file": {}}, 400),
         (START, {"file": {"name": "files/of-somebody-else"}}, 400),
         (START, {"file": 1}, 400),
     ):
@@ -302,6 +301,61 @@ async def test_an_upload_that_cannot_be_taken_is_refused(house: Files) -> None:
     # Whatever host the provider names, pieces go to the credential's.
     house.files.upload_url = "https://evil.example/upload/v1beta/files?upload_id={id}"
     assert (await house.google.aio.files.upload(file=io.BytesIO(b"x"), config={"mime_type": "text/plain"})).name
+
+
+def at_once(content: bytes, about: Any) -> bytes:
+    """Return what Google's examples for curl send."""
+    said = json.dumps(about).encode()
+    return (
+        b"--bnd\r\nContent-Type: application/json; charset=utf-8\r\n\r\n%s\r\n"
+        b"--bnd\r\nContent-Type: audio/mp3\r\n\r\n%s\r\n--bnd--\r\n" % (said, content)
+    )
+
+
+AT_ONCE = {"X-Goog-Upload-Protocol": "multipart", "Content-Type": "multipart/related; boundary=bnd"}
+
+
+async def test_a_file_of_geminis_that_comes_at_once_is_its_uploaders_alone(house: Files) -> None:
+    call, content = house.gateway.call, bytes(range(256)) * 4000
+    other = {"x-keystead-credential": "other-google", "x-goog-upload-command": "start"}
+    sent = at_once(content, {"file": {"displayName": "d"}})
+    reply = await call("POST", "/upload/v1beta/files", sent, headers={**AT_ONCE, **other})
+    file = reply.json()["file"]
+    assert (reply.status, file["mimeType"], file["displayName"]) == (200, "audio/mp3", "d"), reply.body
+    assert house.files.contents[file["name"].removeprefix("files/")] == content
+    seen = house.fake.calls[-1]
+    assert (seen.query, seen.body, seen.header("x-goog-upload-command")) == ("", sent, None)
+    record = await house.settled(reply.headers["x-keystead-request-id"])
+    assert (record["request"]["endpoint"], record["request"]["state"]) == ("files", "settled")
+    ask, generate = about_file(file), f"/v1beta/models/{FLASH}:generateContent"
+    assert (await call("POST", generate, ask)).status == 200
+    assert house.fake.calls[-1].auth == "AIzaSyX7f3b1c9d5e2a4860b1c9d7f3b1c9d5e29"
+    assert (await call("GET", "/v1beta/files")).json()["files"][0]["name"] == file["name"]
+    key, before = await another_principal(house, "comes at once"), len(house.fake.calls)
+    for method, path, body in (("POST", generate, ask), ("GET", f"/v1beta/{file['name']}", None)):
+        refused = await call(method, path, body, key=key)
+        assert (refused.status, refused.json()["error"]["status"]) == (404, "NOT_FOUND")
+    assert len(house.fake.calls) == before
+    # A provider that gave somebody else's name would give it away: it is refused, and bound to whom it was.
+    house.fake.next(Answer(steps=(json.dumps({"file": file}).encode(),)))
+    taken = await call("POST", "/upload/v1beta/files", sent, key=key, headers=AT_ONCE)
+    assert (taken.status, file["name"] in taken.body.decode()) == (409, False)
+
+
+async def test_a_file_that_comes_at_once_and_cannot_be_taken_is_refused(house: Files) -> None:
+    before = len(house.fake.calls)
+    begin, form = "/upload/v1beta/files?uploadType=multipart", {"Content-Type": AT_ONCE["Content-Type"]}
+    for headers, body, status in (
+        (form, at_once(b"x", {"file": {"name": "files/of-somebody-else"}}), 400),
+        (form, at_once(b"x", {"file": {}}) + b"after", 400),
+        (form, at_once(b"x", {"file": {}})[:-8], 400),
+        ({"Content-Type": "application/json"}, b"{}", 400),
+    ):
+        reply = await house.gateway.call("POST", begin, body, headers=headers)
+        assert reply.status == status, reply.body
+    assert (await house.gateway.call("POST", begin, b"", key="", headers=form)).status == 401
+    assert len(house.fake.calls) == before
+    assert (await house.gateway.call("POST", begin, at_once(b"x", {"file": {}}), headers=form)).status == 200
 
 
 async def test_a_file_that_its_provider_keeps_no_longer_is_forgotten(house: Files) -> None:

@@ -262,6 +262,27 @@ async def test_a_message_batch_is_settled_when_it_has_ended(house: House) -> Non
         await client.messages.batches.retrieve(batch.id)
 
 
+async def test_what_the_lines_of_a_message_batch_opened_is_its_makers(house: House) -> None:
+    client, messages = house.anthropic(), [{"role": "user", "content": "Hi"}]
+    params: Any = {"model": "claude-sonnet-4-5", "max_tokens": 50, "messages": messages}
+    requests: Any = [{"custom_id": "a", "params": params}, {"custom_id": "b", "params": params}]
+    batch = await client.messages.batches.create(requests=requests)
+    request_id = await house.last_request("batches")
+    house.account.end_message_batch(batch.id, house.fake.origin)
+    await house.settled(request_id)
+    stranger = house.anthropic(await another_principal(house, "opens nothing"))
+    for number in range(2):
+        asked: Any = {**params, "model": "claude-opus-5", "container": f"container_{batch.id}_{number}"}
+        house.fake.next(
+            Answer(steps=(b'{"type":"message","content":[],"usage":{"input_tokens":1,"output_tokens":1}}',))
+        )
+        await client.beta.messages.create(**asked)
+        before = len(house.fake.calls)
+        with pytest.raises(anthropic.NotFoundError, match="no such container"):
+            await stranger.beta.messages.create(**asked)
+        assert len(house.fake.calls) == before
+
+
 async def test_a_cached_content_is_made_used_and_deleted(house: House) -> None:
     call = house.gateway.call
     body = {"model": "models/gemini-2.5-flash", "contents": [{"role": "user", "parts": [{"text": "long"}]}]}

@@ -1,9 +1,15 @@
 """The table of what lies at providers, on both engines."""
 
+import json
+from typing import Any
+
 import msgspec
+import pytest
 
 from keystead.domain.stored import ObjectKind, StoredObject, Workload
 from keystead.domain.traffic import Dialect, Endpoint
+from keystead.gateway.ask import Ask
+from keystead.gateway.holdings import Holdings
 from keystead.storage import instances
 from keystead.storage import stored_objects as books
 from keystead.storage.database import Database
@@ -28,6 +34,31 @@ FILE = StoredObject(
         dialect=Dialect.OPENAI, endpoint=Endpoint.CHAT, model="gpt-5", lines=2, most_pico=7, currency="USD"
     ),
 )
+
+
+DAY_US = 86_400 * 1_000_000
+START, DAY_LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+"""The clock's first instant, and a day after it."""
+
+
+def creating(kind: ObjectKind) -> Ask:
+    """Return what a call asks that makes something of a kind."""
+    return Ask(
+        request_id="req_1",
+        started_at=0,
+        started_us=0,
+        method="POST",
+        dialect=Dialect.ANTHROPIC,
+        endpoint=Endpoint.FILES,
+        tail="",
+        query=b"",
+        headers={},
+        model="",
+        stream=False,
+        body=b"",
+        object_kind=kind,
+        action="create",
+    )
 
 
 def batch(number: int, **changes: object) -> StoredObject:
@@ -105,6 +136,41 @@ async def test_what_has_expired_is_forgotten_unless_somebody_waits_for_it(databa
     async with database.read() as conn:
         left = await books.page(conn, organization_id=ORG, limit=9)
     assert [each.id for each in left] == ["obj_4", "obj_3", "obj_2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "lasts_days"),
+    [
+        # Anthropic gives the results out for 28 days beyond the one that the work has; what it calls the end is the latter.
+        (ObjectKind.MESSAGE_BATCH, {"processing_status": "ended", "created_at": START, "expires_at": DAY_LATER}, 29),
+        (ObjectKind.GEMINI_FILE, {"name": "files/made-1", "expirationTime": DAY_LATER}, 1),
+        (ObjectKind.ANTHROPIC_FILE, {"expires_at": DAY_LATER}, 1),
+        (ObjectKind.CACHED_CONTENT, {"name": "cachedContents/made-1", "expireTime": DAY_LATER}, 1),
+        (ObjectKind.CONTAINER, {}, 30),
+        (ObjectKind.SKILL, {}, None),
+        (ObjectKind.FILE, {}, None),
+    ],
+)
+async def test_what_was_made_is_forgotten_when_its_provider_has_forgotten_it(
+    database: Database, clock: FakeClock, kind: ObjectKind, made: dict[str, Any], lasts_days: int | None
+) -> None:
+    holdings = Holdings(database=database, clock=clock, revision=lambda: 0, poll_s=30)
+    body = json.dumps({"id": "made-1"} | made)
+    if kind is ObjectKind.GEMINI_FILE:
+        body = f'{{"file":{body}}}'
+    began = clock.now_us()
+    request, attempt = request_intent(clock), attempt_intent(clock)
+    await holdings.keep(creating(kind), request, attempt, body.encode())
+
+    async def left(days: int) -> list[str]:
+        async with database.write() as conn:
+            await books.forget_expired(conn, before=began + days * DAY_US)
+        async with database.read() as conn:
+            return [each.upstream_id for each in await books.page(conn, organization_id=ORG, limit=9)]
+
+    assert await left(lasts_days or 10_000) == ["made-1"]
+    if lasts_days is not None:
+        assert await left(lasts_days + 1) == []
 
 
 async def test_what_is_told_to_have_ended_is_looked_at_sooner(database: Database) -> None:

@@ -136,8 +136,10 @@ class Account:
             "stop_sequence": None,
             "usage": {"input_tokens": 100, "output_tokens": 10, "service_tier": "batch"},
         }
-        lines = [
-            {"custom_id": f"a{n}", "result": {"type": "succeeded", "message": message}} for n in range(answered)
+        opened = [{"id": f"container_{name}_{n}", "expires_at": "2031-01-01T00:00:00Z"} for n in range(answered)]
+        lines: list[dict[str, Any]] = [
+            {"custom_id": f"a{n}", "result": {"type": "succeeded", "message": message | {"container": opened[n]}}}
+            for n in range(answered)
         ] + [{"custom_id": "late", "result": {"type": "expired"}}]
         self.contents[name] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
         self.objects[name] |= {

@@ -3,6 +3,8 @@
 It is as strict as the providers: a piece of an upload that does not follow the one before it is refused.
 """
 
+import email
+import email.policy
 import json
 import re
 from typing import Any
@@ -28,6 +30,8 @@ class FilesAccount(Account):
 
     def __call__(self, call: Call) -> Answer:
         if call.path == "/upload/v1beta/files":
+            if call.header("x-goog-upload-protocol") == "multipart":
+                return self._at_once(call)
             return self._piece(call) if "upload_id" in call.query else self._start(call)
         if call.path == "/v1/files" and call.header("anthropic-version"):
             return self._keep_anthropic(call)
@@ -87,6 +91,18 @@ class FilesAccount(Account):
         file = self._gemini_file(upload)
         headers = (("content-type", "application/json; charset=UTF-8"), ("x-goog-upload-status", "final"))
         return Answer(headers=headers, steps=(json.dumps({"file": file}).encode(),))
+
+    def _at_once(self, call: Call) -> Answer:
+        """Take the two parts apart with Python's own parser of messages."""
+        message = email.message_from_bytes(
+            b"Content-Type: %s\n\n" % (call.header("content-type") or "").encode() + call.body, policy=email.policy.HTTP
+        )
+        parts: Any = message.iter_parts()
+        said, file = parts
+        asked = json.loads(said.get_payload(decode=True))["file"]
+        content = file.get_payload(decode=True)
+        made = self._gemini_file({"content": content, "file": asked, "type": file.get_content_type()})
+        return answer_json({"file": made})
 
     def _gemini_file(self, upload: dict[str, Any]) -> dict[str, Any]:
         name = self._name("g").replace("_", "-")

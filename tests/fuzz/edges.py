@@ -156,7 +156,7 @@ def _metering(kind: tuple[str, str, bool]) -> Target:
     return Target(name, shape, lambda: bodies, partial(check_meter, kind, [each["provider"] for each in exchanges]))
 
 
-def check_meter(kind: tuple[str, str, bool], providers: list[str], data: bytes) -> None:
+def check_meter(kind: tuple[str, str, bool], providers: list[str], data: bytes, *, stated: str | None = None) -> None:
     dialect, endpoint, stream = kind
     chance = chance_of(data)
     provider = chance.choice(providers)
@@ -172,6 +172,7 @@ def check_meter(kind: tuple[str, str, bool], providers: list[str], data: bytes) 
             stream=stream,
             content_type=content_type,
             request_model="m-1",
+            stated=stated,
         )
         for chunk in chunks:
             meter.feed(chunk)

@@ -1,14 +1,17 @@
 """Files that callers upload, and embeddings in forms that no caller speaks."""
 
+import email
+import email.policy
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from keystead.dialects.body import read_json
 from keystead.dialects.embeddings import ASKERS, EMBEDDERS, Asker, slices
 from keystead.dialects.gemini_files import check_start, file_named, pieces_query, upload_id_in, uploaded
+from keystead.dialects.related import RelatedReader
 from keystead.dialects.translating import UnreadableError
 from keystead.domain.errors import InvalidRequestError, KeysteadError
 from keystead.domain.stored import ObjectKind, StoredObject
@@ -20,7 +23,7 @@ from keystead.web.uploading import address_in, check_begun, own_url
 from tests.fuzz import seeds
 from tests.fuzz.edges import check_meter
 from tests.fuzz.mutation import Shape
-from tests.fuzz.target import Target
+from tests.fuzz.target import Target, chopped
 
 _SLACK: Final = 64 * 1024
 _LARGEST: Final = 1 << 30
@@ -32,6 +35,7 @@ def targets() -> list[Target]:
         Target("addresses of files", Shape.BYTES, _addresses, _check_address),
         Target("beginnings of uploads", Shape.JSON, lambda: _STARTS, _check_start),
         Target("uploads", Shape.BYTES, _uploads, _check_upload),
+        Target("files that come at once", Shape.BYTES, _at_once, check_at_once),
         *(
             Target(f"embeddings by {form}", Shape.JSON, lambda: _PARTS, partial(_check_parts, asker))
             for form, asker in ASKERS.items()
@@ -44,6 +48,12 @@ def targets() -> list[Target]:
                 partial(check_meter, (dialect, Endpoint.EMBEDDINGS, False), [provider]),
             )
             for provider, dialect in (("bedrock", Dialect.BEDROCK), ("vertex", Dialect.GEMINI))
+        ),
+        Target(
+            "metering embeddings in their own words",
+            Shape.JSON,
+            lambda: _OWN,
+            partial(check_meter, (Dialect.BEDROCK, Endpoint.EMBEDDINGS, False), ["bedrock"], stated="17"),
         ),
     ]
 
@@ -105,6 +115,40 @@ def _check_upload(data: bytes) -> None:
     assert key_in(new_address("vk_01abc")) == "vk_01abc"
 
 
+def _at_once() -> list[bytes]:
+    head = b'--b\r\nContent-Type: application/json; charset=utf-8\r\n\r\n{"file":{"displayName":"a"}}\r\n'
+    return [
+        head + b"--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b--\r\n",
+        head.replace(b"\r\n", b"\n") + b"--b\nContent-Transfer-Encoding: binary\n\n\x00\xff\n--b--\n",
+    ]
+
+
+def check_at_once(data: bytes) -> None:
+    """However it is cut, the same two parts are found or none; and Python's own parser of messages finds them, too."""
+    found = [_parts(chunks, data) for chunks in ([data], chopped(data))]
+    assert found[0] == found[1], "cut elsewhere, it is another file"
+    if found[0] is None:
+        return
+    with suppress(InvalidRequestError):
+        check_start(read_json(found[0][0]))
+    head = b"Content-Type: multipart/related; boundary=b\n\n"
+    parts: Any = email.message_from_bytes(head + data, policy=email.policy.HTTP).get_payload()
+    said, file = parts
+    assert said.get_payload(decode=True).strip() == found[0][0], "another reader finds another word about it"
+    assert file.get_payload(decode=True) == found[0][1], "another reader finds another file"
+
+
+def _parts(chunks: list[bytes], data: bytes) -> tuple[bytes, bytes] | None:
+    reader = RelatedReader(b"multipart/related; boundary=b")
+    try:
+        for chunk in chunks:
+            reader.feed(chunk)
+        said, (start, end) = reader.finish(lambda start, end: data[start:end])
+    except InvalidRequestError:
+        return None
+    return said, data[start:end]
+
+
 def _kept(address: str) -> StoredObject:
     return StoredObject(
         id="obj_1",
@@ -149,6 +193,10 @@ _PARTS: Final = [
         b'[{"answer":{"predictions":[{"embeddings":{"values":[0.5,1e38],"statistics":{"token_count":4.0}}}],'
         b'"metadata":{"billableCharacterCount":12}}}]'
     ),
+]
+_OWN: Final = [
+    b'{"embedding":[0.5,-1e-3],"inputTextTokenCount":5,"embeddingsByType":{"float":[0.5]}}',
+    b'{"id":"a","texts":["x"],"embeddings":{"float":[[0.5,1],[2,3]]},"response_type":"embeddings_by_type"}',
 ]
 _ASKED: Final = b'{"model":"m","input":["a","b","c"],"dimensions":256,"encoding_format":"base64"}'
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from tests.fuzz import documents, edges, objects, sessions
+from tests.fuzz import documents, edges, files, objects, sessions
 
 
 def others() -> Iterator[tuple[str, Callable[[int], Callable[[], object]]]]:
@@ -18,6 +18,7 @@ def _checking(check: Callable[[bytes], None], make: Callable[[int], bytes], coun
 
 
 _LINE: Final = b'{"method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[]}}\n'
+_ABOUT: Final = b"--b\r\nContent-Type: application/json\r\n\r\n{}\r\n"
 _PART: Final = b'--b\r\nContent-Disposition: form-data; name="n"\r\n\r\nx\r\n'
 
 _OTHERS: Final[dict[str, tuple[Callable[[bytes], None], Callable[[int], bytes]]]] = {
@@ -32,6 +33,11 @@ _OTHERS: Final[dict[str, tuple[Callable[[bytes], None], Callable[[int], bytes]]]
     "embeddings": (objects.check_vectors_of_openai, lambda count: b'{"data":[' + b'{"embedding":[1]},' * count + b"]}"),
     "realtime": (sessions.check_provider_message, lambda count: b'{"type":"response.done"' + b" " * count * 40 + b"}"),
     "forms": (edges.check_form, lambda count: b"multipart/form-data; boundary=b\n" + _PART * count + b"--b--\r\n"),
+    "files that come at once": (
+        files.check_at_once,
+        lambda count: _ABOUT + b"--b\r\n\r\n" + b"\r\n--" * count * 10 + b"\r\n--b--\r\n",
+    ),
+    "heads of files that come at once": (files.check_at_once, lambda count: b"--b\r\n" + b"A: b\r\n" * count * 10),
     "headers of forms": (edges.check_form, lambda count: b"multipart/form-data; a=" + b'\\"' * count * 40),
     "public keys": (documents.check_public_keys, lambda count: b"-----BEGIN PUBLIC KEY-----\n" * count),
     "settings": (documents.check_settings, lambda count: b'a = "b"\n[c]\n' + b"# d\n" * count),

@@ -186,6 +186,8 @@ def _bodies() -> list[bytes]:
         b'{"model":"models/m","cachedContent":"cachedContents/abc123","generateContentRequest":{"model":"models/m"}}',
         b'{"requests":[{"model":"models/a","content":{}},{"content":{}}],"conversation":"conv_123456"}',
         b'{"messages":[{"content":[{"type":"document","source":{"type":"file","fi\\u006ce_id":"file_011C"}}]}],"model":"c"}',
+        b'{"container":{"skills":[{"type":"custom","skill_id":"skill_1"},{"type":"anthropic","skill_id":"pptx"}]},"max_tokens":1}',
+        b'{"prompt":{"id":"pmpt_1","variables":{"a":{"file_id":"file-1"}}},"tools":[{"skills":[{"skill_id":"skill_1"}]}]}',
         b'{"input_file_id":"file-abc123","endpoint":"/v1/responses","metadata":{"model":"no","file_id":"no"}}',
     ]
 

@@ -2,7 +2,7 @@
 
 The protocol: https://ai.google.dev/api/files and Google's resumable uploads. `start` is answered with a URL, which takes
 the pieces and needs no key. It is Google's, so no caller sees it: the gateway keeps the id in it, and gives an address of
-its own.
+its own. A small file may come at once with what is said about it, too (see `related`).
 """
 
 import re
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from keystead.dialects.body import JsonBody
+from keystead.dialects.body import JsonBody, read_json
 from keystead.domain.errors import InvalidRequestError
 
 _HOST: Final = "generativelanguage.googleapis.com"
@@ -60,10 +60,7 @@ def check_start(body: JsonBody) -> None:
     Raises:
         InvalidRequestError: the body names the file, or is none for an upload.
     """
-    try:
-        file = msgspec.json.decode(bytes(body.members.get("file", b"{}")), type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidRequestError("`file` must be an object.", param="file") from None
+    file = read_json(bytes(body.members.get("file", b"{}"))).members
     if file.keys() - {"name"} != file.keys() and bytes(file["name"]) not in {b"null", b'""'}:
         raise InvalidRequestError(
             "A file's name is chosen by the provider here.",

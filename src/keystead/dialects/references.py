@@ -1,4 +1,4 @@
-"""Which stored objects a body names: files, stores, cached contents, conversations, containers. Pure, on the hot path.
+"""Which stored objects a body names: files, stores, caches, conversations, containers, skills. Pure, on the hot path.
 
 A body that names none is searched, not parsed. One that may is parsed, and what stands in a place where a provider would
 look for an id is taken for one. A name that is written with escapes is found all the same.
@@ -24,8 +24,9 @@ _MEMBERS: Final = {
     "cached_content": ObjectKind.CACHED_CONTENT,
     "input_file_id": ObjectKind.FILE,
     "container": ObjectKind.CONTAINER,
+    "prompt": ObjectKind.PROMPT,
 }
-_WITH_ID: Final = frozenset({"conversation", "container"})
+_WITH_ID: Final = frozenset({"conversation", "container", "prompt"})
 """Members that are an id, or an object with an `id`, and maybe with none."""
 _PREFIXES: Final = {ObjectKind.CACHED_CONTENT: "cachedContents/", ObjectKind.FILE_SEARCH_STORE: "fileSearchStores/"}
 _NESTED: Final = {
@@ -33,7 +34,10 @@ _NESTED: Final = {
     "file_ids": ObjectKind.FILE,
     "vector_store_ids": ObjectKind.VECTOR_STORE,
     "container_id": ObjectKind.CONTAINER,
+    "skill_id": ObjectKind.SKILL,
 }
+_MAKERS_OWN: Final = "anthropic"
+"""The type of skills that every account has."""
 _FILE_URIS: Final = frozenset({"fileUri", "file_uri"})
 _STORES: Final = frozenset({"fileSearchStoreNames", "file_search_store_names"})
 _URLS: Final = frozenset({*_FILE_URIS, "url", "image_url", "file_url"})
@@ -84,6 +88,8 @@ def _named(body: JsonBody, name: str) -> str | None:
         if identifier is None and name == "container":
             return None  # Anthropic's with skills alone: a new one
         return identifier[:255] if isinstance(identifier, str) else ""
+    if name == "prompt":
+        return None  # the words themselves
     identifier = id_member(body, name)
     return None if identifier is None else identifier.removeprefix(_PREFIXES[ObjectKind.CACHED_CONTENT])
 
@@ -93,6 +99,7 @@ def _may_name(name: str, raw: bytes) -> bool:
         name in _NESTED
         or b"file_id" in raw
         or b"vector_store_ids" in raw
+        or b"skill_id" in raw
         or b'"container' in raw
         or b"googleapis" in raw
         or (b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None)
@@ -133,7 +140,8 @@ def _collect(value: Any, found: dict[Reference, None], file: ObjectKind) -> None
             if kind.endswith(_RESULTS) and kind != "tool_result":
                 continue
             for name, below in each.items():
-                found.update(dict.fromkeys(_named_by(name, below, file)))
+                if name != "skill_id" or kind != _MAKERS_OWN:
+                    found.update(dict.fromkeys(_named_by(name, below, file)))
                 if name == "container" and kind.startswith("code_interpreter"):
                     found.update(dict.fromkeys(_references(ObjectKind.CONTAINER, below)))
                 if name not in _NESTED and name not in _TOLD and not (name == "input" and kind in _CALLS):

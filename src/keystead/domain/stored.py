@@ -1,7 +1,7 @@
 """What lies at a provider, in the account of one credential, and whose it is here.
 
-A file, a batch, a stored response, a conversation, a cached content, a vector or file search store, or a container exists where it
-was made and nowhere else. The provider would show it to everybody who holds the key. So what is made through the gateway is bound to its credential and
+A file, a batch, a stored response, a conversation, a cached content, a vector or file search store, a container or a skill exists
+where it was made and nowhere else. The provider would show it to everybody who holds the key. So what is made through the gateway is bound to its credential and
 to the principal that made it, and nobody else's id resolves.
 """
 
@@ -29,6 +29,8 @@ class ObjectKind(StrEnum):
     CONVERSATION = "conversation"
     CONTAINER = "container"  # where a provider runs the tools of an answer
     FILE_SEARCH_STORE = "search_store"  # Gemini's
+    SKILL = "skill"  # Anthropic's custom ones, and OpenAI's
+    PROMPT = "prompt"  # stored in OpenAI's dashboard, and made nowhere else
 
 
 Action = Literal["", "create", "get", "list", "update", "cancel", "delete", "content", "begin", "upload"]
@@ -40,6 +42,10 @@ WORKS: Final = frozenset({ObjectKind.RESPONSE, ObjectKind.BATCH, ObjectKind.MESS
 
 MORTAL: Final = frozenset({ObjectKind.ANTHROPIC_FILE, ObjectKind.GEMINI_FILE, ObjectKind.GEMINI_UPLOAD})
 """Kinds whose end is known when they are made, and never moved: they do not resolve any more from then on."""
+
+BROUGHT: Final = frozenset({ObjectKind.SKILL, ObjectKind.PROMPT})
+"""Kinds that an account's owner makes without the gateway. An id that nobody here is bound to is theirs to name whose
+account it is: it goes to the organization's own credentials, and never to the platform's."""
 
 PLACES: Final = {
     ObjectKind.RESPONSE: (Dialect.OPENAI, Endpoint.RESPONSE_STATE, "/responses"),

@@ -21,7 +21,7 @@ from keystead.domain.stored import PLACES, ObjectKind, StoredObject, Workload
 from keystead.domain.traffic import CostState, Dialect, Endpoint, Fault, State
 from keystead.domain.usage import NOTHING, Reading, UsageSource
 from keystead.gateway.dispatch import Dispatch
-from keystead.gateway.holdings import bind_outputs, kept_text
+from keystead.gateway.holdings import bind_containers, bind_outputs, kept_text
 from keystead.gateway.means import posts
 from keystead.gateway.plan import Step
 from keystead.gateway.snapshot import Snapshot
@@ -46,6 +46,8 @@ GIVE_UP_US: Final = 3 * 86_400 * 1_000_000
 LONGEST_LOOK_US: Final = 300_000_000
 MOST_LOOKED_AT: Final = 8 * 1024 * 1024
 LONGEST_LINE: Final = 16 * 1024 * 1024
+MOST_UNBOUND: Final = 500
+"""Containers of a batch's lines that are held in memory."""
 
 _GONE: Final = frozenset({404, 410})
 _ENDS: Final = {
@@ -169,7 +171,17 @@ class Afterwork:
             raise ResultsRefusedError(response.status)
         async for line in _lines(response.chunks()):
             results.add(line)
+            if len(results.containers) >= MOST_UNBOUND:
+                await self._bind(stored, results)
+        await self._bind(stored, results)
         return Outcome(state=state, reading=results.reading(stored.upstream_id), cost=results.cost())
+
+    async def _bind(self, stored: StoredObject, results: BatchResults) -> None:
+        """Bind the containers of the lines that were read."""
+        if results.containers:
+            async with self._database.write() as conn:
+                await bind_containers(conn, stored, results.containers, now_us=self._clock.now_us())
+            results.containers.clear()
 
     def _response(self, attempt: AttemptIntent, credential: Credential, told: words.Told, body: bytes) -> Outcome:
         meter = meter_for(

@@ -78,8 +78,9 @@ class _Back:
 
 
 def has_own_form(ask: Ask, step: Step) -> bool:
-    """Say whether a step embeds in a form that no caller speaks."""
-    return ask.endpoint is Endpoint.EMBEDDINGS and step.provider.embedding_form is not None
+    """Say whether a step embeds in a form that its caller does not speak: InvokeModel's callers speak their model's."""
+    is_asked = ask.endpoint is Endpoint.EMBEDDINGS and ask.dialect in EMBEDDERS
+    return is_asked and step.provider.embedding_form is not None
 
 
 def embedding(ask: Ask, step: Step, *, drop: bool) -> EmbeddingTranslation | SeriesTranslation:

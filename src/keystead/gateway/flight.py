@@ -21,6 +21,7 @@ from keystead.gateway.departure import Departure
 from keystead.gateway.faults import fault_of
 from keystead.gateway.holdings import Holdings
 from keystead.gateway.means import BEYOND_HELD, Means, posts
+from keystead.gateway.metered import metered
 from keystead.gateway.opened import Opened
 from keystead.gateway.plan import Step
 from keystead.gateway.refusal_body import refusal_body
@@ -28,7 +29,7 @@ from keystead.gateway.settle import CLIENT_CLOSED_REQUEST, settle
 from keystead.gateway.translate import is_stream
 from keystead.gateway.translation import Translation
 from keystead.metering.first_content import FirstContent
-from keystead.metering.meter import Meter, meter_for
+from keystead.metering.meter import Meter
 from keystead.metering.read_realtime import ended_responses
 from keystead.providers.classify import Refusal, classify
 from keystead.providers.transport import UpstreamResponse
@@ -105,15 +106,8 @@ class Flight:
         self.response = response
         self.first_byte_us = self._clock.monotonic_us() - self._departed_us
         if response.status < 400:
-            self._meter = meter_for(
-                self.step.provider.name,
-                *self.step.wire,
-                stream=self.ask.stream,
-                content_type=response.content_type,
-                request_model=self.step.model,
-                spoken_characters=self.ask.spoken_characters,
-                containers=self._opened.named,
-            )
+            translated, containers = self.translation is not None, self._opened.named
+            self._meter = metered(self.ask, self.step, response, translated=translated, containers=containers)
             if withhold_usage and response.content_type.startswith("text/event-stream"):
                 self._filter = UsageChunkFilter()
 

@@ -17,7 +17,7 @@ from keystead.domain.clock import Clock
 from keystead.domain.errors import ConflictError, GatewayError, KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
 from keystead.domain.records import AttemptIntent, RequestIntent
-from keystead.domain.stored import MORTAL, WORKS, ObjectKind, Reference, StoredObject
+from keystead.domain.stored import BROUGHT, MORTAL, WORKS, ObjectKind, Reference, StoredObject
 from keystead.domain.usage import Reading
 from keystead.gateway.ask import Ask
 from keystead.gateway.upload_address import LASTS_US, Kept, digest, new_address
@@ -48,7 +48,7 @@ class Holdings:
         self._as_of = 0
 
     async def find(self, key: VirtualKey, references: Sequence[Reference]) -> list[StoredObject]:
-        """Return the objects.
+        """Return the objects. One that its account may have without the gateway (see `BROUGHT`) is left out if it is nobody's.
 
         Raises:
             NotFoundError: one is not there, or not this principal's: nobody can tell which.
@@ -61,7 +61,10 @@ class Holdings:
             memo = (key.organization_id, key.principal_id, reference.kind, reference.upstream_id)
             held = self._known.get(memo)
             if held is None:
-                held = self._known[memo] = await self._read(key, reference)
+                held = await self._read(key, reference)
+                if held is None:
+                    continue
+                self._known[memo] = held
             if held.kind in MORTAL and held.expires_at is not None and held.expires_at <= self._clock.now_us():
                 raise reference.not_found()
             found.append(held)
@@ -76,12 +79,7 @@ class Holdings:
         if not upstream_ids:
             return
         async with OrganizationView(self._database, key.organization_id).read() as conn:
-            of_others = await books.any_of_others(
-                conn,
-                organization_id=key.organization_id,
-                principal_id=key.principal_id,
-                upstream_ids=upstream_ids,
-            )
+            of_others = await _is_anothers(conn, key, upstream_ids)
         if of_others:
             raise NotFoundError("There is no such object.", code="object_not_found")
 
@@ -116,11 +114,12 @@ class Holdings:
         kind = ask.object_kind
         if ask.action == "begin":
             return await self._begin(ask, request, attempt, upload_url), False
-        if ask.action == "upload":
+        if ask.action == "upload" or (ask.action == "create" and kind is ObjectKind.GEMINI_FILE):
             await self._end_upload(ask, request, attempt, body)
-        elif ask.action == "delete":
+            return body, False
+        if ask.action == "delete":
             await self._forget(ask, request)
-        if ask.action in {"content", "upload", "delete"}:
+        if ask.action in {"content", "delete"}:
             return body, False  # of contents no id is read: whoever wrote them could have written any
         told = words.told(kind, body)
         if told is None:
@@ -176,16 +175,19 @@ class Holdings:
         return address.encode()
 
     async def _end_upload(self, ask: Ask, request: RequestIntent, attempt: AttemptIntent, body: bytes) -> None:
-        """Bind the file, if this was the last piece of it."""
+        """Bind the file, if all of it has come."""
         file = gemini_files.uploaded(body)
         told = words.told(ObjectKind.GEMINI_FILE, file) if file is not None else None
         if file is None or told is None:
+            if ask.action == "create":
+                log.warning("stored_object_unreadable", request=request.id, kind=ask.object_kind)
             return
         made = msgspec.structs.replace(ask, object_kind=ObjectKind.GEMINI_FILE, action="create")
         await self._bind(made, request, attempt, told, file)
-        await self._forget(ask, request)
+        if ask.action == "upload":
+            await self._forget(ask, request)
 
-    async def _read(self, key: VirtualKey, reference: Reference) -> StoredObject:
+    async def _read(self, key: VirtualKey, reference: Reference) -> StoredObject | None:
         async with OrganizationView(self._database, key.organization_id).read() as conn:
             held = await books.find(
                 conn,
@@ -194,6 +196,12 @@ class Holdings:
                 kind=reference.kind,
                 upstream_id=reference.upstream_id,
             )
+            if (
+                held is None
+                and reference.kind in BROUGHT
+                and not await _is_anothers(conn, key, [reference.upstream_id])
+            ):
+                return None
             if held is not None or reference.kind is not ObjectKind.RESPONSE:
                 if held is None:
                     raise reference.not_found()
@@ -272,23 +280,42 @@ class Holdings:
         )
 
 
+async def _is_anothers(conn: AsyncConnection, key: VirtualKey, upstream_ids: Collection[str]) -> bool:
+    return await books.any_of_others(
+        conn, organization_id=key.organization_id, principal_id=key.principal_id, upstream_ids=upstream_ids
+    )
+
+
 async def bind_outputs(conn: AsyncConnection, batch: StoredObject, outputs: Sequence[str], *, now_us: int) -> None:
     """Bind the files that a batch has brought to whom the batch is bound to."""
     for position, upstream_id in enumerate(outputs):
         shown = {"id": upstream_id, "object": "file", "purpose": "batch_output", "status": "processed"}
-        file = msgspec.structs.replace(
-            batch,
-            id=new_id("obj", now_us + position),
-            kind=ObjectKind.FILE,
-            upstream_id=upstream_id,
-            created_at=now_us,
-            expires_at=None,
-            shown=msgspec.json.encode(shown).decode(),
-            workload=None,
-            work="",
-            poll_at=None,
-        )
-        await books.add(conn, file)
+        file = _brought_by(batch, ObjectKind.FILE, upstream_id, at=now_us + position)
+        await books.add(conn, msgspec.structs.replace(file, shown=msgspec.json.encode(shown).decode()))
+
+
+async def bind_containers(
+    conn: AsyncConnection, batch: StoredObject, opened: Mapping[str, int | None], *, now_us: int
+) -> None:
+    """Bind the containers that a batch's lines were answered in, by id with their end, to whom the batch is bound to."""
+    for position, (name, end) in enumerate(opened.items()):
+        container = _brought_by(batch, ObjectKind.CONTAINER, name, at=now_us + position)
+        await books.add(conn, msgspec.structs.replace(container, expires_at=end or now_us + CONTAINER_LASTS_US))
+
+
+def _brought_by(batch: StoredObject, kind: ObjectKind, upstream_id: str, *, at: int) -> StoredObject:
+    return msgspec.structs.replace(
+        batch,
+        id=new_id("obj", at),
+        kind=kind,
+        upstream_id=upstream_id,
+        created_at=at,
+        expires_at=None,
+        shown="{}",
+        workload=None,
+        work="",
+        poll_at=None,
+    )
 
 
 def _stored(

@@ -10,7 +10,7 @@ from keystead.dialects.id_words import id_words
 from keystead.domain.access import VirtualKey
 from keystead.domain.errors import InvalidRequestError, KeysteadError, NotFoundError
 from keystead.domain.means import RateLimit
-from keystead.domain.stored import ObjectKind, Reference, StoredObject, Workload
+from keystead.domain.stored import BROUGHT, ObjectKind, Reference, StoredObject, Workload
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.batch_lines import LONGEST_LINE, Line, Weighing, anthropic_lines, at_line, openai_lines
@@ -24,6 +24,7 @@ from keystead.gateway.plan_state import (
     plan_keeping,
     plan_lines,
     plan_upload,
+    plan_with_own,
     plan_workload,
 )
 from keystead.gateway.upload_address import digest, query_of
@@ -57,13 +58,17 @@ class Keeping:
             return await self._batch_file(question, ask, means)
         if ask.action == "upload":
             ask = msgspec.structs.replace(ask, query=query_of(held[0]))
+        brought = _brought(ask.stored, held)
         if held:
             if ask.action == "delete":
                 await self._holdings.check_removable(held[0])
-            return ask, plan_follow_up(question, credential_id=_one_holder(held))
+            plan = plan_follow_up(question, credential_id=_one_holder(held))
+            if brought is not None and plan.groups[0][0].is_platform:
+                raise brought.not_found()
+            return ask, plan
         if ask.action and ask.endpoint is not Endpoint.CACHED_CONTENTS:
             return ask, plan_keeping(question, named=ask.named_credential)
-        return ask, plan_for(question)
+        return ask, plan_for(question) if brought is None else plan_with_own(question, brought)
 
     async def has_begun(self, key: VirtualKey, address: str) -> bool:
         """Say whether there is an upload of that address, begun by that key's principal."""
@@ -131,6 +136,9 @@ class Keeping:
         weighing.workload()  # there was a line
         assert chosen is not None, "as just seen"
         named = await self._holdings.find(caller.key, list(weighing.references))
+        brought = _brought(weighing.references, named)
+        if brought is not None and chosen[1].is_platform:
+            raise brought.not_found()
         if any(each.credential_id != chosen[1].credential.id for each in named):
             raise _apart()
         return weighing, *chosen
@@ -145,6 +153,12 @@ def _about(question: Question, of: Line | Workload) -> Question:
     """Return the question about one line, as if it were sent by itself."""
     facts = msgspec.structs.replace(question.facts, model=of.model, endpoint=of.endpoint)
     return msgspec.structs.replace(question, endpoint=of.endpoint, model=of.model, facts=facts)
+
+
+def _brought(named: Iterable[Reference], held: Sequence[StoredObject]) -> Reference | None:
+    """Return something that is named and that nobody here is bound to; None if all is."""
+    bound = {Reference(each.kind, each.upstream_id) for each in held}
+    return next((each for each in named if each.kind in BROUGHT and each not in bound), None)
 
 
 def _one_holder(held: Sequence[StoredObject]) -> str:

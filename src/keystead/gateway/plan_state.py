@@ -8,7 +8,7 @@ import msgspec
 from keystead.domain.credential import Credential
 from keystead.domain.errors import ConflictError, InvalidRequestError, NotFoundError
 from keystead.domain.money import USD
-from keystead.domain.stored import Workload
+from keystead.domain.stored import Reference, Workload
 from keystead.domain.traffic import Endpoint, Owner
 from keystead.gateway.candidates import candidates_for, model_on, refuse_unusable_name
 from keystead.gateway.narrowed import check_endpoint
@@ -19,6 +19,7 @@ from keystead.gateway.plan import (
     Step,
     denied,
     judge,
+    plan_for,
     planned,
     resolved,
     step_on,
@@ -76,6 +77,20 @@ def plan_keeping(question: Question, *, named: str) -> Plan:
     """
     check_endpoint(question.caller.key, question.endpoint)
     return _without_model(question, keepers(question, named), rule="kept_with_credential", most=_NO_COST)
+
+
+def plan_with_own(question: Question, brought: Reference) -> Plan:
+    """Decide as usual, but with the organization's own credentials alone: what lies in their accounts is theirs to name.
+
+    Raises:
+        NotFoundError: none is left (the same answer as for an id that is somebody else's).
+        KeysteadError: as `plan_for`.
+    """
+    plan = plan_for(question)
+    groups = tuple(tuple(step for step in group if not step.is_platform) for group in plan.groups)
+    if not any(groups):
+        raise brought.not_found()
+    return planned(question, rule=plan.rule, groups=groups, considered=plan.considered, route=plan.route)
 
 
 def keepers(question: Question, named: str) -> list[Candidate]:

@@ -49,6 +49,9 @@ CHATS: Final[Mapping[Wire, Translator]] = {
 COUNTERS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.COUNT_TOKENS) for dialect in TAILS)
 EMBEDDINGS: Final[tuple[Wire, ...]] = tuple((dialect, Endpoint.EMBEDDINGS) for dialect in (*EMBEDDERS, Dialect.BEDROCK))
 
+_MAKERS_OWN: Final[Wire] = (Dialect.BEDROCK, Endpoint.EMBEDDINGS)
+"""Each maker's has words of its own: whoever says them means that maker's model at Bedrock."""
+
 TWINS: Final[Mapping[Wire, Wire]] = {
     (Dialect.ANTHROPIC, Endpoint.MESSAGES): (Dialect.BEDROCK, Endpoint.MESSAGES),
     (Dialect.BEDROCK, Endpoint.MESSAGES): (Dialect.ANTHROPIC, Endpoint.MESSAGES),
@@ -88,6 +91,8 @@ def wire_to(provider: Provider, asked: Wire) -> Wire | None:
         return asked
     if asked[1] is Endpoint.PASSTHROUGH:
         return asked if asked[0] in provider.dialects else None
+    if asked == _MAKERS_OWN:
+        return None
     if (twin := TWINS.get(asked)) in provider.endpoints:
         return twin
     kin = next((wires for wires in (CHATS, COUNTERS, EMBEDDINGS) if asked in wires), ())

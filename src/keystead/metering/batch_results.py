@@ -54,6 +54,8 @@ class BatchResults:
         self, price: Callable[[Reading], Cost], *, provider: str, dialect: Dialect, endpoint: Endpoint, model: str
     ) -> None:
         """`price` returns what one line costs; the rest says how a line's answer is read."""
+        self.containers: dict[str, int | None] = {}
+        """Those that lines were answered in, by id with their end in Unix microseconds; who takes them may clear it."""
         self._price = price
         self._provider = provider
         self._dialect = dialect
@@ -118,6 +120,7 @@ class BatchResults:
             stream=False,
             content_type="application/json",
             request_model=self._model,
+            containers=self.containers,
         )
         meter.feed(body)
         reading = msgspec.structs.replace(meter.finish(complete=True), service_tier=TIER)

@@ -75,6 +75,7 @@ def meter_for(
     request_model: str,
     spoken_characters: int = 0,
     containers: dict[str, int | None] | None = None,
+    stated: str | None = None,
 ) -> Meter:
     """Return the meter for one answer of `provider`.
 
@@ -87,6 +88,7 @@ def meter_for(
         request_model: The model that was sent, for rules that depend on it where the answer names none.
         spoken_characters: Of the text to be spoken: what speech is billed by where its answer is nothing but sound.
         containers: Takes those that the answer says were opened for it, while it passes: by id, with their end.
+        stated: Of embeddings, the tokens that a header counts; None where the answer is put together of parts that say so.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if endpoint is Endpoint.REALTIME:
@@ -103,7 +105,9 @@ def meter_for(
         return _Events(answer)
     if kind == CONTENT_TYPE:
         return _Frames(answer)
-    in_parts = isinstance(answer, EmbeddedAnswer)
+    in_parts = isinstance(answer, EmbeddedAnswer) and stated is None
+    if isinstance(answer, EmbeddedAnswer):
+        answer.stated = stated or ""
     if in_parts or (stream and (dialect, endpoint) == (Dialect.GEMINI, Endpoint.GENERATE)):
         return _Elements(answer)
     return _Body(answer)

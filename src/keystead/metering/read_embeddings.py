@@ -52,6 +52,8 @@ class EmbeddedAnswer(Answer):
 
     def __init__(self, provider: str, *, billed: bool = True) -> None:
         super().__init__(provider, billed=billed)
+        self.stated = ""
+        """What a header says of an answer that is not in parts."""
         self._stated: list[bytes] = []
         self._characters: list[bytes] = []
         self._parts = 0
@@ -67,21 +69,29 @@ class EmbeddedAnswer(Answer):
         if part is None or body is None:
             self.unreadable(data)
             self._all_known = False
-            return
+        else:
+            self._take(body, part.stated)
+
+    def body(self, data: bytes) -> bool:
+        """Take an answer that is not in parts: to whoever asked in its own form."""
+        body = decode(_BODY, data)
+        if body is None:
+            return False
+        self._take(body, self.stated)
+        self.completed()
+        return True
+
+    def _take(self, body: _Body, stated: str) -> None:
         self._parts += 1
         found = [count for count in _counts(body) if count != b"null"]
-        if not found and part.stated.isdecimal() and part.stated.isascii() and len(part.stated) <= _DIGITS:
-            found = [str(int(part.stated)).encode()]
+        if not found and stated.isdecimal() and stated.isascii() and len(stated) <= _DIGITS:
+            found = [str(int(stated)).encode()]
         self._all_known = self._all_known and len(found) >= max(1, len(body.predictions))
         self._stated += found
         if (characters := bytes(body.metadata.characters)) != b"null":
             self._characters.append(characters)
         if self._stated:
             self.raw = b"{%b}" % b",".join(self._lists())
-
-    def body(self, data: bytes) -> bool:  # noqa: ARG002 - as below
-        """Take nothing: they come in parts."""
-        return False
 
     def completed(self) -> None:
         """All calls were answered. Where one of them stated no count, the sum is not the last word."""

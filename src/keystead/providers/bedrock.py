@@ -92,3 +92,8 @@ BEDROCK: Final = Provider(
         "arn:aws*:bedrock:*",
     ),
 )
+
+
+def embeds(model: str) -> bool:
+    """Say whether a name is that of a model that makes vectors, also behind a credential's: InvokeModel's path does not."""
+    return (Dialect.BEDROCK, Endpoint.EMBEDDINGS) in BEDROCK.serving(model).endpoints

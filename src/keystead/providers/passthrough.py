@@ -69,7 +69,7 @@ class Passthrough:
                 return Passed(
                     template=template.path.removeprefix("/"),
                     model=found.groupdict().get("model"),
-                    dialect=_dialect(provider, path),
+                    dialect=dialect_of(provider, path),
                 )
         return None
 
@@ -101,7 +101,7 @@ def _group(name: str) -> str:
     return f"(?P<model>{_TYPES[name]})" if name == "model" else f"(?:{_TYPES[name]})"
 
 
-def _dialect(provider: Provider, path: str) -> Dialect:
+def dialect_of(provider: Provider, path: str) -> Dialect:
     """Return the dialect under whose prefix a path lies, the longest first; else the provider's first."""
     by_length = sorted(provider.dialects.items(), key=lambda item: -len(item[1]))
     under = (dialect for dialect, prefix in by_length if prefix and path.startswith(f"{prefix}/"))

@@ -5,6 +5,7 @@ code}}`, Anthropic `{"type":"error","error":{type,message},"request_id"}`, Googl
 details}}` with a google.rpc.ErrorInfo, AWS `{"__type","message"}`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -90,6 +91,11 @@ def error_headers(error: KeysteadError) -> list[tuple[bytes, bytes]]:
     return headers
 
 
+def _called(names: Mapping[int, str], status: int, defect: str) -> str:
+    """Return what a dialect calls a status: of those it has no name for, the caller's are like a bad request."""
+    return names.get(status) or (names[400] if status < 500 else defect)
+
+
 def _told(error: KeysteadError) -> str:
     return f"{error.message} {error.next_step}"
 
@@ -98,7 +104,7 @@ def _openai(error: KeysteadError, request_id: str) -> dict[str, Any]:
     return {
         "error": {
             "message": _told(error),
-            "type": _OPENAI_TYPES.get(error.status, "server_error"),
+            "type": _called(_OPENAI_TYPES, error.status, "server_error"),
             "param": error.param,
             "code": error.code,
             "fault": error.fault.value,
@@ -112,7 +118,7 @@ def _anthropic(error: KeysteadError, request_id: str) -> dict[str, Any]:
     return {
         "type": "error",
         "error": {
-            "type": _ANTHROPIC_TYPES.get(error.status, "api_error"),
+            "type": _called(_ANTHROPIC_TYPES, error.status, "api_error"),
             "message": _told(error),
             "details": {"error_code": error.code, "fault": error.fault.value, "next_step": error.next_step},
         },
@@ -125,7 +131,7 @@ def _google(error: KeysteadError, request_id: str) -> dict[str, Any]:
         "error": {
             "code": error.status,
             "message": _told(error),
-            "status": _GOOGLE_STATUSES.get(error.status, "INTERNAL"),
+            "status": _called(_GOOGLE_STATUSES, error.status, "INTERNAL"),
             "details": [
                 {
                     "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -144,9 +150,9 @@ def _google(error: KeysteadError, request_id: str) -> dict[str, Any]:
 
 def _aws(error: KeysteadError, request_id: str) -> dict[str, Any]:
     return {
-        "__type": _AWS_TYPES.get(error.status, _AWS_DEFECT),
+        "__type": _called(_AWS_TYPES, error.status, _AWS_DEFECT),
         "message": _told(error),
-        "code": _AWS_TYPES.get(error.status, _AWS_DEFECT),
+        "code": _called(_AWS_TYPES, error.status, _AWS_DEFECT),
         "details": {
             "error_code": error.code,
             "fault": error.fault.value,

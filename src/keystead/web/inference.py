@@ -7,17 +7,13 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from keystead.dialects.body import check_model, id_member, read_json
-from keystead.dialects.gemini_files import check_start
-from keystead.dialects.multipart import read_fields
-from keystead.dialects.named_models import named_models
-from keystead.dialects.references import references_in
+from keystead.dialects.body import check_model
 from keystead.domain.access import VirtualKey
 from keystead.domain.clock import Clock
 from keystead.domain.errors import AuthenticationError, InvalidRequestError, KeysteadError, NotFoundError
 from keystead.domain.ids import new_id
 from keystead.domain.stored import ObjectKind
-from keystead.domain.traffic import MODEL_IN_PATH, Endpoint
+from keystead.domain.traffic import Dialect, Endpoint
 from keystead.gateway.ask import Ask
 from keystead.gateway.departure import EXTENSION, ClientLeftError, Departure
 from keystead.gateway.flight import Flight
@@ -26,6 +22,7 @@ from keystead.gateway.translate_call import Estimate
 from keystead.providers.passthrough import Passthrough
 from keystead.telemetry import Metrics
 from keystead.web import paths
+from keystead.web.bodies import with_body
 from keystead.web.entrance import Entrance
 from keystead.web.errors import error_body, error_headers
 from keystead.web.models import ModelList
@@ -34,16 +31,12 @@ from keystead.web.receive import Receive, Send, read_body
 from keystead.web.relay import Relay, overloaded, send_whole
 from keystead.web.spool import Spool
 from keystead.web.state_paths import made_by_passing
-from keystead.web.uploading import address_in, check_begun, receive_file
+from keystead.web.uploading import address_in, check_begun, comes_at_once, receive_file
 
 log = structlog.get_logger(__name__)
 
-_NEEDS_MODEL: Final = frozenset(
-    {Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.MESSAGES, Endpoint.EMBEDDINGS, Endpoint.RERANK}
-)
 _MOST_FILES: Final = 32
 """Files that are received at once by a worker: they take disk, not memory, and each may be large."""
-_CONTINUING: Final = frozenset({Endpoint.RESPONSES, Endpoint.COUNT_TOKENS})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,26 +125,43 @@ class Inference:
             departure=scope["extensions"][EXTENSION],
         )
         self._in_flight += 1
+        dialect = error_dialect(arrival.path, arrival.headers)
         try:
-            await self._trip(arrival, receive, send, known)
+            key, query, operation = await self._understood(arrival, known)
+            dialect = operation.dialect
+            await self._trip(key, query, operation, arrival, receive=receive, send=send)
         except ClientLeftError:
             return
         except KeysteadError as error:
-            await self._tell(send, error, arrival)
+            await self._tell(send, error, arrival, dialect)
         except Exception:
             # Our defect, before anything was answered: it is logged with its cause and told without it.
             log.exception("defect", request=arrival.request_id)
-            await self._tell(send, KeysteadError("Something went wrong inside the gateway."), arrival)
+            await self._tell(send, KeysteadError("Something went wrong inside the gateway."), arrival, dialect)
         finally:
             self._in_flight -= 1
 
-    async def _trip(self, arrival: Arrival, receive: Receive, send: Send, known: VirtualKey | None) -> None:
+    async def _understood(
+        self, arrival: Arrival, known: VirtualKey | None
+    ) -> tuple[VirtualKey, bytes, paths.Operation]:
+        """Return who calls, the query without any key, and what is asked for."""
         passed = paths.split_passed(arrival.path)
         operation = None if passed else _operation(arrival)
         if self._in_flight > self._limits.max_in_flight:
             raise overloaded()
         key, query = (known, arrival.query) if known is not None else await self._let_in(arrival, operation)
-        operation = operation or self._passing(key, arrival, passed)
+        return key, query, operation or self._passing(key, arrival, passed)
+
+    async def _trip(
+        self,
+        key: VirtualKey,
+        query: bytes,
+        operation: paths.Operation,
+        arrival: Arrival,
+        *,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         bare = Ask(
             request_id=arrival.request_id,
             started_at=arrival.at,
@@ -170,7 +180,9 @@ class Inference:
             object_kind=operation.kind,
             action=operation.action,
         )
-        if operation.body == "upload" or (operation.body == "pieces" and address_in(query) is not None):
+        if operation.body == "upload" or (
+            operation.body == "pieces" and (address_in(query) is not None or comes_at_once(arrival.headers, query))
+        ):
             await self._keep_file(key, bare, arrival.departure, receive, send)
             return
         try:
@@ -256,7 +268,7 @@ class Inference:
             check_begun(bare, limit=limits.max_file_bytes)
             bare = msgspec.structs.replace(bare, query=b"")
         body = await read_body(receive, bare.headers, limit=limits.max_body_bytes, timeout_s=limits.body_timeout_s)
-        return _with_body(bare, operation, body)
+        return with_body(bare, operation, body)
 
     async def _own_answer(self, key: VirtualKey, ask: Ask) -> bytes | None:
         """Return what the gateway itself answers; None if a provider is to. A model nobody told of, its provider may know."""
@@ -271,14 +283,13 @@ class Inference:
         headers = [(b"content-type", b"application/json"), (b"x-keystead-request-id", ask.request_id.encode())]
         await send_whole(send, 200, headers, body)
 
-    async def _tell(self, send: Send, error: KeysteadError, arrival: Arrival) -> None:
+    async def _tell(self, send: Send, error: KeysteadError, arrival: Arrival, dialect: Dialect) -> None:
         self._metrics.refused.labels(error.code).inc()
         headers = [
             (b"content-type", b"application/json"),
             (b"x-keystead-request-id", arrival.request_id.encode("ascii")),
             *error_headers(error),
         ]
-        dialect = error_dialect(arrival.path, arrival.headers)
         await send_whole(send, error.status, headers, error_body(error, dialect, arrival.request_id))
 
 
@@ -311,75 +322,3 @@ def _unknown_path(arrival: Arrival) -> NotFoundError:
         code="unknown_path",
         next_step="The served paths are listed in the reference; base URLs end in /v1 for OpenAI SDKs only.",
     )
-
-
-def _with_body(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
-    """Add the body, and read from it what routing needs.
-
-    Raises:
-        InvalidRequestError: malformed, or the model is missing.
-    """
-    if operation.body == "passed":
-        return _with_passed(bare, operation, body)
-    if operation.body == "multipart" and bare.headers.get(b"content-type", b"").startswith(b"multipart/"):
-        fields = read_fields(body, bare.headers[b"content-type"], ("model", "stream"))
-        model = fields.get("model", "")
-        return msgspec.structs.replace(
-            bare, body=body, model=check_model(model) if model else "", stream=fields.get("stream") == "true"
-        )
-    read = read_json(body)
-    if bare.headers.get(b"content-type") != b"application/json":
-        # Read as JSON here, so told as JSON there: as a form, a provider might find another model in the same bytes.
-        bare = msgspec.structs.replace(bare, headers={**bare.headers, b"content-type": b"application/json"})
-    if operation.body == "pieces":
-        check_start(read)
-    references = references_in(read, operation.dialect, operation.endpoint)
-    if operation.dialect in MODEL_IN_PATH:
-        model = (read.model or "").removeprefix("models/") if operation.action == "create" else bare.model
-        return msgspec.structs.replace(bare, body=body, json=read, model=model, references=references)
-    if read.model is None and operation.endpoint in _NEEDS_MODEL:
-        raise InvalidRequestError("`model` is missing.", code="missing_model", param="model")
-    object_id = bare.object_id
-    if operation.endpoint in _CONTINUING:
-        object_id = id_member(read, "previous_response_id")
-    return msgspec.structs.replace(
-        bare,
-        body=body,
-        json=read,
-        model=read.model or "",
-        stream=read.stream,
-        object_id=object_id,
-        references=references,
-    )
-
-
-def _with_passed(bare: Ask, operation: paths.Operation, body: bytes) -> Ask:
-    """Add the body of a pass-through, and take the model from it where the path names none.
-
-    Raises:
-        InvalidRequestError: malformed, of no kind that can be looked into, or with another model than the path's.
-    """
-    if not body:
-        return bare
-    kind = bare.headers.get(b"content-type", b"application/json")
-    read, models = None, frozenset[str]()
-    if kind.startswith(b"multipart/"):
-        if named := read_fields(body, kind, ("model",)).get("model"):
-            models = frozenset({named})
-    elif kind.partition(b";")[0].strip() == b"application/json":
-        read = read_json(body)
-        models = named_models(body)
-        bare = msgspec.structs.replace(bare, headers={**bare.headers, b"content-type": b"application/json"})
-    else:
-        raise InvalidRequestError("The body must be JSON or a form.", code="unsupported_body", status=415)
-    if len(models) > 1:
-        raise InvalidRequestError(
-            "The body names several models, and one can be allowed at a time.", code="several_models", param="model"
-        )
-    bare = msgspec.structs.replace(bare, body=body, json=read)
-    if not models:
-        return bare
-    model = f"{operation.named}/{next(iter(models))}"
-    if not operation.template and bare.model != model:
-        raise InvalidRequestError("The body names another model than the path.", param="model")
-    return msgspec.structs.replace(bare, model=check_model(model), template=operation.template)

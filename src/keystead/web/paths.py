@@ -12,6 +12,7 @@ import msgspec
 
 from keystead.domain.stored import Action, ObjectKind
 from keystead.domain.traffic import Dialect, Endpoint
+from keystead.providers.bedrock import embeds
 from keystead.web import state_paths
 
 _ID = r"[A-Za-z0-9_-]{1,128}"
@@ -143,8 +144,10 @@ def _call(raw_path: str) -> Operation | None:
         return Operation(dialect=Dialect.GEMINI, endpoint=endpoint, tail=tail, model=found[1], stream=stream)
     if found := _BEDROCK_CALL.fullmatch(raw_path):
         endpoint, stream = _BEDROCK_VERBS[found[2]]
-        tail = f"/model/{{model}}/{found[2]}"
-        return Operation(dialect=Dialect.BEDROCK, endpoint=endpoint, tail=tail, model=unquote(found[1]), stream=stream)
+        tail, model = f"/model/{{model}}/{found[2]}", unquote(found[1])
+        if found[2] == "invoke" and embeds(model):
+            endpoint = Endpoint.EMBEDDINGS
+        return Operation(dialect=Dialect.BEDROCK, endpoint=endpoint, tail=tail, model=model, stream=stream)
     return None
 
 

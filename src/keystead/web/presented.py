@@ -6,6 +6,9 @@ from urllib.parse import unquote_to_bytes
 
 from keystead.domain.errors import AuthenticationError, InvalidRequestError
 from keystead.domain.traffic import Dialect
+from keystead.providers.passthrough import dialect_of
+from keystead.providers.table import PROVIDERS
+from keystead.web.paths import split_passed
 
 _BEARER: Final = re.compile(rb"[Bb]earer +([\x21-\x7e]+)")
 
@@ -52,7 +55,13 @@ def models_dialect(headers: dict[bytes, bytes]) -> Dialect:
 
 
 def error_dialect(raw_path: str, headers: dict[bytes, bytes]) -> Dialect:
-    """Guess the dialect of a caller whose path or head is refused, so that its SDK can read the error."""
+    """Guess the dialect of a caller whose path or head is refused, so that its SDK can read the error.
+
+    What is passed through is in its provider's; behind a credential's name, which nobody has looked up, its path tells.
+    """
+    if (passed := split_passed(raw_path)) is not None:
+        name, path = passed
+        return dialect_of(PROVIDERS[name], path) if name in PROVIDERS else error_dialect(path, headers)
     if raw_path.startswith(("/anthropic/", "/v1/messages")):
         return Dialect.ANTHROPIC
     if raw_path.startswith(("/gemini/", "/v1beta/", "/upload/")) or (

@@ -6,7 +6,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import IO, Final
 
+from keystead.dialects.body import read_json
+from keystead.dialects.gemini_files import check_start
 from keystead.dialects.multipart import FormReader
+from keystead.dialects.related import RelatedReader
 from keystead.gateway.departure import ClientLeftError
 from keystead.web.receive import BodyRefusedError, Receive, refuse_encoded, too_large
 
@@ -58,10 +61,7 @@ class Spool:
 
     def form(self, content_type: bytes) -> tuple[bytes, bytes]:  # noqa: ARG002 - a form's own matters
         """Return a form with the file in it, and its content type."""
-        boundary = secrets.token_hex(24).encode()
-        head = b'Content-Disposition: form-data; name="file"; filename="file"'
-        body = b"--%s\r\n%s\r\n\r\n%s\r\n--%s--\r\n" % (boundary, head, self._read(0, self.size), boundary)
-        return body, b"multipart/form-data; boundary=" + boundary
+        return form_of(file=self._read(0, self.size))
 
     def _place(self) -> tuple[int, int]:
         return 0, self.size
@@ -69,6 +69,14 @@ class Spool:
     def _read(self, start: int, end: int) -> bytes:
         self._file.seek(start)
         return self._file.read(end - start)
+
+
+def form_of(**files: bytes) -> tuple[bytes, bytes]:
+    """Return a form with these files in it, and its content type."""
+    boundary = secrets.token_hex(24).encode()
+    head = b'--%s\r\nContent-Disposition: form-data; name="%s"; filename="file"\r\n\r\n%s\r\n'
+    parts = (head % (boundary, name.encode(), content) for name, content in files.items())
+    return b"%s--%s--\r\n" % (b"".join(parts), boundary), b"multipart/form-data; boundary=" + boundary
 
 
 class FormSpool(Spool):
@@ -105,16 +113,40 @@ class FormSpool(Spool):
         return self._span
 
 
-async def receive_form(receive: Receive, headers: dict[bytes, bytes], *, limit: int, timeout_s: float) -> Spool:
-    """Receive a form; the caller closes it.
+class RelatedSpool(Spool):
+    """A file of Google's with what is said about it before it, found while it comes."""
 
-    Raises:
-        InvalidRequestError: it is not a form with one file.
-        KeysteadError, ClientLeftError: see `receive_into`.
-    """
-    spool = FormSpool(headers.get(b"content-type", b""))
-    await receive_into(spool, receive, headers, limit=limit, timeout_s=timeout_s)
-    return spool
+    def __init__(self, content_type: bytes) -> None:
+        """Begin to receive it.
+
+        Raises:
+            InvalidRequestError: it is not the content type of such a body.
+        """
+        self._reader = RelatedReader(content_type)
+        super().__init__()
+        self._said = b""
+        self._span = (0, 0)
+
+    def add(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._reader.feed(piece)
+        super().add(piece)
+
+    def finish(self) -> None:
+        """See that it is whole, and that the provider chooses the file's name.
+
+        Raises:
+            InvalidRequestError: it is not.
+        """
+        self._said, self._span = self._reader.finish(self._read)
+        check_start(read_json(self._said))
+
+    def form(self, content_type: bytes) -> tuple[bytes, bytes]:  # noqa: ARG002 - a form's own matters
+        """Return a form with what is said and the file in it, and its content type."""
+        return form_of(about=self._said, file=self._read(*self._span))
+
+    def _place(self) -> tuple[int, int]:
+        return self._span
 
 
 async def receive_into(

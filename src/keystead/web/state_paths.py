@@ -151,6 +151,8 @@ _TABLE: Final = (
 _MADE_BY_PASSING: Final = (
     (Dialect.OPENAI, re.compile("/v1/containers"), ObjectKind.CONTAINER),
     (Dialect.GEMINI, re.compile("/v1[a-z0-9]*/fileSearchStores"), ObjectKind.FILE_SEARCH_STORE),
+    (Dialect.ANTHROPIC, re.compile("/v1/skills"), ObjectKind.SKILL),
+    (Dialect.OPENAI, re.compile("/v1/skills"), ObjectKind.SKILL),
 )
 """What no path of ours makes, and requests may name."""
 _COLLECTION: Final = re.compile(

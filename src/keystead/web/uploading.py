@@ -1,4 +1,4 @@
-"""Files that callers upload: forms (OpenAI, Anthropic), and Google's resumable uploads, which come in pieces."""
+"""Files that callers upload: forms (OpenAI, Anthropic), and Google's, which come in pieces or at once with a word about them."""
 
 from typing import Final
 from urllib.parse import parse_qs
@@ -11,8 +11,9 @@ from keystead.domain.stored import ObjectKind
 from keystead.gateway.ask import Ask
 from keystead.gateway.upload_address import digest, key_in
 from keystead.web.receive import Receive, too_large
-from keystead.web.spool import Spool, receive_form, receive_into
+from keystead.web.spool import FormSpool, RelatedSpool, Spool, receive_into
 
+_UPLOAD: Final = b"x-goog-upload-"
 _COMMAND: Final = b"x-goog-upload-command"
 _PROTOCOL: Final = b"x-goog-upload-protocol"
 _LENGTH: Final = b"x-goog-upload-header-content-length"
@@ -28,6 +29,11 @@ def address_in(query: bytes) -> str | None:
         return None
     ids = parse_qs(query.decode("latin-1")).get("upload_id", [])
     return ids[0] if len(ids) == 1 and key_in(ids[0]) is not None else None
+
+
+def comes_at_once(headers: dict[bytes, bytes], query: bytes) -> bool:
+    """Say whether a file of Google's comes with this very call, and what is said about it with it."""
+    return headers.get(_PROTOCOL, b"").lower() == b"multipart" or b"uploadType=multipart" in query.split(b"&")
 
 
 def own_url(headers: dict[bytes, bytes], address: bytes) -> bytes:
@@ -49,7 +55,8 @@ def check_begun(ask: Ask, *, limit: int) -> None:
     """
     if ask.headers.get(_PROTOCOL, b"").lower() != b"resumable" or ask.headers.get(_COMMAND, b"").lower() != b"start":
         raise InvalidRequestError(
-            "An upload begins with `X-Goog-Upload-Protocol: resumable` and `X-Goog-Upload-Command: start`.",
+            "An upload begins with `X-Goog-Upload-Protocol: resumable` and `X-Goog-Upload-Command: start`, "
+            "or comes at once with `X-Goog-Upload-Protocol: multipart`.",
             code="invalid_upload",
             next_step="Google's SDKs do so: `client.files.upload(…)`.",
         )
@@ -63,11 +70,19 @@ async def receive_file(ask: Ask, query: bytes, receive: Receive, *, limit: int, 
     Raises:
         KeysteadError, ClientLeftError: it cannot be taken; see `spool`.
     """
+    content_type = ask.headers.get(b"content-type", b"")
     if ask.object_kind is not ObjectKind.GEMINI_UPLOAD:
-        form = await receive_form(receive, ask.headers, limit=limit, timeout_s=timeout_s)
+        form = FormSpool(content_type)
+        await receive_into(form, receive, ask.headers, limit=limit, timeout_s=timeout_s)
         return msgspec.structs.replace(ask, upload=form)
     address = address_in(query)
-    assert address is not None, "it has begun"
+    if address is None:
+        whole = RelatedSpool(content_type)
+        await receive_into(whole, receive, ask.headers, limit=limit, timeout_s=timeout_s)
+        headers = {name: value for name, value in ask.headers.items() if not name.startswith(_UPLOAD)}
+        headers[_PROTOCOL] = b"multipart"
+        kind = ObjectKind.GEMINI_FILE
+        return msgspec.structs.replace(ask, upload=whole, action="create", object_kind=kind, headers=headers, query=b"")
     command = ", ".join(part.strip() for part in ask.headers.get(_COMMAND, b"").decode("latin-1").lower().split(","))
     if command not in GOES_ON:
         raise InvalidRequestError(

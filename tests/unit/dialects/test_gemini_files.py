@@ -44,7 +44,10 @@ def test_an_upload_without_a_name_may_begin(file: dict[str, Any]) -> None:
     check_start(read_json(b"{}"))
 
 
-@pytest.mark.parametrize("body", [b'{"file":{"name":"files/x"}}', b'{"file":{"n\\u0061me":"x"}}', b'{"file":1}'])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"file":{"name":"files/x"}}', b'{"file":{"n\\u0061me":"x"}}', b'{"file":1}', b'{"file":{"name":"x","name":""}}'],
+)
 def test_a_name_is_not_the_callers_to_choose(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
         check_start(read_json(body))

@@ -43,6 +43,18 @@ def named(body: dict[str, Any] | bytes, dialect: Dialect = Dialect.OPENAI) -> li
         ({"conversation": {"id": "conv_1"}}, [("conversation", "conv_1")]),
         (b'{"input":[{"type":"input_file","file\\u005fid":"f"}]}', [("file", "f")]),
         (b'{"input":[{"type":"input_file","\\u0066ile_id":"f"}]}', [("file", "f")]),
+        ({"prompt": {"id": "pmpt_1", "version": "2"}}, [("prompt", "pmpt_1")]),
+        ({"prompt": "About a skill_id"}, []),
+        ({"prompt": [1, 2]}, []),
+        (
+            {
+                "tools": [
+                    {"type": "shell", "environment": {"skills": [{"type": "skill_reference", "skill_id": "skill_1"}]}}
+                ]
+            },
+            [("skill", "skill_1")],
+        ),
+        ({"tools": [{"type": "function", "parameters": {"properties": {"skill_id": {"const": "x"}}}}]}, []),
         # What is only said is no reference: arguments, schemas, citations.
         ({"tools": [{"type": "function", "parameters": {"properties": {"file_id": {"const": "x"}}}}]}, []),
         ({"input": [{"type": "message", "content": [{"annotations": [{"file_id": "x"}]}]}]}, []),
@@ -75,6 +87,14 @@ def test_what_a_model_wrote_for_a_tool_is_no_reference() -> None:
 )
 def test_the_container_of_a_message_is_found(container: Any, found: list[str]) -> None:
     assert named({"container": container}, Dialect.ANTHROPIC) == [("container", name) for name in found]
+
+
+def test_the_custom_skills_of_a_message_are_found_and_not_those_that_everybody_has() -> None:
+    skills = [{"type": "anthropic", "skill_id": "pptx"}, {"type": "custom", "skill_id": "skill_1"}]
+    found = named({"container": {"id": "container_1", "skills": skills}}, Dialect.ANTHROPIC)
+    assert found == [("container", "container_1"), ("skill", "skill_1")]
+    hidden = b'{"container":{"skills":[{"type":"custom","\\u0073kill_id":"skill_1"}]}}'
+    assert named(hidden, Dialect.ANTHROPIC) == [("skill", "skill_1")]
 
 
 def test_the_file_search_stores_of_gemini_are_found() -> None:

@@ -454,6 +454,29 @@ def test_a_header_that_is_no_count_counts_nothing(stated: str) -> None:
     assert reading.source is UsageSource.NONE
 
 
+@pytest.mark.parametrize(
+    ("body", "stated", "tokens"),
+    [
+        (b'{"embedding":[1.0],"inputTextTokenCount":5}', "", 5),
+        (b'{"embedding":[1.0],"inputTextTokenCount":5}', "9", 5),
+        (b'{"id":"a","texts":["x"],"embeddings":{"float":[[1.0]]}}', "9", 9),
+        (b'{"embeddings":[[1.0]]}', "", None),
+        (b'{"embeddings":[[1.0', "9", None),
+    ],
+)
+def test_an_answer_in_its_own_words_is_counted_by_its_body_or_its_header(
+    body: bytes, stated: str, tokens: int | None
+) -> None:
+    meter = meter_for(
+        "bedrock", *TITAN, stream=False, content_type="application/json", request_model="m", stated=stated
+    )
+    for at in range(0, len(body), 7):
+        meter.feed(body[at : at + 7])
+    reading = meter.finish(complete=True)
+    assert reading.usage.input_tokens == (tokens or 0)
+    assert reading.source is (UsageSource.NONE if tokens is None else UsageSource.PROVIDER)
+
+
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -42,6 +42,15 @@ def test_shapes_are_each_dialects_own() -> None:
     assert google["error"]["code"] == 401
 
 
+@pytest.mark.parametrize("status", [405, 409, 415, 422, 426])
+def test_what_the_caller_did_wrong_is_never_called_an_error_of_the_server(status: int) -> None:
+    error = InvalidRequestError("No.", code="no", status=status)
+    told = {dialect: json.loads(error_body(error, dialect, "req_1")) for dialect in Dialect}
+    assert told[Dialect.OPENAI]["error"]["type"] == told[Dialect.ANTHROPIC]["error"]["type"] == "invalid_request_error"
+    assert told[Dialect.GEMINI]["error"]["status"] in {"INVALID_ARGUMENT", "ABORTED"}
+    assert told[Dialect.BEDROCK]["__type"] == "ValidationException"
+
+
 def test_a_stream_ends_with_an_event_the_sdk_knows() -> None:
     assert error_event(GatewayError(), Dialect.OPENAI, "r").startswith(b'data: {"error":')
     assert error_event(GatewayError(), Dialect.ANTHROPIC, "r").startswith(b'event: error\ndata: {"type":"error"')

@@ -69,6 +69,13 @@ def test_the_models_path_is_told_apart_by_headers() -> None:
         ("/v1/models/m:generateContent", Dialect.GEMINI),
         ("/gemini/x", Dialect.GEMINI),
         ("/v1/chat/completions", Dialect.OPENAI),
+        ("/passthrough/anthropic/v1/skills", Dialect.ANTHROPIC),
+        ("/passthrough/google/v1beta/files", Dialect.GEMINI),
+        ("/passthrough/google/v1beta/openai/files", Dialect.OPENAI),
+        ("/passthrough/bedrock/guardrail/g/version/1/apply", Dialect.BEDROCK),
+        ("/passthrough/my-own/v1beta/files", Dialect.GEMINI),
+        ("/passthrough/my-own/model/m/x", Dialect.BEDROCK),
+        ("/passthrough/my-own/v1/x", Dialect.OPENAI),
     ],
 )
 def test_errors_speak_the_callers_dialect(path: str, dialect: Dialect) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from keystead.domain.stored import ObjectKind
 from keystead.domain.traffic import Dialect
-from keystead.web.state_paths import match
+from keystead.web.state_paths import made_by_passing, match
 from keystead.web.uploading import address_in, own_url
 
 ADDRESS = "vk_01m8abc." + "a" * 43
@@ -67,3 +67,21 @@ def test_the_url_of_an_upload_begins_with_the_name_that_the_caller_called() -> N
     assert own_url(headers, b"x") == b"http://ai.example.com" + end
     assert own_url({**headers, b"x-forwarded-proto": b"https"}, b"x") == b"https://ai.example.com" + end
     assert own_url({**headers, b"x-forwarded-proto": b"evil://"}, b"x") == b"http://ai.example.com" + end
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "dialect", "kind"),
+    [
+        ("POST", "/v1/containers", Dialect.OPENAI, ObjectKind.CONTAINER),
+        ("POST", "/v1/skills", Dialect.OPENAI, ObjectKind.SKILL),
+        ("POST", "/v1/skills", Dialect.ANTHROPIC, ObjectKind.SKILL),
+        ("POST", "/v1beta/fileSearchStores", Dialect.GEMINI, ObjectKind.FILE_SEARCH_STORE),
+        ("GET", "/v1/skills", Dialect.ANTHROPIC, None),
+        ("POST", "/v1/skills/skill_1/versions", Dialect.ANTHROPIC, None),
+        ("POST", "/v1/skills", Dialect.GEMINI, None),
+    ],
+)
+def test_what_a_call_that_is_passed_through_makes_is_known(
+    method: str, path: str, dialect: Dialect, kind: ObjectKind | None
+) -> None:
+    assert made_by_passing(method, path, dialect) is kind

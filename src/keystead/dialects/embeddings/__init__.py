@@ -1,6 +1,7 @@
 """Embeddings between dialects: OpenAI's `/embeddings`, Gemini's `embedContent` and `batchEmbedContents`. Pure.
 
-Amazon's, Cohere's and Google's at Vertex AI have forms of their own, which are asked in and never by callers.
+Amazon's, Cohere's and Google's at Vertex AI have forms of their own, which are asked in and not translated from: InvokeModel's
+callers speak the first two, and what they say passes as it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ EMBEDDERS: Final[Mapping[Dialect, Embedder]] = {
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """How a form is asked in that no caller speaks."""
+    """How a form is asked in that other callers do not speak."""
 
     tail: str
     most: Callable[[str], int]
