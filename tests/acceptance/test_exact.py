@@ -67,7 +67,7 @@ async def _last_key(hybrid: Hybrid) -> str:
     headers = {"authorization": f"Bearer {made['key']}"}
     in_a_row = 0
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(120),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
     ):
         while in_a_row < IN_A_ROW:  # each a connection of its own, which any worker may take
