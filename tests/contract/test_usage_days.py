@@ -101,18 +101,23 @@ async def _reports(database: Database, since: int, until: int) -> list[UsageRepo
         ]
 
 
-async def _same_without_days(database: Database, now: int) -> None:
-    """Compare every report as it is read with the one from the hours alone, over spans that cut days anywhere."""
+async def _figures(database: Database, now: int) -> list[list[UsageReport | LatencyReport]]:
+    """Return every report over spans that cut days anywhere; while nothing is gathered, from the hours alone."""
     spans = [(now - 5 * DAY_US, now), (now - 3 * DAY_US - 5 * HOUR_US, now - DAY_US + 7 * HOUR_US)]
-    read = [await _reports(database, *span) for span in spans]
+    return [await _reports(database, *span) for span in spans]
+
+
+async def _figures_of_hours(database: Database, now: int) -> list[list[UsageReport | LatencyReport]]:
+    """Return the same from the hours alone, whatever is gathered."""
     async with database.read() as conn:
         gathered = (await conn.execute(select(usage_days))).all()
     async with database.write() as conn:
         await days.forget(conn, ORGANIZATION)
-    assert read == [await _reports(database, *span) for span in spans]
+    found = await _figures(database, now)
     async with database.write() as conn:
         for row in gathered:
             await conn.execute(usage_days.insert().values(row._asdict()))
+    return found
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York"])
@@ -135,23 +140,26 @@ async def test_a_report_has_the_same_figures_whatever_is_gathered_and_whatever_c
     past = [_settled(clock, now - random.randrange(4 * DAY_US), random) for _ in range(60)]
     async with founded.write() as conn:
         await insert_ended(conn, [(one,) for one in past])
+    of_hours = await _figures(founded, now)
     assert await days.gather(founded, now, most=3) == 3
-    await _same_without_days(founded, now)
+    assert await _figures(founded, now) == of_hours
     await days.gather(founded, now, most=400)
-    await _same_without_days(founded, now)
+    assert await _figures(founded, now) == of_hours
 
     # One request that began two days ago is settled only now, by the journal: as a batch is.
     late = _settled(clock, now - 2 * DAY_US, random)
     assert late.attempt is not None
     await founded.journal.intend(late.request, late.attempt)
     assert await founded.journal.settle(msgspec.structs.replace(late, finished_at=now))
-    await _same_without_days(founded, now)
+    with_late = await _figures_of_hours(founded, now)
+    assert with_late != of_hours
+    assert await _figures(founded, now) == with_late
     assert await days.gather(founded, now, most=400) == 1, "its day, and no other"
-    await _same_without_days(founded, now)
+    assert await _figures(founded, now) == with_late
 
     clock.advance(2 * 86_400)
     await days.gather(founded, clock.now_us(), most=400)
-    await _same_without_days(founded, now)
+    assert await _figures(founded, now) == with_late
 
 
 async def test_when_days_begin_elsewhere_the_ones_before_count_no_more(founded: Database, clock: FakeClock) -> None:
@@ -159,16 +167,17 @@ async def test_when_days_begin_elsewhere_the_ones_before_count_no_more(founded: 
     past = [_settled(clock, now - random.randrange(4 * DAY_US), random) for _ in range(40)]
     async with founded.write() as conn:
         await insert_ended(conn, [(one,) for one in past])
+    of_hours = await _figures(founded, now)
     await days.gather(founded, now, most=400)
     await _in_zone(founded, "Asia/Kolkata")
-    await _same_without_days(founded, now)
+    assert await _figures(founded, now) == of_hours
     await days.gather(founded, now, most=2)
-    await _same_without_days(founded, now)
+    assert await _figures(founded, now) == of_hours
     await days.gather(founded, now, most=400)
     async with founded.read() as conn:
         zones = set((await conn.execute(select(usage_days.c.time_zone))).scalars())
     assert zones == {"Asia/Kolkata"}
-    await _same_without_days(founded, now)
+    assert await _figures(founded, now) == of_hours
 
 
 async def test_nothing_is_left_to_gather_once_all_is(founded: Database, clock: FakeClock) -> None:
