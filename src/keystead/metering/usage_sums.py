@@ -110,7 +110,10 @@ async def rows_of(conn: AsyncConnection, asked: Asked) -> list[Row]:
         # A sum that does not fit 63 bits fails on SQLite; in halves it fits. If it was anything else, that happens again.
         halves = (await conn.execute(_summed(asked, every, _HALVES))).all()
         return [Row(row[:count], tuple(map(whole, row[count::2], row[count + 1 :: 2]))) for row in halves]
-    return [Row(row[:count], tuple(map(int, row[count:]))) for row in found]  # on PostgreSQL a sum is a Decimal
+    rows = found.all()
+    if rows and isinstance(rows[0][-1], int):
+        return [Row(row[:count], row[count:]) for row in rows]
+    return [Row(row[:count], tuple(map(int, row[count:]))) for row in rows]  # on PostgreSQL a sum is a Decimal
 
 
 def _summed(asked: Asked, every: FromClause, sums: Sequence[ColumnElement[Any]]) -> Select[Any]:
