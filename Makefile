@@ -20,10 +20,10 @@ STORIES := tests/acceptance/test_stories.py tests/acceptance/test_python_sdks.py
 run: .venv/.run ## Start the gateway on http://127.0.0.1:5397 (Ctrl-C lets answers in flight finish)
 	@$(BIN)/keystead serve
 
-test: .venv/.dev ## Run what tests in process, and the first stories from outside (some five minutes on two cores)
+test: .venv/.dev ## Run what tests in process, and the first stories from outside (some eight minutes on two slow cores)
 	$(PYTEST) $(STORIES) tests/integration tests/contract tests/unit
 
-acceptance: .venv/.dev ## Run everything else: running processes, every SDK, the browser, attacks, kill -9 (some ten minutes)
+acceptance: .venv/.dev ## Run everything else: running processes, every SDK, the browser, attacks, kill -9 (some twelve minutes)
 	$(PYTEST) tests/acceptance tests/chaos tests/leaks tests/attacks $(STORIES:%=--ignore=%)
 
 soak: .venv/.dev ## Run the slow tests: kill -9 by the hundred, every property with many examples

@@ -1,7 +1,8 @@
 """Recorded exchanges as the replay needs them: the call a client makes, what the provider answers, what is expected.
 
 The files in tests/fixtures/exchanges have an `expected` member and are held to exactly; those in the folder that
-TEST_RECORDED names (real traffic, same format) are held to the counts they know.
+TEST_RECORDED names (real traffic) are held to the counts they know. Of these only `provider`, `url` and `response_body`
+must be there: the rest follows (see `whole`).
 """
 
 import json
@@ -10,7 +11,7 @@ import random
 import re
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
@@ -21,6 +22,22 @@ from keystead.providers.table import PROVIDERS
 _OURS: Final = Path(__file__).parents[1] / "fixtures" / "exchanges"
 _RECORDED: Final = os.environ.get("TEST_RECORDED", "")
 
+KINDS: Final = (
+    (r"/chat/completions$", Dialect.OPENAI, Endpoint.CHAT),
+    (r"/completions$", Dialect.OPENAI, Endpoint.COMPLETIONS),
+    (r"/responses$", Dialect.OPENAI, Endpoint.RESPONSES),
+    (r"/embeddings$", Dialect.OPENAI, Endpoint.EMBEDDINGS),
+    (r"/moderations$", Dialect.OPENAI, Endpoint.MODERATIONS),
+    (r"/images/\w+$", Dialect.OPENAI, Endpoint.IMAGES),
+    (r"/audio/speech$", Dialect.OPENAI, Endpoint.SPEECH),
+    (r"/audio/transcriptions$", Dialect.OPENAI, Endpoint.TRANSCRIPTION),
+    (r"/messages$", Dialect.ANTHROPIC, Endpoint.MESSAGES),
+    (r":(generateContent|streamGenerateContent)$", Dialect.GEMINI, Endpoint.GENERATE),
+    (r":(embedContent|batchEmbedContents)$", Dialect.GEMINI, Endpoint.EMBEDDINGS),
+    (r"/converse(-stream)?$", Dialect.BEDROCK, Endpoint.CONVERSE),
+)
+"""What is spoken under a provider's path."""
+_MODEL: Final = re.compile(r"/models?/([^/:]+)")
 _PATHS: Final = {
     "chat": "/v1/chat/completions",
     "responses": "/v1/responses",
@@ -38,6 +55,34 @@ _EVENT_END: Final = re.compile(rb"(?:\r\n|\n|\r){2}")
 _BOUNDARY: Final = "exchange-boundary"
 
 
+def whole(fields: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a file's fields with what follows from the others; None: it is no call that is read here."""
+    path = urlsplit(fields.get("url", "")).path
+    kind = next((each[1:] for each in KINDS if re.search(each[0], unquote(path))), None)
+    if "dialect" not in fields and kind is None:
+        return None
+    dialect, endpoint = kind or ("", "")
+    asked = fields.get("request_body")
+    if isinstance(asked, str) and asked.startswith("{"):
+        asked = json.loads(asked)
+    named = _MODEL.search(path)
+    text = fields.get("response_body") or ""
+    frames = "response_body_base64" in fields
+    stream = frames or "streamGenerateContent" in path or text.lstrip().startswith(("data:", "event:", ":"))
+    types = {True: "text/event-stream", False: "application/json"}
+    follows = {
+        "dialect": dialect,
+        "endpoint": endpoint,
+        "stream": stream,
+        "status": 200,
+        "request_model": (asked if isinstance(asked, dict) else {}).get("model")
+        or (unquote(named[1]) if named else "m-1"),
+        "response_headers": {"content-type": "application/vnd.amazon.eventstream" if frames else types[stream]},
+        "expected_usage": {},
+    }
+    return {**follows, **fields, "request_body": asked, "response_body": text}
+
+
 class Exchange(msgspec.Struct, frozen=True):
     """One exchange."""
 
@@ -45,9 +90,10 @@ class Exchange(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read it from its file."""
-        return cls(path.stem, json.loads(path.read_bytes()))
+    def read(cls, path: Path) -> Self | None:
+        """Read it from its file; None: it is no call that is read here."""
+        fields = whole(json.loads(path.read_bytes()))
+        return None if fields is None else cls(path.stem, fields)
 
     @property
     def provider(self) -> str:
@@ -81,7 +127,9 @@ class Exchange(msgspec.Struct, frozen=True):
         """Whether its request is known, and the gateway sends such calls to that provider unchanged over the network."""
         pair = (Dialect(self.fields["dialect"]), Endpoint(self.fields["endpoint"]))
         known = self.fields["request_body"] is not None or pair[1] in _WITHOUT_JSON
-        row = PROVIDERS[self.provider]
+        row = PROVIDERS.get(self.provider)
+        if row is None or "response_body_base64" in self.fields:
+            return False
         return known and row.name != "sandbox" and pair in row.endpoints and not row.quirks.publisher_paths
 
     # -- what the client sends ------------------------------------------------------------------------------------
@@ -225,4 +273,4 @@ def chopped(body: bytes, chance: random.Random) -> tuple[bytes, ...]:
 def exchanges() -> dict[str, Exchange]:
     """Return every exchange that can be replayed, by name."""
     files = sorted(_OURS.glob("*.json")) + (sorted(Path(_RECORDED).glob("*.json")) if _RECORDED else [])
-    return {exchange.name: exchange for exchange in map(Exchange.read, files) if exchange.replayable}
+    return {each.name: each for each in map(Exchange.read, files) if each is not None and each.replayable}

@@ -1,7 +1,7 @@
 """Each exchange of tests/fixtures/exchanges, and recorded real ones, through every other dialect: there and back.
 
-With TEST_RECORDED naming a folder, its files are read too: one JSON object each, with at least `provider`, `url` or
-`dialect` and `endpoint`, and `response_body` (`response_body_base64` for frames). What such an answer says is what two
+With TEST_RECORDED naming a folder, its files are read too: one JSON object each, with at least `provider`, `url` and
+`response_body` (`response_body_base64` for frames). What such an answer says is what two
 readers make of it that share no code: the product, and `heard`.
 """
 
@@ -23,7 +23,7 @@ from keystead.gateway.ask import Ask
 from keystead.gateway.translate import CHATS, ChatTranslation, translated
 from keystead.metering.meter import meter_for
 from keystead.providers.table import PROVIDERS
-from tests.acceptance.exchanges import chopped
+from tests.acceptance.exchanges import chopped, whole
 from tests.acceptance.valid import valid_body
 from tests.unit.gateway.heard import Heard, Wire, heard
 from tests.unit.gateway.test_outgoing import ask
@@ -74,17 +74,19 @@ class Exchange(msgspec.Struct, frozen=True):
 
 def load(path: Path) -> Exchange | None:
     """Read a file; None: it is not a chat, or none that can be asked for from another dialect, or no longer as it came."""
-    fields = json.loads(path.read_bytes())
+    fields = whole(json.loads(path.read_bytes()))
+    if fields is None:
+        return None
     wire = (Dialect(fields["dialect"]), Endpoint(fields["endpoint"]))
     provider = PROVIDERS.get(fields["provider"])
-    if fields.get("status", 200) != 200 or wire not in CHATS or provider is None or wire not in provider.endpoints:
+    if fields["status"] != 200 or wire not in CHATS or provider is None or wire not in provider.endpoints:
         return None
     body = base64.b64decode(fields.get("response_body_base64", "")) or fields["response_body"].encode()
     if fields["stream"] and wire[0] is not Dialect.BEDROCK and body.lstrip().startswith(b"["):
         return None  # Gemini's stream of an array, which is not asked for
     if b'"function_call": {' in body and wire[1] is Endpoint.CHAT:
         return None  # functions, as they were before tools
-    exchange = Exchange(provider.name, wire, bool(fields["stream"]), body, fields.get("request_body"))
+    exchange = Exchange(provider.name, wire, bool(fields["stream"]), body, fields["request_body"])
     try:
         heard(wire, body, stream=exchange.stream)
     except ChecksumMismatch:

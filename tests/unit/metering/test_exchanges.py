@@ -20,6 +20,7 @@ import pytest
 from keystead.domain.traffic import Dialect, Endpoint
 from keystead.domain.usage import COUNTS, Reading, UsageSource
 from keystead.metering.meter import Meter, meter_for
+from tests.acceptance.exchanges import KINDS
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "exchanges"
 EXCHANGES = {path.stem: json.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
@@ -27,20 +28,6 @@ STREAMS = [name for name, exchange in EXCHANGES.items() if exchange["stream"]]
 
 RECORDED = os.environ.get("TEST_RECORDED", "")
 RECORDINGS = sorted(Path(RECORDED).glob("*.json")) if RECORDED else []
-
-PATHS = [
-    (r"/chat/completions$", Dialect.OPENAI, Endpoint.CHAT),
-    (r"/completions$", Dialect.OPENAI, Endpoint.COMPLETIONS),
-    (r"/responses$", Dialect.OPENAI, Endpoint.RESPONSES),
-    (r"/embeddings$", Dialect.OPENAI, Endpoint.EMBEDDINGS),
-    (r"/moderations$", Dialect.OPENAI, Endpoint.MODERATIONS),
-    (r"/images/\w+$", Dialect.OPENAI, Endpoint.IMAGES),
-    (r"/audio/speech$", Dialect.OPENAI, Endpoint.SPEECH),
-    (r"/audio/transcriptions$", Dialect.OPENAI, Endpoint.TRANSCRIPTION),
-    (r"/messages$", Dialect.ANTHROPIC, Endpoint.MESSAGES),
-    (r":(generateContent|streamGenerateContent)$", Dialect.GEMINI, Endpoint.GENERATE),
-    (r":(embedContent|batchEmbedContents)$", Dialect.GEMINI, Endpoint.EMBEDDINGS),
-]
 
 
 def meter_of(exchange: dict[str, Any]) -> Meter:
@@ -167,7 +154,7 @@ if RECORDINGS:
     def test_a_recorded_exchange_has_the_usage_it_was_recorded_with(path: Path) -> None:
         exchange = json.loads(path.read_bytes())
         upstream = urlsplit(exchange["url"]).path
-        spoken = next(((dialect, endpoint) for end, dialect, endpoint in PATHS if re.search(end, upstream)), None)
+        spoken = next(((dialect, endpoint) for end, dialect, endpoint in KINDS if re.search(end, upstream)), None)
         expected = exchange.get("expected_usage") or {}
         wanted = {name: expected[name] for name in (*COUNTS, "input_total", "output_total") if name in expected}
         if spoken is None or not wanted or exchange.get("status", 200) != 200:
