@@ -37,6 +37,7 @@ PAGES = (
     "keys/new",
     "requests",
     "requests?provider=openai&state=settled",
+    "speed",
     "spend",
     "spend?by=tag:project",
     "budgets",
@@ -165,6 +166,7 @@ async def test_axe_finds_nothing_and_the_browser_complains_of_nothing(
     page, wrong = await _page(context)
     for path in (f"{gateway.url}/console/sign-in", *(f"{gateway.url}/console/{each}" for each in PAGES)):
         await page.goto(path)
+        await page.locator("[data-later]").wait_for(state="detached")
         found = await _violations(page, axe)
         assert not found, (path, found)
         if path.endswith("/console/sign-in"):

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import Browser, BrowserContext, expect
 
 from tests.acceptance.seeded import Seeded, Tab, fill
 
@@ -98,6 +98,24 @@ async def test_a_virtual_key_is_shown_once(seeded: Seeded, tab: Tab) -> None:
     for path in ("keys", "audit", "connect"):
         await page.goto(seeded.at(path))
         assert key not in await page.content()
+
+
+async def test_times_come_to_the_overview_by_themselves_and_without_scripts_behind_a_link(
+    seeded: Seeded, tab: Tab, chromium: Browser
+) -> None:
+    page = tab.page
+    await page.goto(seeded.at("?span=7d&by=model"))
+    times = page.get_by_role("group", name="Times by model")
+    await expect(times.locator("tbody tr")).not_to_have_count(0)
+    told = await page.locator("#speed").inner_text()
+    opened = await chromium.new_context(java_script_enabled=False, storage_state=seeded.state)
+    scriptless = await opened.new_page()
+    await scriptless.goto(seeded.at("?span=7d&by=model"))
+    await scriptless.get_by_role("link", name="Show the times").click()
+    assert await scriptless.locator("#speed").inner_text() == told
+    await scriptless.get_by_role("link", name="Teams").click()
+    await expect(scriptless.get_by_role("group", name="Times by team")).to_be_visible()
+    await opened.close()
 
 
 async def test_requests_are_narrowed_read_and_come_back_to(seeded: Seeded, tab: Tab) -> None:

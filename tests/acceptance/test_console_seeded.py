@@ -43,6 +43,7 @@ async def test_every_page_is_in_order_wide_and_narrow(
         response = await tab.page.goto(seeded.at(path))
         assert response is not None
         assert response.status == 200, path
+        await tab.page.locator("[data-later]").wait_for(state="detached")
         await tab.page.evaluate(axe)
         for width in (1280, 360):
             await tab.page.set_viewport_size({"width": width, "height": 800})

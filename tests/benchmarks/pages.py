@@ -43,6 +43,8 @@ PATHS: Final = (
     "?span=90d",
     "?span=90d&by=model",
     "?span=90d&by=credential",
+    "speed",
+    "speed?span=90d&by=model",
     "spend",
     "spend?by=cost_center",
     "spend?by=principal",

@@ -96,7 +96,7 @@ async def test_usage_of_one_credential_says_who_used_it(past: Past) -> None:
             conn,
             organization_id=ORGANIZATION,
             dimensions=("team", "virtual_key"),
-            credential_id="cred_1",
+            only={"credential": frozenset({"cred_1"})},
             from_at=past.clock.now_us() - HOUR_US,
             to_at=past.clock.now_us() + HOUR_US,
         )

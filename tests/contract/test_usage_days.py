@@ -23,6 +23,16 @@ from tests.fakes.records import attempt_intent, request_intent, settlement
 
 ORGANIZATION = "org_1"
 ALL, SOME = None, frozenset({"team_2"})
+NARROWED: tuple[tuple[list[str], dict[str, frozenset[str]]], ...] = (
+    (["credential"], {"credential": frozenset({"cred_1"})}),
+    (["day"], {"credential": frozenset({"cred_1", "cred_9"})}),
+    (["team", "day"], {"credential": frozenset({"cred_2"}), "team": frozenset({"team_1"})}),
+    (["credential", "model"], {"virtual_key": frozenset({"vk_1", "vk_3"})}),
+    ([], {"cost_center": frozenset({"2000", "default"})}),
+    (["day"], {"tag:project": frozenset({"apollo", ""})}),
+    (["tag:project"], {"tag:project": frozenset({"zephyr"}), "tag:stage": frozenset({""})}),
+    (["model"], {"model": frozenset()}),
+)
 ASKED = (
     (["model"], ALL),
     (["model"], SOME),
@@ -98,6 +108,12 @@ async def _reports(database: Database, since: int, until: int) -> list[UsageRepo
             for report in (usage_by, latency_by)
             for dimensions, team_ids in ASKED
             for zone in (ZONES if "day" in dimensions else ZONES[:1])
+        ] + [
+            await report(
+                conn, organization_id=ORGANIZATION, dimensions=dimensions, from_at=since, to_at=until, only=only
+            )
+            for report in (usage_by, latency_by)
+            for dimensions, only in NARROWED
         ]
 
 

@@ -439,7 +439,9 @@ async def test_filters_narrow(database: Database, writer: Writer) -> None:
 # -- reports ------------------------------------------------------------------------------------------------------
 
 
-async def report(database: Database, *dimensions: str, hours: int = 48, organization_id: str = "org_1") -> Any:
+async def report(
+    database: Database, *dimensions: str, hours: int = 48, organization_id: str = "org_1", **narrowed: Any
+) -> Any:
     async with database.read() as conn:
         start = FakeClock().now_us()
         return await usage_by(
@@ -448,6 +450,7 @@ async def report(database: Database, *dimensions: str, hours: int = 48, organiza
             dimensions=dimensions,
             from_at=start,
             to_at=start + hours * HOUR_US,
+            **narrowed,
         )
 
 
@@ -523,10 +526,9 @@ async def test_hours_and_days_are_in_order_and_bounded_by_the_span(
         "2026-01-01T23:00Z",
     ]
     by_day = await report(database, "day")
-    start = FakeClock().now_us()
     assert [(line.keys[0], line.requests) for line in by_day.lines] == [
-        (UsageKey(dimension="day", id=str(start), name="2026-01-01"), 3),
-        (UsageKey(dimension="day", id=str(start + 24 * HOUR_US), name="2026-01-02"), 1),
+        (UsageKey(dimension="day", id="2026-01-01T00:00:00Z", name="2026-01-01"), 3),
+        (UsageKey(dimension="day", id="2026-01-02T00:00:00Z", name="2026-01-02"), 1),
     ]
 
 
@@ -551,9 +553,35 @@ async def test_days_begin_at_the_midnight_of_the_time_zone_also_where_clocks_cha
             to_at=micros(datetime(2026, 3, 30, 22, tzinfo=UTC)),
             time_zone="Europe/Berlin",
         )
-    assert [(line.keys[0].name, int(line.keys[0].id), line.requests) for line in found.lines] == [
-        (day, micros(begins[0]), len(begins)) for day, begins in wanted.items()
+    assert [(line.keys[0].name, datetime.fromisoformat(line.keys[0].id), line.requests) for line in found.lines] == [
+        (day, begins[0], len(begins)) for day, begins in wanted.items()
     ]
+
+
+async def test_what_is_narrowed_is_what_the_whole_report_says_of_these_values(
+    database: Database, writer: Writer
+) -> None:
+    for number, model in enumerate(("gpt-5", "gpt-5", "o9", "sonar"), start=1):
+        await writer.request(team_id=f"team_{number % 2}", credential_id=f"cred_{number}", model_sent=model)
+    whole = await report(database, "team", "credential", "model")
+    narrowed: tuple[dict[str, set[str]], ...] = (
+        {"model": {"gpt-5"}},
+        {"model": {"gpt-5", "sonar"}, "team": {"team_0"}},
+        {"credential": {"cred_1", "cred_nobody"}},
+        {"team": set()},
+    )
+    for only in narrowed:
+        asked = {name: frozenset(values) for name, values in only.items()}
+        found = await report(database, "team", "credential", "model", only=asked)
+        kept = [line for line in whole.lines if all(key.id in only.get(key.dimension, {key.id}) for key in line.keys)]
+        assert list(found.lines) == kept
+        assert sum(line.requests for line in found.totals) == sum(line.requests for line in kept)
+
+
+async def test_there_are_no_values_of_a_time_to_choose_from(database: Database, subtests: pytest.Subtests) -> None:
+    for name in ("day", "hour", "colour", "tag:", "currency"):
+        with subtests.test(name), pytest.raises(InvalidRequestError, match="no values"):
+            await report(database, "model", only={name: frozenset({"x"})})
 
 
 async def test_an_unknown_time_zone_is_refused(database: Database, subtests: pytest.Subtests) -> None:

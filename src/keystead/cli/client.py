@@ -34,8 +34,11 @@ class AdminClient:
         self.url = url
         self._token = token
 
-    def get(self, *segments: str, **query: str | int | bool | None) -> Json:
-        """Return the answer to a GET of the path made of `segments`; a query parameter that is None is left out."""
+    def get(self, *segments: str, **query: str | int | bool | tuple[str, ...] | None) -> Json:
+        """Return the answer to a GET of the path made of `segments`.
+
+        A query parameter that is None is left out; one with several values is given several times.
+        """
         return self._call("GET", segments, query, None)
 
     def post(self, *segments: str, body: Mapping[str, Any] | None = None) -> Json:
@@ -139,7 +142,12 @@ class AdminClient:
 
 def _target(segments: tuple[str, ...], query: Mapping[str, Any]) -> str:
     target = "/".join((PREFIX, *(quote(segment, safe="") for segment in segments)))
-    given = {name: _text(value) for name, value in query.items() if value is not None}
+    given = [
+        (name, _text(one))
+        for name, value in query.items()
+        if value is not None
+        for one in (value if isinstance(value, tuple) else (value,))
+    ]
     return f"{target}?{urlencode(given)}" if given else target
 
 

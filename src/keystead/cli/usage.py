@@ -50,9 +50,24 @@ _TIMES = (
 @click.option("--since", type=Moment(), default="7d", show_default=True, help="7d, 24h, a date, or RFC 3339.")
 @click.option("--until", type=Moment(), help="As --since. Default: now.")
 @click.option("--credential", help="Only with this credential (id or name): who used it, and for what.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="DIMENSION:ID",
+    help="Only this value of a dimension (model:gpt-5, tag:project:apollo), as --output json tells its id; repeat it for more.",
+)
 @click.option("--latency", is_flag=True, help="How long answers took, in place of tokens and cost.")
 @connected
-def command(session: Session, *, by: str, since: str, until: str | None, credential: str | None, latency: bool) -> None:
+def command(
+    session: Session,
+    *,
+    by: str,
+    since: str,
+    until: str | None,
+    credential: str | None,
+    only: tuple[str, ...],
+    latency: bool,
+) -> None:
     """Show tokens and cost by team, credential, model, tag and more, over whole hours.
 
     Attempts whose cost is estimated, has no price or is not known are counted beside the cost, and never as zero.
@@ -64,7 +79,7 @@ def command(session: Session, *, by: str, since: str, until: str | None, credent
     if click.get_current_context().invoked_subcommand is not None:
         return
     what = "latency" if latency else "usage"
-    answer = session.client().get(what, by=by, since=since, until=until, credential=credential)
+    answer = session.client().get(what, by=by, since=since, until=until, credential=credential, only=only)
     totals = [answer["total"]] if latency else answer["totals"]
     write(session, answer, lambda: _show(answer, totals, _TIMES if latency else _SUMS))
 

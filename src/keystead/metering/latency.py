@@ -1,13 +1,13 @@
 """How long answers took, by the dimensions one asks for: percentiles from the roll-ups' buckets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keystead.metering.percentiles import Times, times_of
-from keystead.metering.usage import Sums, added, asked_for, lines_of, ordered
+from keystead.metering.usage import NOT_NARROWED, Sums, added, asked_for, lines_of, ordered
 from keystead.metering.usage_views import UsageKey
 from keystead.storage.usage_tables import DURATIONS, ROLLUP_TIMES
 
@@ -45,7 +45,7 @@ async def latency_by(
     from_at: int,
     to_at: int,
     team_ids: frozenset[str] | None = None,
-    credential_id: str | None = None,
+    only: Mapping[str, frozenset[str]] = NOT_NARROWED,
     time_zone: str = "UTC",
 ) -> LatencyReport:
     """Return how long answers took, by `dimensions`; for what is taken and raised, see `usage.usage_by`."""
@@ -55,7 +55,7 @@ async def latency_by(
         from_at=from_at,
         to_at=to_at,
         team_ids=team_ids,
-        credential_id=credential_id,
+        only=only,
         time_zone=time_zone,
         times=True,
     )

@@ -5,7 +5,7 @@ given with the bucket's bounds, between which the true one is for certain.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -44,17 +44,11 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
 def times_of(buckets: Sequence[int]) -> Times | None:
     """Return what the counts of buckets say; None of nothing."""
-    up_to = list(accumulate(buckets))
-    if not up_to or not up_to[-1]:
+    if not any(buckets):
         return None
+    up_to = list(accumulate(buckets))
     p50, p95, p99 = [_percentile(buckets, up_to, percent) for percent in PERCENTS]
     return Times(count=up_to[-1], p50=p50, p95=p95, p99=p99, buckets=tuple(buckets))
-
-
-def together(many: Iterable[Times | None]) -> Times | None:
-    """Return the times of the whole from those of its parts."""
-    parts = [times.buckets for times in many if times is not None]
-    return times_of([sum(counts) for counts in zip(*parts, strict=True)])
 
 
 def percentile(buckets: Sequence[int], percent: int) -> Percentile:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import FromClause, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keystead.domain.clock import HOUR_US, hour_of
+from keystead.domain.clock import HOUR_US, hour_of, utc
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.money import to_text
 from keystead.domain.tags import UNTAGGED, tag_of
@@ -24,6 +25,7 @@ from keystead.storage.usage_tables import ROLLUP_SUMS
 MAX_LINES: Final = 10_000
 """Lines of one report; more are not for reading, and the caller is asked to narrow it."""
 
+NOT_NARROWED: Final[Mapping[str, frozenset[str]]] = MappingProxyType({})
 _NAMED: Final[dict[str, FromClause]] = {
     "team": teams,
     "principal": PRINCIPALS,
@@ -49,7 +51,7 @@ async def usage_by(
     from_at: int,
     to_at: int,
     team_ids: frozenset[str] | None = None,
-    credential_id: str | None = None,
+    only: Mapping[str, frozenset[str]] = NOT_NARROWED,
     time_zone: str = "UTC",
     most: int = MAX_LINES,
 ) -> UsageReport:
@@ -62,12 +64,12 @@ async def usage_by(
         from_at: the first instant that counts; widened to its hour, as `to_at` is.
         to_at: the first that does not.
         team_ids: of these teams only.
-        credential_id: of this credential only.
+        only: of these values (ids, as the lines' keys have them) of a dimension only, which need not be one that the lines are by.
         time_zone: where days begin. An hour that a day begins within counts to the day in which the hour began.
         most: lines of the report.
 
     Raises:
-        InvalidRequestError: an unknown or repeated dimension, an empty span, no such time zone, or too many lines.
+        InvalidRequestError: an unknown or repeated dimension, values of a time, an empty span, no such time zone, or too many lines.
     """
     asked = asked_for(
         organization_id=organization_id,
@@ -75,7 +77,7 @@ async def usage_by(
         from_at=from_at,
         to_at=to_at,
         team_ids=team_ids,
-        credential_id=credential_id,
+        only=only,
         time_zone=time_zone,
         most=most,
     )
@@ -99,13 +101,14 @@ def asked_for(
     from_at: int,
     to_at: int,
     team_ids: frozenset[str] | None,
-    credential_id: str | None,
+    only: Mapping[str, frozenset[str]],
     time_zone: str,
     most: int = MAX_LINES,
     times: bool = False,
 ) -> Asked:
     """Return what a report is asked for, once it is seen to make sense; for what is raised see `usage_by`."""
     _check_dimensions(dimensions)
+    _check_narrowed(only)
     span = Span(hour_of(from_at), hour_of(to_at + HOUR_US - 1))
     if span.since >= span.until:
         raise InvalidRequestError("The span must end after it begins.", param="to")
@@ -115,7 +118,7 @@ def asked_for(
         span=span,
         zone=zone_of(time_zone),
         team_ids=team_ids,
-        credential_id=credential_id,
+        only=only,
         most=most + 1,
         times=times,
     )
@@ -155,13 +158,27 @@ async def _names(conn: AsyncConnection, dimension: str, ids: Sequence[str]) -> M
 
 
 def _check_dimensions(dimensions: Sequence[str]) -> None:
-    unknown = next((name for name in dimensions if name not in DIMENSIONS and tag_of(name) is None), None)
+    unknown = next((name for name in dimensions if not _is_dimension(name)), None)
     if unknown is not None or len(set(dimensions)) != len(dimensions):
         raise InvalidRequestError(
             f"There is no dimension {unknown[:64]!r}." if unknown is not None else "A dimension is given twice.",
             param="by",
             next_step=f"Use each at most once: {', '.join(DIMENSIONS)}, and tags as tag:project.",
         )
+
+
+def _check_narrowed(only: Mapping[str, frozenset[str]]) -> None:
+    wrong = next((name for name in only if name in _TIME_FORMATS or not _is_dimension(name)), None)
+    if wrong is not None:
+        raise InvalidRequestError(
+            f"There are no values of a dimension {wrong[:64]!r} to choose from.",
+            param="only",
+            next_step="Write each as dimension:id, of any dimension that is not a time; another span is `since` and `until`.",
+        )
+
+
+def _is_dimension(name: str) -> bool:
+    return name in DIMENSIONS or tag_of(name) is not None
 
 
 def added(many: Iterable[Sums]) -> Sums:
@@ -173,7 +190,8 @@ def _key(dimension: str, value: Any, names: Mapping[str, str], zone: ZoneInfo) -
     """Return what a row is about in one dimension."""
     if dimension in _TIME_FORMATS:
         name = datetime.fromtimestamp(value // 1_000_000, UTC).strftime(_TIME_FORMATS[dimension])
-        return UsageKey(dimension=dimension, id=str(begins_at(value, zone) if dimension == "day" else value), name=name)
+        at = utc(begins_at(value, zone) if dimension == "day" else value)
+        return UsageKey(dimension=dimension, id=at.isoformat().replace("+00:00", "Z"), name=name)
     if tag_of(dimension) is not None:
         return UsageKey(dimension=dimension, id=value, name=value or UNTAGGED)
     return UsageKey(dimension=dimension, id=value, name=names.get(value) or value)

@@ -3,7 +3,7 @@
 Both hold the same sums (see `metering.days`), so a report has the same figures whichever it is read from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -77,8 +77,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     zone: ZoneInfo
     team_ids: frozenset[str] | None
     """Of these teams only; None for all."""
-    credential_id: str | None
-    """Of this credential only; None for all."""
+    only: Mapping[str, frozenset[str]]
+    """Of these values of a dimension only."""
     most: int
     """Lines that are read."""
     times: bool = False
@@ -88,6 +88,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     def keys(self) -> tuple[str, ...]:
         """What a row is by."""
         return self.dimensions if self.times else (*self.dimensions, "currency")
+
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """The dimensions that rows must tell: those they are by, and those of which some values are asked for."""
+        return tuple(dict.fromkeys((*self.dimensions, *self.only)))
 
 
 class Row(NamedTuple):
@@ -132,20 +137,20 @@ def _every(asked: Asked, days: Covered) -> FromClause:
 
 
 async def _days(conn: AsyncConnection, asked: Asked) -> Covered:
-    """Return which days can be read gathered: none for hours, for one credential, or for two dimensions that need both."""
-    if "hour" in asked.dimensions or asked.credential_id is not None or len(_gathered_by(asked)) > 1:
+    """Return which days can be read gathered: none for hours, or for two dimensions that need both."""
+    if "hour" in asked.dimensions or len(_gathered_by(asked)) > 1:
         return Covered(spans=(), beside=(asked.span,))
     zone = asked.zone.key if "day" in asked.dimensions else None
-    tags = [tag for name in asked.dimensions if (tag := tag_of(name)) is not None]
+    tags = [tag for name in asked.looked_at if (tag := tag_of(name)) is not None]
     torn = list(await changes_of_tags(conn, asked.organization_id, tags) if tags else ())
-    if "cost_center" in asked.dimensions:
+    if "cost_center" in asked.looked_at:
         torn += await changes_of_center(conn, asked.organization_id)
     return await covered(conn, asked.organization_id, asked.span, zone=zone, but=torn)
 
 
 def _gathered_by(asked: Asked) -> set[str]:
     """Return the dimensions that days must be gathered by; a tag follows from a virtual key and a time."""
-    names = {"virtual_key" if tag_of(name) is not None else name for name in asked.dimensions}
+    names = {"virtual_key" if tag_of(name) is not None else name for name in asked.looked_at}
     return names - {"day", "owner"} - _BY_TEAM
 
 
@@ -156,7 +161,7 @@ def _of_hours(asked: Asked, spans: Sequence[Span]) -> Select[Any]:
 
 def _of_days(asked: Asked, spans: Sequence[Span]) -> Select[Any]:
     table = daily_usage.c
-    by_team = asked.team_ids is not None or not _BY_TEAM.isdisjoint(asked.dimensions)
+    by_team = asked.team_ids is not None or not _BY_TEAM.isdisjoint(asked.looked_at)
     # Any dimension adds up to the whole, and the owner has the fewest values.
     single = next(iter(_gathered_by(asked)), "owner")
     columns = _Columns({"team": table.team_id, "owner": table.owner, single: table.value})
@@ -169,9 +174,9 @@ def _rows(asked: Asked, table: Table, at: ColumnElement[int], columns: _Columns,
     columns["currency"] = table.c.currency
     if "day" in asked.dimensions:
         columns["day"] = local_day(at, asked.zone, asked.span.since, asked.span.until)
-    if "cost_center" in asked.dimensions:
+    if "cost_center" in asked.looked_at:
         source, columns["cost_center"] = with_centers(table, at), _CENTER
-    for name in asked.dimensions:
+    for name in asked.looked_at:
         if (tag := tag_of(name)) is not None:
             values = values_of(tag, asked.organization_id)
             source = with_values(source, values, columns["virtual_key"], at)
@@ -185,5 +190,5 @@ def _rows(asked: Asked, table: Table, at: ColumnElement[int], columns: _Columns,
         .where(table.c.organization_id == asked.organization_id)
         .where(or_(*((at >= span.since) & (at < span.until) for span in spans)))
         .where(*([] if asked.team_ids is None else [table.c.team_id.in_(asked.team_ids)]))
-        .where(*([] if asked.credential_id is None else [table.c.credential_id == asked.credential_id]))
+        .where(*(columns[name].in_(values) for name, values in asked.only.items()))
     )

@@ -189,7 +189,7 @@ class UsageKey(msgspec.Struct, frozen=True, kw_only=True):
 
     dimension: str
     id: str
-    """An id, a name that is one (provider, model, …), or for hour and day the instant they begin."""
+    """An id, a name that is one (provider, model, …), or for hour and day the instant they begin (RFC 3339, in UTC)."""
     name: str
     """For people: the name behind an id, the date of an instant."""
 

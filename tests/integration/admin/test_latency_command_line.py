@@ -28,7 +28,18 @@ async def test_whole_answers_and_first_tokens_of_streams_are_measured(run: Run, 
     assert "ms *" in shown
 
 
-async def test_usage_still_tells_tokens_and_cost(run: Run) -> None:
+async def test_only_some_values_of_a_dimension(run: Run, gateway: Gateway) -> None:
+    assert (await gateway.chat("sandbox/echo")).status == 200
+    whole = await answer(run, "usage", "--by", "day,model")
+    model = whole["lines"][0]["keys"][1]["id"]
+    narrowed = await answer(run, "usage", "--by", "day", "--only", f"model:{model}", "--only", "provider:sandbox")
+    assert narrowed["lines"][0]["requests"] == whole["lines"][0]["requests"] > 0
+    assert (await answer(run, "usage", "--latency", "--only", "model:none-such"))["lines"] == []
+    assert "does not say a dimension" in (await run("usage", "--only", "none-such", expect=1)).stderr
+
+
+async def test_usage_still_tells_tokens_and_cost(run: Run, gateway: Gateway) -> None:
+    assert (await gateway.chat("sandbox/echo")).status == 200
     shown = (await run("usage", "--by", "provider")).stdout
     assert "cost" in shown
     assert "p50" not in shown

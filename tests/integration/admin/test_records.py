@@ -96,6 +96,27 @@ async def test_usage_refuses_what_it_cannot_sum(light_world: World) -> None:
         assert (answer.status, answer.json()["param"]) == (400, param), query
 
 
+async def test_usage_of_some_values_only(light_world: World) -> None:
+    for query in ("only=model:gpt-5&only=model:o9&only=team:t", "only=tag:project:apollo", "only=provider:"):
+        for report in ("usage", "latency"):
+            assert (await light_world.get(f"/{report}?by=model&{query}"))["lines"] == []
+    for query, words in (
+        ("only=model", "does not say a dimension"),
+        ("only=", "does not say a dimension"),
+        ("only=:gpt-5", "does not say a dimension"),
+        ("only=tag:project", "does not say a dimension"),
+        ("only=day:2026-01-01T00:00:00Z", "no values of a dimension 'day'"),
+        ("only=tag:Pro%00ject:x", "no values of a dimension"),
+        ("&".join(f"only=model:m{number}" for number in range(21)), "only"),
+        (f"only=model:{'m' * 400}", "only"),
+    ):
+        answer = await light_world.call("GET", f"/usage?by=model&{query}")
+        assert (answer.status, answer.json()["param"].split("[")[0]) == (400, "only"), query
+        assert words in str(answer.json()), query
+    twice = await light_world.call("GET", "/usage?by=model&by=team")
+    assert (twice.status, twice.json()["param"]) == (400, "by")
+
+
 async def test_list_prices_can_be_searched_and_shown(light_world: World) -> None:
     found = await light_world.get("/prices?provider=openai&search=GPT-4O&limit=3")
     assert len(found["items"]) == 3

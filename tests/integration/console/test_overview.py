@@ -1,5 +1,6 @@
-"""The overview: how long answers took."""
+"""The overview, and how long answers took, which it puts in its place once its figures stand."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,13 +16,20 @@ def text(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
+def later(page: str) -> str:
+    """Return where the times are: for the script, and as a link for whoever has none."""
+    [address] = re.findall(r'data-later="([^"]*)"', page)
+    assert f'<a href="{address}">' in page
+    return html.unescape(address)
+
+
 async def test_answers_are_timed_by_what_one_chooses_beside_the_span_before(inside: Browser) -> None:
     now = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, UTC).replace(minute=0)
     slow = {"attempts": 100, "requests": 100, "took_to_1600ms": 100, "first_to_400ms": 100}
     await used(inside, now - timedelta(hours=30), model="gpt-5", **slow)
     await used(inside, now - timedelta(days=9), model="gpt-5", attempts=50, took_to_800ms=50)
     await used(inside, now - timedelta(hours=3), model=HOSTILE, attempts=3, took_beyond=3)
-    page = await inside.get("/console/?span=7d&by=model")
+    page = await inside.get(later(await inside.get("/console/?span=7d&by=model")))
     assert HOSTILE not in page
     assert 'title="between 800 ms and 1.60 s"' in page
     said = text(page)
@@ -34,7 +42,7 @@ async def test_answers_are_timed_by_what_one_chooses_beside_the_span_before(insi
 async def test_what_was_never_measured_says_so(inside: Browser) -> None:
     now = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, UTC).replace(minute=0)
     await used(inside, now - timedelta(hours=3), cost_pico=PICO_PER_UNIT)
-    said = text(await inside.get("/console/?by=provider"))
+    said = text(await inside.get(later(await inside.get("/console/?by=provider"))))
     assert "Whole answer p50 not measured nothing before to compare" in said
     assert "openai 0 not measured not measured" in said
 
@@ -45,3 +53,22 @@ async def test_a_day_is_one_of_the_organizations_time_zone(inside: Browser) -> N
     late = today.replace(minute=0, second=0, microsecond=0) - timedelta(days=2)  # still the day before in UTC
     await used(inside, late, requests=7)
     assert f"{late:%a %d %b}: 7 (answered 7)" in text(await inside.get("/console/?span=7d"))
+
+
+async def test_the_largest_have_a_colour_each_and_the_others_one_together(inside: Browser) -> None:
+    now = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, UTC).replace(minute=0)
+    month = f"{now - timedelta(days=1):%Y-%m}"
+    for number in range(1, 8):
+        at = now - timedelta(hours=number)
+        await used(inside, at, model=f"model-{number}", cost_pico=number * PICO_PER_UNIT)
+        await used(inside, at, model=f"model-{number}", owner="platform", cost_pico=PICO_PER_UNIT)
+    for path in ("/console/?span=24h&by=model", f"/console/spend?by=model&month={month}"):
+        page = await inside.get(path)
+        assert re.findall(r'<li class="s(\d)">([^<]*)', page)[:5] == [
+            ("0", "model-7"),
+            ("1", "model-6"),
+            ("2", "model-5"),
+            ("3", "model-4"),
+            ("4", "others"),
+        ]
+    assert "others $6.00" in text(await inside.get(f"/console/spend?by=model&month={month}"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keystead.metering.usage_views import UsageKey, UsageLine
 from keystead.web.console.charts import HEIGHT, SERIES, WIDTH, Column, nice, stacked
 from keystead.web.console.pages.periods import span_of
-from keystead.web.console.pages.sums import OTHERS, REFUSED, charted, rows, totals
+from keystead.web.console.pages.sums import OTHERS, REFUSED, charted
 
 amounts = st.decimals(min_value=0, max_value=10**9, places=6)
 NOW_US = int(datetime(2026, 11, 26, 12, 30, tzinfo=UTC).timestamp() * 1_000_000)
@@ -86,25 +86,30 @@ def line(day: str, name: str, cost: str, requests: int = 1, currency: str = "USD
 
 def test_a_chart_is_of_the_cost_and_of_requests_while_nothing_costs() -> None:
     span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
-    assert charted([line("2026-11-26", "openai", "1.5")], span, "USD").measure == "Spend"
-    free = charted([line("2026-11-26", "", "0", requests=3)], span, "USD")
-    assert (free.measure, free.series) == ("Requests", [REFUSED])
-    assert free.chart.columns[-1].said == f"Thu 26 Nov: 3 ({REFUSED} 3)"
+    dear = [line("2026-11-26", "openai", "1.5")]
+    assert charted(dear, dear, span, "USD").measure == "Spend"
+    free = [line("2026-11-26", "", "0", requests=3)]
+    found = charted(free, free, span, "USD")
+    assert (found.measure, found.series) == ("Requests", [REFUSED])
+    assert found.chart.columns[-1].said == f"Thu 26 Nov: 3 ({REFUSED} 3)"
 
 
-def test_the_smallest_series_are_drawn_as_one() -> None:
+def test_what_the_whole_has_more_than_the_largest_is_all_others() -> None:
     span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
-    lines = [line("2026-11-25", f"p{number}", str(number)) for number in range(1, 9)]
-    found = charted(lines, span, "USD")
+    whole = [line("2026-11-25", "", "36"), line("2026-11-26", "", "1"), line("2026-11-26", "", "9", currency="EUR")]
+    largest = [line("2026-11-25", f"p{number}", str(number)) for number in range(5, 9)]
+    found = charted(largest, whole, span, "USD")
     assert found.series == ["p8", "p7", "p6", "p5", OTHERS]
     assert len(found.series) == SERIES
     assert "others $10.00" in found.chart.columns[-2].said
+    assert found.chart.columns[-1].said == "Thu 26 Nov: $1.00 (others $1.00)"
 
 
-def test_currencies_are_never_added_to_each_other() -> None:
-    lines = [line("2026-11-25", "a", "2"), line("2026-11-25", "a", "3", currency="EUR"), line("2026-11-25", "b", "4")]
-    assert [(total.currency, total.cost) for total in totals(lines)] == [("USD", Decimal(6)), ("EUR", Decimal(3))]
-    assert [row.percent for row in rows(lines)] == [100, 75, 50]
+def test_what_was_settled_between_two_looks_is_not_drawn_below_nothing() -> None:
+    span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
+    found = charted([line("2026-11-26", "a", "2")], [line("2026-11-26", "", "1")], span, "USD")
+    assert found.series == ["a"]
+    assert charted([], [], span, "USD").series == []
 
 
 def test_a_span_ends_after_now_in_whole_columns_and_knows_the_one_before() -> None:

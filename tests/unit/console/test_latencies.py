@@ -21,24 +21,24 @@ def times(bucket: int, count: int = 100) -> Times | None:
 
 def line(day: int | None, name: str, duration: Times | None, first_token: Times | None = None) -> LatencyLine:
     by_day = () if day is None else (UsageKey(dimension="day", id=f"2026-11-{day}T00:00:00Z", name=f"2026-11-{day}"),)
-    keys = (*by_day, UsageKey(dimension="model", id=name, name=name))
+    by_name = (UsageKey(dimension="model", id=name, name=name),) if name else ()
     attempts = 10 if duration is None else duration.count
-    return LatencyLine(keys=keys, attempts=attempts, duration=duration, first_token=first_token)
+    return LatencyLine(keys=(*by_day, *by_name), attempts=attempts, duration=duration, first_token=first_token)
 
 
-def test_days_are_added_up_line_by_line_and_compared_with_the_span_before() -> None:
-    lines = [line(24, "slow", times(6)), line(25, "slow", times(6)), line(25, "quick", times(1)), line(25, "", None)]
-    before = [line(None, "slow", times(5))]
-    (slow, quick), more = latencies.paces(lines, before, SPAN, most=2)
-    assert (slow.name, slow.attempts, slow.change) == ("slow", 200, "+100 %")
-    assert slow.duration == times(6, 200)
+def test_each_line_is_compared_with_the_span_before_and_drawn_over_time() -> None:
+    lines = [line(None, "slow", times(6, 200)), line(None, "quick", times(1))]
+    before = [line(None, "slow", times(5)), line(None, "gone", times(5))]
+    over_time = [line(24, "slow", times(6)), line(25, "slow", times(6)), line(25, "quick", times(1))]
+    slow, quick = latencies.paces(lines, before, over_time, SPAN)
+    assert (slow.name, slow.attempts, slow.duration, slow.change) == ("slow", 200, times(6, 200), "+100 %")
     assert (quick.name, quick.change) == ("quick", "")
-    assert len(slow.strokes) == len(quick.strokes) == 1
-    assert (more, latencies.paces(lines, before, SPAN, most=1)) == (0, ([slow], 1))
+    assert slow.strokes == ("61.4,1.0 67.1,1.0 75.7,1.0 81.4,1.0",), "the fifth and the sixth of seven days"
+    assert quick.strokes == ("75.7,1.0 81.4,1.0",)
 
 
 def test_a_chart_has_the_half_and_what_is_added_until_95_of_100() -> None:
-    lines = [line(24, "a", times(6)), line(24, "b", times(7)), line(25, "a", None)]
+    lines = [line(24, "", times(6, 200)), line(25, "", None)]
     charted = latencies.over_time(lines, SPAN, "duration", "Time")
     assert charted is not None
     columns = {drawn.said.partition(":")[0]: drawn for drawn in charted.chart.columns}
@@ -49,7 +49,7 @@ def test_a_chart_has_the_half_and_what_is_added_until_95_of_100() -> None:
 
 
 def test_the_figures_of_the_whole_say_what_is_not_measured() -> None:
-    numbers = latencies.numbers([line(24, "a", times(3))], [line(None, "a", times(12))])
+    numbers = latencies.numbers(line(None, "", times(3)), line(None, "", times(12)))
     assert [(number["title"], number["value"] is None) for number in numbers] == [
         ("Whole answer p50", False),
         ("Whole answer p95", False),

@@ -1,10 +1,10 @@
-"""Histograms of durations: parts add up to the whole, and a percentile lies between the bounds of the true one."""
+"""Histograms of durations: a percentile lies between the bounds of the true one."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keystead.domain.durations import BOUNDS_US, BUCKETS, bucket_of
-from keystead.metering.percentiles import LEAST, PERCENTS, percentile, times_of, together
+from keystead.metering.percentiles import LEAST, PERCENTS, percentile, times_of
 
 durations = st.lists(
     st.one_of(st.integers(0, 200_000_000), st.sampled_from(BOUNDS_US).flatmap(lambda at: st.integers(at - 1, at + 1))),
@@ -45,15 +45,8 @@ def test_of_more_it_takes_no_less(values: list[int]) -> None:
     assert times.count == len(values)
 
 
-@given(st.lists(durations, min_size=1, max_size=5))
-def test_histograms_of_parts_add_up_to_the_one_of_the_whole(parts: list[list[int]]) -> None:
-    whole = times_of(counted([value for part in parts for value in part]))
-    assert together([None, *(times_of(counted(part)) for part in parts)]) == whole
-
-
 def test_where_nothing_was_measured_nothing_is_said() -> None:
     assert times_of([0] * BUCKETS) is None
-    assert together([None, None]) is None
 
 
 def test_beyond_the_last_bound_there_is_none_above() -> None:

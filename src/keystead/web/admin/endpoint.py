@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -206,17 +207,32 @@ def decode_query(request: Request, expected: type) -> Any:
     """Return the query parameters as `expected`.
 
     Raises:
-        InvalidRequestError: one is unknown, given twice or not valid.
+        InvalidRequestError: one is unknown, given twice though it is no list, or not valid.
     """
-    pairs = parameters(request)
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
+    lists = _lists_of(expected)
+    found: dict[str, list[str]] = {}
+    for name, value in parameters(request):
+        if name in found and name not in lists:
             raise InvalidRequestError(f"The parameter {name!r} is given more than once.", param=name)
+        found.setdefault(name, []).append(value)
+    given = {name: values if name in lists else values[0] for name, values in found.items()}
     try:
-        return msgspec.convert(dict(pairs), expected, strict=False)
+        return msgspec.convert(given, expected, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(error) from error
+
+
+@cache
+def _lists_of(expected: type) -> frozenset[str]:
+    """Return the parameters that may be given several times."""
+    found = msgspec.inspect.type_info(expected)
+    assert isinstance(found, msgspec.inspect.StructType)
+    return frozenset(field.encode_name for field in found.fields if _is_list(field.type))
+
+
+def _is_list(kind: msgspec.inspect.Type) -> bool:
+    described = kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
+    return isinstance(described, msgspec.inspect.VarTupleType)
 
 
 async def decode_body(request: Request, expected: type, max_bytes: int = MAX_BODY_BYTES, *, timeout_s: float) -> Any:

@@ -1,8 +1,7 @@
 """Tokens and cost, and how long answers took, by the dimensions one asks for."""
 
 from collections.abc import Iterable
-from functools import cache
-from typing import Annotated, Final, TypedDict, TypeVar
+from typing import Annotated, Final, TypedDict
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.domain.access import Permission
 from keystead.domain.clock import HOUR_US
 from keystead.domain.durations import BOUNDS_US
+from keystead.domain.errors import InvalidRequestError
 from keystead.identity.authority import teams_where
 from keystead.identity.tags import tags_in_use
 from keystead.metering.latency import LatencyLine, latency_by
 from keystead.metering.usage import usage_by
-from keystead.metering.usage_views import UsageKey, UsageLine
+from keystead.metering.usage_views import UsageLine
 from keystead.web.admin.credential_names import credential_id
 from keystead.web.admin.organization import TimeZone
 from keystead.web.admin.route import Call, Route
@@ -22,8 +22,8 @@ from keystead.web.admin.values import Instant, Nothing, Reference, instant, micr
 
 _WEEK_US = 7 * 24 * HOUR_US
 _MOST_TAGS = 200
-_TIMES = frozenset({"hour", "day"})
-_Line = TypeVar("_Line", UsageLine, LatencyLine)
+MOST_VALUES: Final = 20
+"""Values that one may ask for alone."""
 
 
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +43,14 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Default: now."""
     credential: Reference | None = None
     """Only with this credential: who used it, and for what."""
+    only: Annotated[
+        tuple[Annotated[str, msgspec.Meta(max_length=400)], ...],
+        msgspec.Meta(
+            max_length=MOST_VALUES,
+            description="Only these values, each as dimension:id (model:gpt-5, tag:project:apollo), with the ids that the keys "
+            "of lines have. Of several of one dimension, any.",
+        ),
+    ] = ()
     time_zone: TimeZone = "UTC"
     """Where the days of `day` begin."""
 
@@ -81,7 +89,7 @@ async def latency(call: Call[UsageQuery, Nothing]) -> LatencyShown:
         until=instant(found.to_at),
         dimensions=found.dimensions,
         bounds_us=BOUNDS_US,
-        lines=_told(found.lines),
+        lines=found.lines,
         total=found.total,
     )
 
@@ -101,7 +109,7 @@ async def report(call: Call[UsageQuery, Nothing]) -> UsageShown:
         since=instant(found.from_at),
         until=instant(found.to_at),
         dimensions=found.dimensions,
-        lines=_told(found.lines),
+        lines=found.lines,
         totals=found.totals,
     )
 
@@ -112,13 +120,16 @@ class _Asked(TypedDict):
     from_at: int
     to_at: int
     team_ids: frozenset[str] | None
-    credential_id: str | None
+    only: dict[str, frozenset[str]]
     time_zone: str
 
 
 async def _asked(call: Call[UsageQuery, Nothing], conn: AsyncConnection) -> _Asked:
     query = call.query
-    named = query.credential
+    only = narrowed(query.only)
+    if query.credential is not None:
+        this = frozenset({await credential_id(call, conn, query.credential)})
+        only["credential"] = only.get("credential", this) & this
     until = call.rooms.clock.now_us() if query.until is None else micros(query.until)
     return _Asked(
         organization_id=call.who.organization_id,
@@ -126,9 +137,29 @@ async def _asked(call: Call[UsageQuery, Nothing], conn: AsyncConnection) -> _Ask
         from_at=until - _WEEK_US if query.since is None else micros(query.since),
         to_at=until,
         team_ids=teams_where(call.who, Permission.USAGE_READ),
-        credential_id=None if named is None else await credential_id(call, conn, named),
+        only=only,
         time_zone=query.time_zone,
     )
+
+
+def narrowed(values: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the ids asked for by dimension, from `dimension:id`; the name of a tag's dimension has a colon itself.
+
+    Raises:
+        InvalidRequestError: there is no id.
+    """
+    found: dict[str, set[str]] = {}
+    for value in values:
+        parts = value.split(":", 2 if value.startswith("tag:") else 1)
+        dimension = ":".join(parts[:-1])
+        if not dimension or dimension == "tag":
+            raise InvalidRequestError(
+                f"{value[:64]!r} does not say a dimension and an id.",
+                param="only",
+                next_step="Write it as dimension:id.",
+            )
+        found.setdefault(dimension, set()).add(parts[-1])
+    return {dimension: frozenset(ids) for dimension, ids in found.items()}
 
 
 async def tags(call: Call[Nothing, Nothing]) -> TagsInUse:
@@ -137,19 +168,6 @@ async def tags(call: Call[Nothing, Nothing]) -> TagsInUse:
     async with call.rooms.database.read() as conn:
         found = await tags_in_use(conn, call.who.organization_id, team_ids=seen, most=_MOST_TAGS)
     return TagsInUse(tags=tuple(found))
-
-
-def _told(lines: Iterable[_Line]) -> tuple[_Line, ...]:
-    """Give the hours and days their instants as every other instant in the API."""
-    told = cache(_key)  # the same for many lines
-    return tuple(msgspec.structs.replace(line, keys=tuple(map(told, line.keys))) for line in lines)
-
-
-def _key(key: UsageKey) -> UsageKey:
-    if key.dimension not in _TIMES:
-        return key
-    at = instant(int(key.id)).isoformat().replace("+00:00", "Z")
-    return msgspec.structs.replace(key, id=at)
 
 
 ROUTES: Final = (

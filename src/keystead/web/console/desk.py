@@ -58,7 +58,7 @@ class Desk:
         Raises:
             KeysteadError: as the route does.
         """
-        given = {name: value for name, value in (query or {}).items() if value not in {None, ""}}
+        given = {name: value for name, value in (query or {}).items() if value is not None and value != ""}
         return await self._call(handler, given, {}, path)
 
     async def all(

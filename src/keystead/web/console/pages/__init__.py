@@ -34,12 +34,14 @@ from keystead.web.console.pages import (
     second_factor,
     settings,
     sign_in_settings,
+    speed,
     spend,
     vault,
 )
 
 PAGES: Final = (
     *overview.PAGES,
+    *speed.PAGES,
     *vault.PAGES,
     *people.PAGES,
     *members.PAGES,

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from keystead.metering.latency import LatencyLine
-from keystead.metering.percentiles import Percentile, Times, together
+from keystead.metering.percentiles import Percentile, Times
 from keystead.web.console import words
 from keystead.web.console.charts import Column, stacked, strokes
 from keystead.web.console.pages import sums
@@ -36,32 +36,32 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def paces(
-    lines: Iterable[LatencyLine], before: Iterable[LatencyLine], span: Span, *, most: int
-) -> tuple[list[Pace], int]:
-    """Return a line for each value of the second dimension (the first is time), what was asked most first.
+    lines: Sequence[LatencyLine], before: Iterable[LatencyLine], over_time: Iterable[LatencyLine], span: Span
+) -> list[Pace]:
+    """Return how long answers took, line by line.
 
-    Of these, `most` at most; and how many more there are.
+    Args:
+        lines: by one dimension.
+        before: the same in the span before.
+        over_time: by the columns of the span and this dimension.
+        span: the span.
     """
-    found: dict[str, list[LatencyLine]] = {}
-    for line in lines:
-        if line.keys[1].id:  # without: nothing was sent
-            found.setdefault(line.keys[1].id, []).append(line)
     was = {line.keys[0].id: line.duration for line in before}
-    ordered = sorted(
-        found.items(), key=lambda entry: (-sum(line.attempts for line in entry[1]), entry[1][0].keys[1].name)
-    )
-    return [_pace(some, was.get(key), span) for key, some in ordered[:most]], max(0, len(ordered) - most)
+    columns: dict[str, dict[datetime, Times | None]] = {}
+    for line in over_time:
+        at, key = line.keys
+        columns.setdefault(key.id, {})[datetime.fromisoformat(at.id)] = line.duration
+    return [_pace(line, was.get(line.keys[0].id), columns.get(line.keys[0].id, {}), span) for line in lines]
 
 
-def numbers(lines: Iterable[LatencyLine], before: Iterable[LatencyLine]) -> list[dict[str, Any]]:
+def numbers(now: LatencyLine, before: LatencyLine) -> list[dict[str, Any]]:
     """Return the figures of the whole, each beside the span before."""
-    now, was = _whole(lines), _whole(before)
     return [
         {
             "title": f"{title} {name}",
             "kind": "percentile",
-            "value": _named(now[measure], name),
-            "change": change(now[measure], was[measure], name),
+            "value": _named(getattr(now, measure), name),
+            "change": change(getattr(now, measure), getattr(before, measure), name),
         }
         for measure, title in (("duration", "Whole answer"), ("first_token", "First token"))
         for name in _SERIES
@@ -77,46 +77,29 @@ def change(now: Times | None, before: Times | None, name: str) -> str:
 
 
 def over_time(lines: Iterable[LatencyLine], span: Span, measure: str, title: str) -> sums.Charted | None:
-    """Return the chart of one `measure` of all lines: half were within the first colour, 95 of 100 within both."""
-    columns = {at: together(some) for at, some in _by_time(lines, measure, span).items()}
-    if not any(columns.values()):
+    """Return the chart of one `measure`, by time: half were within the first colour, 95 of 100 within both."""
+    found = {datetime.fromisoformat(line.keys[0].id): getattr(line, measure) for line in lines}
+    columns = [(at, found.get(at)) for at in span.columns()]
+    if not any(times for _, times in columns):
         return None
-    chart = stacked([_column(at, times, span) for at, times in columns.items()])
+    chart = stacked([_column(at, times, span) for at, times in columns])
     return sums.Charted(measure=title, unit=words.SPAN, series=list(_SERIES), chart=chart)
 
 
-def _pace(lines: Sequence[LatencyLine], before: Times | None, span: Span) -> Pace:
-    at = {datetime.fromisoformat(line.keys[0].id): line.duration for line in lines}
-    columns = [at.get(start) for start in span.columns()]
+def _pace(line: LatencyLine, before: Times | None, over_time: Mapping[datetime, Times | None], span: Span) -> Pace:
+    columns = [over_time.get(start) for start in span.columns()]
     return Pace(
-        name=sums.named(lines[0].keys[1].name),
-        attempts=sum(line.attempts for line in lines),
-        duration=together(line.duration for line in lines),
+        name=sums.named(line.keys[0].name),
+        attempts=line.attempts,
+        duration=line.duration,
         before=before,
-        first_token=together(line.first_token for line in lines),
+        first_token=line.first_token,
         strokes=strokes([None if times is None else times.p95.at_us for times in columns]),
     )
 
 
-def _whole(lines: Iterable[LatencyLine]) -> Mapping[str, Times | None]:
-    some = list(lines)
-    return {
-        "duration": together(line.duration for line in some),
-        "first_token": together(line.first_token for line in some),
-    }
-
-
 def _named(times: Times | None, name: str) -> Percentile | None:
     return None if times is None else getattr(times, name)
-
-
-def _by_time(lines: Iterable[LatencyLine], measure: str, span: Span) -> dict[datetime, list[Times | None]]:
-    found: dict[datetime, list[Times | None]] = {at: [] for at in span.columns()}
-    for line in lines:
-        column = found.get(datetime.fromisoformat(line.keys[0].id))
-        if column is not None:
-            column.append(getattr(line, measure))
-    return found
 
 
 def _column(at: datetime, times: Times | None, span: Span) -> Column:

@@ -5,17 +5,16 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from keystead.domain.errors import InvalidRequestError
-from keystead.metering.latency import LatencyLine
 from keystead.metering.usage_views import UsageLine
 from keystead.web.admin import alerts, budgets, credentials, usage
 from keystead.web.console.desk import Desk
-from keystead.web.console.pages import attention, chargeback, latencies, measures, sums
+from keystead.web.console.pages import attention, chargeback, measures
+from keystead.web.console.pages.dimensions import DIMENSIONS, dimension_of, tabs_of
 from keystead.web.console.pages.periods import SPANS, Span, span_of
+from keystead.web.console.pages.spend_chart import spend_chart
 from keystead.web.console.pages.zones import zone_of
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 
-DIMENSIONS: Final = {"team": "Team", "model": "Model", "credential": "Credential", "provider": "Provider"}
 _LONGEST_LIST: Final = 8
 
 
@@ -25,14 +24,12 @@ async def show(visit: Visit) -> Answer:
     if not desk.may(usage.report):
         return Moved(to="/console/account")
     span = span_of(visit.query, visit.now_us, await zone_of(desk))
-    by = visit.query.get("by", "team")
-    by = by if by in DIMENSIONS else "team"
+    by = dimension_of(visit.query)
     sliced = await _lines(desk, span, f"{by},owner")
     ended = await _lines(desk, span, f"{span.by},outcome,owner")
     before = await _lines(desk, span, "outcome,owner", before=True)
     spent = chargeback.spent(sliced)
     total = chargeback.together(spent)
-    speed = await _speed(desk, span, by)
     currency = total[0].currency if total else "USD"
     return Shown(
         template="overview.html",
@@ -40,62 +37,23 @@ async def show(visit: Visit) -> Answer:
             "span": span,
             "spans": SPANS,
             "by": by,
-            "dimensions": {
-                name: (title, f"?{urlencode({'span': span.name, 'by': name})}") for name, title in DIMENSIONS.items()
-            },
-            "numbers": [*measures.numbers(ended, before, currency), speed["numbers"][0]],
+            "of": DIMENSIONS[by],
+            "dimensions": tabs_of(span, by),
+            "numbers": measures.numbers(ended, before, currency),
             "others": total[1:],
             "currency": currency,
-            "drawn": await _charts(desk, span, by, ended, currency),
+            # What one pays for first, then what came of it.
+            "drawn": {
+                "spend": await spend_chart(desk, span, by, spent=spent, whole=ended, currency=currency),
+                "requests": measures.outcomes(ended, span),
+                "tokens": measures.tokens(ended, span),
+            },
             "rows": chargeback.compared(spent[:_LONGEST_LIST], ()),
             "more": max(0, len(spent) - _LONGEST_LIST),
-            "speed": speed,
+            "speed": f"/console/speed?{urlencode({'span': span.name, 'by': by})}",
             "attention": await _attention(visit, span, by, sliced, ended),
         },
     )
-
-
-async def _charts(
-    desk: Desk, span: Span, by: str, ended: Sequence[UsageLine], currency: str
-) -> dict[str, sums.Charted]:
-    """Return the charts: what one pays for first, then what came of it."""
-    try:
-        lines = await _lines(desk, span, f"{span.by},{by},owner")
-    except InvalidRequestError:  # so many that nobody would tell their colours apart
-        lines = await _lines(desk, span, f"{span.by},provider,owner")
-    own = [line for line in lines if line.keys[2].id != chargeback.PLATFORM]
-    return {
-        "spend": sums.charted(own, span, currency),
-        "requests": measures.outcomes(ended, span),
-        "tokens": measures.tokens(ended, span),
-    }
-
-
-async def _speed(desk: Desk, span: Span, by: str) -> dict[str, Any]:
-    """Return how long answers took: the whole, over time, and line by line."""
-    try:
-        lines = await _latency(desk, span, f"{span.by},{by}")
-    except InvalidRequestError:  # as above
-        by = "provider"
-        lines = await _latency(desk, span, f"{span.by},{by}")
-    before = await _latency(desk, span, by, before=True)
-    paces, more = latencies.paces(lines, before, span, most=_LONGEST_LIST)
-    return {
-        "of": DIMENSIONS[by],
-        "numbers": latencies.numbers(lines, before),
-        "charts": [
-            charted
-            for measure, title in (("duration", "Time to a whole answer"), ("first_token", "Time to the first token"))
-            if (charted := latencies.over_time(lines, span, measure, title)) is not None
-        ],
-        "paces": paces,
-        "more": more,
-    }
-
-
-async def _latency(desk: Desk, span: Span, by: str, *, before: bool = False) -> tuple[LatencyLine, ...]:
-    lines: tuple[LatencyLine, ...] = (await desk.ask(usage.latency, _asked(span, by, before=before))).lines
-    return lines
 
 
 async def _lines(desk: Desk, span: Span, by: str, *, before: bool = False) -> tuple[UsageLine, ...]:
@@ -103,7 +61,7 @@ async def _lines(desk: Desk, span: Span, by: str, *, before: bool = False) -> tu
     return lines
 
 
-def _asked(span: Span, by: str, *, before: bool) -> dict[str, str]:
+def _asked(span: Span, by: str, *, before: bool) -> dict[str, Any]:
     since, until = span.before if before else (span.since, span.until)
     return {"by": by, "since": since.isoformat(), "until": until.isoformat(), "time_zone": span.zone.key}
 

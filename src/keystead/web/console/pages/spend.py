@@ -10,9 +10,11 @@ from keystead.domain.tags import dimension_of, tag_of
 from keystead.metering.usage_views import UsageLine
 from keystead.web.admin import focus, organization, requests, usage
 from keystead.web.admin.route import Download
-from keystead.web.console.pages import chargeback, sums
+from keystead.web.console.pages import chargeback
 from keystead.web.console.pages.chargeback import Line, together
 from keystead.web.console.pages.months import Days, days_of, month_of
+from keystead.web.console.pages.spend_chart import spend_chart
+from keystead.web.console.pages.sums import Charted
 from keystead.web.console.pages.zones import zone_of
 from keystead.web.console.visit import Answer, Kept, Page, Shown, Visit
 from keystead.web.csv_file import csv_of
@@ -62,7 +64,7 @@ async def show(visit: Visit) -> Answer:
             "lines": found.lines,
             "totals": chargeback.compared(totals, together(found.before)),
             "currency": currency,
-            "charted": sums.charted(await _over_time(visit, found), days, currency),
+            "charted": await _charted(visit, found, currency),
             "addresses": _addresses(visit, days, found.by),
             "asked": days.asked,
             "given": {name: visit.query.get(name, "") for name in ("from", "to")},
@@ -105,13 +107,10 @@ async def _tags(visit: Visit, by: str) -> list[tuple[str, str]]:
     return [(dimension_of(tag), tag) for tag in sorted({*found, *([chosen] if chosen else [])})]
 
 
-async def _over_time(visit: Visit, found: Statement) -> list[UsageLine]:
-    """Return what the chart shows: by day and by the dimension, or by day alone where that would be too much to read."""
-    try:
-        lines = await _lines(visit, found.days, f"day,{found.by},owner")
-    except InvalidRequestError:
-        lines = await _lines(visit, found.days, "day,provider,owner")
-    return [line for line in lines if line.keys[2].id != chargeback.PLATFORM]
+async def _charted(visit: Visit, found: Statement, currency: str) -> Charted:
+    spent = [line.now for line in found.lines]
+    whole = await _lines(visit, found.days, "day,owner")
+    return await spend_chart(visit.desk, found.days, found.by, spent=spent, whole=whole, currency=currency)
 
 
 async def _lines(visit: Visit, days: Days, by: str) -> tuple[UsageLine, ...]:

@@ -1,6 +1,6 @@
 """Lines of usage reports added up for a page: one currency is shown beside the other, never added to it. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -18,31 +18,6 @@ REFUSED: Final = "refused, nothing sent"
 _NOTHING: Final = Decimal(0)
 
 
-class Total(msgspec.Struct, frozen=True, kw_only=True):
-    """What a span comes to, in one currency."""
-
-    currency: str
-    cost: Decimal = _NOTHING
-    charge: Decimal = _NOTHING
-    """Credits."""
-    requests: int = 0
-    input_total: int = 0
-    output_total: int = 0
-    unpriced: int = 0
-    unknown: int = 0
-    duration_us: int = 0
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a list, with its part of the whole."""
-
-    id: str
-    name: str
-    total: Total
-    percent: int
-    """Of the dearest one's cost, for a bar beside it."""
-
-
 class Charted(msgspec.Struct, frozen=True, kw_only=True):
     """A chart, and what it is of."""
 
@@ -53,38 +28,35 @@ class Charted(msgspec.Struct, frozen=True, kw_only=True):
     chart: Chart
 
 
-def totals(lines: Iterable[UsageLine]) -> list[Total]:
-    """Return a total for each currency, the dearest first."""
-    found: dict[str, list[UsageLine]] = {}
-    for line in lines:
-        found.setdefault(line.currency, []).append(line)
-    return sorted((_total(currency, some) for currency, some in found.items()), key=lambda one: -one.cost)
+def charted(largest: Sequence[UsageLine], whole: Sequence[UsageLine], span: Span | Days, currency: str) -> Charted:
+    """Return the chart of the cost over time, or of requests while nothing costs.
 
-
-def rows(lines: Sequence[UsageLine], *, limit: int | None = None) -> list[Row]:
-    """Return the lines of a report by one dimension, the dearest first."""
-    ordered = sorted(lines, key=lambda line: (-Decimal(line.cost), -line.requests))[:limit]
-    top = max((Decimal(line.cost) for line in ordered), default=_NOTHING)
-    return [
-        Row(
-            id=line.keys[0].id,
-            name=named(line.keys[0].name),
-            total=_total(line.currency, [line]),
-            percent=int(Decimal(line.cost) * 100 / top) if top else 0,
-        )
-        for line in ordered
-    ]
-
-
-def charted(lines: Sequence[UsageLine], span: Span | Days, currency: str) -> Charted:
-    """Return the chart of a report by time and one more dimension: of the cost, or of requests while nothing costs."""
-    chosen = [line for line in lines if line.currency == currency]
-    costs = any(Decimal(line.cost) for line in chosen)
-    measured = [
-        (line.keys[0].id, named(line.keys[1].name), Decimal(line.cost) if costs else Decimal(line.requests))
-        for line in chosen
-    ]
+    Args:
+        largest: lines by time and one more dimension, whose values are the series.
+        whole: lines by time and whatever else; what they have more than `largest` is drawn as all others.
+        span: the time.
+        currency: lines in other currencies are left out.
+    """
+    found, whole = ([line for line in lines if line.currency == currency] for lines in (largest, whole))
+    costs = any(Decimal(line.cost) for line in (*found, *whole))
+    amount = _cost if costs else _requests
+    measured = [(line.keys[0].id, named(line.keys[1].name), amount(line)) for line in found]
+    others: dict[str, Decimal] = {}
+    for line in whole:
+        others[line.keys[0].id] = others.get(line.keys[0].id, _NOTHING) + amount(line)
+    for at, _, value in measured:
+        others[at] = others.get(at, _NOTHING) - value
+    # Below zero is what was settled after the whole had been read.
+    measured += [(at, OTHERS, value) for at, value in others.items() if value > 0]
     return over_time(measured, span, measure="Spend" if costs else "Requests", unit=currency if costs else "")
+
+
+def _cost(line: UsageLine) -> Decimal:
+    return Decimal(line.cost)
+
+
+def _requests(line: UsageLine) -> Decimal:
+    return Decimal(line.requests)
 
 
 def over_time(
@@ -97,20 +69,23 @@ def over_time(
 ) -> Charted:
     """Return the chart of values: each with the instant at which its column begins, and the name of its series.
 
-    The largest series come first, or (`series`) they have their own order; what there is no colour for is summed up.
+    The largest series come first and all others last, or (`series`) they have their own order. There are no more of
+    them than colours.
     """
     sizes: dict[str, Decimal] = {}
     found: dict[tuple[str, str], Decimal] = {}
     for at, name, value in measured:
         sizes[name] = sizes.get(name, _NOTHING) + value
         found[at, name] = found.get((at, name), _NOTHING) + value
-    ordered = [name for name in series if sizes.get(name)] or sorted(sizes, key=lambda name: -sizes[name])
-    shown = ordered if len(ordered) <= SERIES else [*ordered[: SERIES - 1], OTHERS]
+    shown = [name for name in series if sizes.get(name)] or sorted(
+        (name for name in sizes if sizes[name]), key=lambda name: (name == OTHERS, -sizes[name])
+    )
+    assert len(shown) <= SERIES, "there are no more colours"
     values: dict[datetime, list[Decimal]] = {at: [_NOTHING] * len(shown) for at in span.columns()}
     for (at, name), value in found.items():
         column = values.get(datetime.fromisoformat(at))
         if column is not None and value:
-            column[shown.index(name if name in shown else OTHERS)] += value
+            column[shown.index(name)] += value
     columns = [_column(at.astimezone(span.zone), parts, span, shown, unit) for at, parts in values.items()]
     return Charted(measure=measure, unit=unit, series=shown, chart=stacked(columns))
 
@@ -128,19 +103,4 @@ def _column(at: datetime, values: list[Decimal], span: Span | Days, series: list
         values=tuple(values),
         said=f"{said}: {words.written(sum(values, _NOTHING), unit)}"
         + (f" ({', '.join(parts)})" if parts and unit != words.SPAN else ""),
-    )
-
-
-def _total(currency: str, lines: Iterable[UsageLine]) -> Total:
-    some = list(lines)
-    return Total(
-        currency=currency,
-        cost=sum((Decimal(line.cost) for line in some), _NOTHING),
-        charge=sum((Decimal(line.charge) for line in some), _NOTHING),
-        requests=sum(line.requests for line in some),
-        input_total=sum(line.input_total for line in some),
-        output_total=sum(line.output_total for line in some),
-        unpriced=sum(line.unpriced for line in some),
-        unknown=sum(line.unknown for line in some),
-        duration_us=sum(line.duration_us for line in some),
     )

@@ -1,5 +1,5 @@
-// What a page cannot do by itself: the reader's own time zone, copying, asking twice, looking again by itself, and
-// drawing a form's picture while it is filled in.
+// What a page cannot do by itself: the reader's own time zone, copying, asking twice, looking again by itself, what comes
+// later, and drawing a form's picture while it is filled in.
 // Everything else works without this file.
 
 import { localize, read } from "./own_page.js";
@@ -81,10 +81,22 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("keydown", step);
 
+/** Put what a page left for later in its place: the part of the same id on the page that it names. */
+async function fetchLater(part) {
+  try {
+    const then = (await read(await fetch(part.dataset.later)))?.getElementById(part.id);
+    if (then) part.replaceWith(then);
+  } catch {
+    // Not reached, or the reader has left: its link stays.
+  }
+}
+
 // Whoever puts other content into a part of the page says so.
 document.addEventListener("filled", (event) => localize(event.target));
 
 for (const element of document.querySelectorAll("[data-origin]")) element.textContent = location.origin;
+// Not before what is there has been painted.
+for (const part of document.querySelectorAll("[data-later]")) requestAnimationFrame(() => setTimeout(fetchLater, 0, part));
 for (const box of document.querySelectorAll("[data-live]")) live(box);
 for (const form of document.querySelectorAll("form[data-redraw]")) redrawn(form);
 localize(document);
