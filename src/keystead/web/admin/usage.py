@@ -22,7 +22,7 @@ from keystead.web.admin.values import Instant, Nothing, Reference, instant, micr
 
 _WEEK_US = 7 * 24 * HOUR_US
 _MOST_TAGS = 200
-MOST_VALUES: Final = 20
+_MOST_VALUES: Final = 20
 """Values that one may ask for alone."""
 
 
@@ -46,7 +46,7 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     only: Annotated[
         tuple[Annotated[str, msgspec.Meta(max_length=400)], ...],
         msgspec.Meta(
-            max_length=MOST_VALUES,
+            max_length=_MOST_VALUES,
             description="Only these values, each as dimension:id (model:gpt-5, tag:project:apollo), with the ids that the keys "
             "of lines have. Of several of one dimension, any.",
         ),
@@ -126,7 +126,7 @@ class _Asked(TypedDict):
 
 async def _asked(call: Call[UsageQuery, Nothing], conn: AsyncConnection) -> _Asked:
     query = call.query
-    only = narrowed(query.only)
+    only = _narrowed(query.only)
     if query.credential is not None:
         this = frozenset({await credential_id(call, conn, query.credential)})
         only["credential"] = only.get("credential", this) & this
@@ -142,7 +142,7 @@ async def _asked(call: Call[UsageQuery, Nothing], conn: AsyncConnection) -> _Ask
     )
 
 
-def narrowed(values: Iterable[str]) -> dict[str, frozenset[str]]:
+def _narrowed(values: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the ids asked for by dimension, from `dimension:id`; the name of a tag's dimension has a colon itself.
 
     Raises:

@@ -11,7 +11,7 @@ import msgspec
 
 WIDTH: Final = 720
 HEIGHT: Final = 180
-_LEFT: Final = 56
+_LEFT: Final = 66
 _BOTTOM: Final = 22
 _TOP: Final = 12
 _MOST_STEPS: Final = 5
