@@ -105,6 +105,18 @@ def test_what_the_whole_has_more_than_the_largest_is_all_others() -> None:
     assert found.chart.columns[-1].said == "Thu 26 Nov: $1.00 (others $1.00)"
 
 
+def test_what_came_between_two_looks_is_one_of_the_others_when_there_is_no_colour_left() -> None:
+    span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
+    found = charted(
+        [line("2026-11-26", f"p{number}", str(number)) for number in range(1, 6)],
+        [line("2026-11-26", "", "22")],
+        span,
+        "USD",
+    )
+    assert found.series == ["p5", "p4", "p3", "p2", OTHERS]
+    assert "others $8.00" in found.chart.columns[-1].said
+
+
 def test_what_was_settled_between_two_looks_is_not_drawn_below_nothing() -> None:
     span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
     found = charted([line("2026-11-26", "a", "2")], [line("2026-11-26", "", "1")], span, "USD")

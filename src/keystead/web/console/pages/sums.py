@@ -69,23 +69,23 @@ def over_time(
 ) -> Charted:
     """Return the chart of values: each with the instant at which its column begins, and the name of its series.
 
-    The largest series come first and all others last, or (`series`) they have their own order. There are no more of
-    them than colours.
+    The largest series come first and all others last, or (`series`) they have their own order; what there is no colour
+    for is one of the others.
     """
     sizes: dict[str, Decimal] = {}
     found: dict[tuple[str, str], Decimal] = {}
     for at, name, value in measured:
         sizes[name] = sizes.get(name, _NOTHING) + value
         found[at, name] = found.get((at, name), _NOTHING) + value
-    shown = [name for name in series if sizes.get(name)] or sorted(
+    ordered = [name for name in series if sizes.get(name)] or sorted(
         (name for name in sizes if sizes[name]), key=lambda name: (name == OTHERS, -sizes[name])
     )
-    assert len(shown) <= SERIES, "there are no more colours"
+    shown = ordered if len(ordered) <= SERIES else [*ordered[: SERIES - 1], OTHERS]
     values: dict[datetime, list[Decimal]] = {at: [_NOTHING] * len(shown) for at in span.columns()}
     for (at, name), value in found.items():
         column = values.get(datetime.fromisoformat(at))
         if column is not None and value:
-            column[shown.index(name)] += value
+            column[shown.index(name if name in shown else OTHERS)] += value
     columns = [_column(at.astimezone(span.zone), parts, span, shown, unit) for at, parts in values.items()]
     return Charted(measure=measure, unit=unit, series=shown, chart=stacked(columns))
 
