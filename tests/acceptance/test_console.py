@@ -63,6 +63,8 @@ PAGES = (
     "settings",
     "settings/sign-in",
     "settings/data",
+    "settings/retention",
+    "settings/retention/set?days=90",
     "settings/data/classes/set",
     "settings/data/classes/set?name=internal",
     "settings/data/recognizers/new",

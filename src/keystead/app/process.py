@@ -21,6 +21,7 @@ from keystead.gateway.tasks import Tasks
 from keystead.gateway.watch import LOOK_S
 from keystead.limits.rates import RENEW_S, Rates
 from keystead.metering.days import gather
+from keystead.metering.retention import forget
 from keystead.providers.egress import EgressGuard
 from keystead.providers.sockets import AiohttpSockets
 from keystead.providers.transport import AiohttpTransport
@@ -56,6 +57,9 @@ _YOUNG_OBJECTS: Final = 20_000
 """Objects that may be made before the collector looks for cycles: some hundred requests' worth, a few megabytes."""
 HOUSEKEEPING_S: Final = 600.0
 _DAYS_S: Final = 60.0
+_RETENTION_S: Final = 60.0
+_FORGOTTEN: Final = 20_000
+"""Requests forgotten in one round: more than are made in one."""
 _DAYS_GATHERED: Final = 40
 """Days of usage gathered in one round. There is one to gather a day, but after an update, or where the zone changed."""
 
@@ -136,6 +140,7 @@ class Process:
         self._tasks.every("digests", DIGESTS_S, self._alerting.make_digests)
         self._tasks.every("models", DISCOVERY_ROUND_S, self._discovery.round)
         self._tasks.every("days", _DAYS_S, self._gather_days)
+        self._tasks.every("retention", _RETENTION_S, self._forget_requests)
         self._tasks.every("housekeeping", HOUSEKEEPING_S, lambda: self._housekeep(credentials))
         _settle_heap()
         self._started = True
@@ -243,6 +248,12 @@ class Process:
     async def _gather_days(self) -> None:
         if await self._is_eldest():
             await gather(self._database, self._clock.now_us(), most=_DAYS_GATHERED)
+
+    async def _forget_requests(self) -> None:
+        if await self._is_eldest():
+            forgotten = await forget(self._database, self._clock.now_us(), most=_FORGOTTEN)
+            if forgotten:
+                log.info("requests_forgotten", count=forgotten)
 
     # -- what the process says of itself ------------------------------------------------------------------------
 

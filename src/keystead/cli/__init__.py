@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "import-litellm": "Turn a LiteLLM proxy's config.yaml into a document.",
     "explain": "Say what would be decided about a request, and why.",
     "request": "Recorded requests: list, show.",
+    "retention": "How long requests are kept: show, set.",
     "prompt": "Your saved prompts of the playground: list, show, save, delete.",
     "object": "What lies at providers (files, batches, caches): list, delete.",
     "usage": "Tokens and cost by team, credential, model and more.",

@@ -18,6 +18,8 @@ class Organization(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     second_factor_required: bool = False
     """Of everybody who signs in to the console with a password."""
+    keep_requests_days: int | None = None
+    """None keeps them for ever."""
 
 
 class CostCenter(msgspec.Struct, frozen=True, kw_only=True):

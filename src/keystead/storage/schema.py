@@ -44,6 +44,7 @@ organizations = Table(
     text("time_zone"),  # IANA name: where its days and months begin
     instant("created_at"),
     Column("second_factor_required", Boolean, nullable=False, server_default=false()),
+    Column("keep_requests_days", Integer, nullable=True),  # NULL keeps them for ever
 )
 
 teams = Table(

@@ -92,6 +92,7 @@ def _more(route: Route, objects: Mapping[str, str]) -> dict[str, Any]:
         "POST /budgets": {"team": objects["team"]},
         "POST /rate-limits": {"team": objects["team"]},
         "POST /organization/change": {"name": "Renamed"},
+        "POST /retention/set": {"days": 400},
     }
     if name_of(route) == "POST /virtual-keys" and objects.get("caller"):
         return {"member": objects["caller"]}

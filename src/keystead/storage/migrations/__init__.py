@@ -2,5 +2,5 @@
 
 from typing import Final
 
-HEAD: Final = "0020"
+HEAD: Final = "0021"
 """The newest revision. Named here so that a start on an up-to-date database need not load Alembic."""

@@ -31,6 +31,8 @@ class OwnOrganization(OrganizationShown, frozen=True, kw_only=True):
 
     second_factor_required: bool
     """Of everybody who signs in to the console with a password."""
+    keep_requests_days: int | None
+    """Null: for ever. See `/retention`."""
 
 
 class ChangeOrganization(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ from keystead.web.admin import (
     price_overrides,
     rate_limits,
     requests,
+    retention,
     service_accounts,
     usage,
     virtual_keys,
@@ -93,6 +94,12 @@ ROOMS: Final = (
         concerns=(identity_provider.set_identity_provider, _AUDITING),
     ),
     Room(title="Data", path=f"{SETTINGS}/data", needs=data_classes.list_all, concerns=(data_classes.list_all,)),
+    Room(
+        title="Retention",
+        path=f"{SETTINGS}/retention",
+        needs=retention.show,
+        concerns=(retention.set_retention, _AUDITING),
+    ),
     Room(
         title="Own prices",
         path=f"{SETTINGS}/prices",

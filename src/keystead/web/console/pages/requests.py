@@ -6,8 +6,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from keystead.domain.traffic import CostState, ErrorClass, State
-from keystead.web.admin import known_models, request_export, requests
+from keystead.web.admin import known_models, request_export, requests, retention
 from keystead.web.admin.requests import RequestShown
+from keystead.web.console.desk import Desk
 from keystead.web.console.visit import Answer, Page, Shown, Visit
 
 FILTERS: Final = (
@@ -74,8 +75,15 @@ async def list_all(visit: Visit) -> Answer:
             "error_classes": list(ErrorClass),
             "cost_states": list(CostState),
             "newest": f"/console/requests/newer?{urlencode(kept)}",
+            "kept_days": None if found.next_cursor else await _kept_days(visit.desk),
         },
     )
+
+
+async def _kept_days(desk: Desk) -> int | None:
+    """Return after how many days requests are forgotten, for whoever has come to the end; None for never."""
+    days: int | None = (await desk.ask(retention.show)).days if desk.may(retention.show) else None
+    return days
 
 
 async def newer(visit: Visit) -> Answer:
