@@ -149,8 +149,11 @@ async def pages_of(seeded: Seeded) -> tuple[str, ...]:
     credential = await seeded.first("/credentials", name="openai-research")
     team = await seeded.first("/teams", name="Engineering")
     route = await seeded.first("/model-routes")
+    key = await seeded.first("/virtual-keys", state="active")
     return (
         f"vault/{credential}",
+        f"keys/{key}",
+        f"keys/{key}/revoke",
         f"people/teams/{team}",
         f"people/teams/{team}/move",
         f"people/members/{await seeded.first('/members', name='Yara Haddad')}",

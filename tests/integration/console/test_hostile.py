@@ -1,6 +1,7 @@
 """Hostile names on every page and in every export (T33), and who may change what (T16, T34)."""
 
 import csv
+import html
 import io
 import re
 from typing import Any
@@ -147,6 +148,28 @@ async def test_an_auditors_session_changes_nothing_by_any_form(inside: Browser, 
         answer = await auditor.send("POST", f"/console{path}", form, headers=origin)
         assert answer.status == (400 if page.path in OF_ONESELF else 403), (page.path, answer.status)
     assert await inside.world.get("/audit-events?limit=200") == before
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["where_nothing_is_yet", "where_all_is"])
+async def test_an_auditor_is_shown_no_form_and_no_link_that_would_be_refused(inside: Browser, full: bool) -> None:
+    ids = await hostile(inside) if full else {}
+    auditor = await come_in_as(inside, "auditor")
+    statuses: dict[str, int] = {}
+    for page in (page for page in PAGES if page.method == "GET" and page.path != "/parts"):
+        path = "/console" + re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "none"), page.path)
+        answer = await auditor.send("GET", path)
+        statuses[path] = answer.status
+        if answer.status != 200:
+            continue
+        text = html.unescape(answer.body.decode())
+        sent_to = {re.search(r'action="([^"]*)', form) for form in re.findall(r'<form[^>]* method="post"[^>]*>', text)}
+        of_others = {found[1] if found else path for found in sent_to} - {"/console/look", "/console/sign-out"}
+        assert not {one for one in of_others if not one.startswith("/console/account")}, path
+        for link in set(re.findall(r'href="(/console/[\w/.-]*)"', text)):
+            if link not in statuses:
+                statuses[link] = (await auditor.send("GET", link)).status
+            assert statuses[link] not in {403, 404}, (path, link)
+    assert {200, 403} <= set(statuses.values())
 
 
 async def test_a_role_taken_away_and_a_sign_out_count_in_every_tab_at_once(inside: Browser, auditor: Browser) -> None:

@@ -77,7 +77,14 @@ async def test_a_virtual_key_is_shown_once(inside: Browser) -> None:
     assert found[0] not in listed
     assert "claude-*" in listed
     [key] = [one for one in (await inside.world.get("/virtual-keys"))["items"] if one["name"] == "nightly"]
-    await inside.submit("/console/keys", f"/console/keys/{key['id']}/revoke", {})
+    await inside.world.add_credential()
+    await settled(inside.world, key_name="nightly")
+    inside.world.clock.advance(60)
+    asking = await inside.get(f"/console/keys/{key['id']}/revoke")
+    assert "There is no way back" in asking
+    assert re.search(r"Requests in 7 days</dt><dd>1 of \S+</dd>", asking) is not None
+    assert key["state"] == "active"
+    await inside.submit(f"/console/keys/{key['id']}/revoke", f"/console/keys/{key['id']}/revoke", {})
     [key] = [one for one in (await inside.world.get("/virtual-keys"))["items"] if one["name"] == "nightly"]
     assert key["state"] == "revoked"
 

@@ -90,6 +90,14 @@ async def test_connect_tells_what_each_client_needs(inside: Browser) -> None:
         assert 'aria-current="true"' in await inside.get(f"/console/connect?client={client}")
 
 
+async def test_a_program_that_asks_the_sandbox_says_what_that_is(inside: Browser) -> None:
+    hint = "answers by itself, without a provider and free of charge"
+    assert hint in await inside.get("/console/connect?client=curl")
+    assert hint not in await inside.get("/console/connect?client=curl&model=gpt-5")
+    form = {"name": "nightly", "team": inside.world.team_id, "owner": "program"}
+    assert hint in (await inside.submit("/console/keys/new", "/console/keys/new", form, expect=201)).body.decode()
+
+
 async def test_a_model_that_is_none_is_refused_in_place(inside: Browser) -> None:
     page = await inside.get("/console/connect?client=curl&model=%27;rm%20-rf", expect=400)
     assert "not a model" in page

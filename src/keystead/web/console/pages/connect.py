@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from keystead.connect.client import SANDBOX
 from keystead.connect.render import PLACEHOLDER
 from keystead.domain.clock import utc
 from keystead.domain.errors import InvalidRequestError
@@ -34,6 +35,7 @@ async def show(visit: Visit) -> Answer:
         "model": model,
         "problem": problem,
         "placeholder": PLACEHOLDER,
+        "sandbox": SANDBOX,
         "can_make": visit.desk.may(virtual_keys.create),
         **(await received(visit, chosen.id if chosen else "")),
     }

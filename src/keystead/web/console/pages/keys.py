@@ -3,23 +3,35 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from keystead.connect.client import SANDBOX
 from keystead.connect.render import PLACEHOLDER
+from keystead.domain.clock import DAY_US, utc
 from keystead.domain.errors import InvalidRequestError, KeysteadError
-from keystead.web.admin import teams, virtual_keys
+from keystead.web.admin import teams, usage, virtual_keys
+from keystead.web.console.desk import Handler
 from keystead.web.console.pages.connect import clients_for, received
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
+from keystead.web.console.words import whole
+
+_LATELY_DAYS: Final = 7
 
 
 async def list_all(visit: Visit) -> Answer:
     """Show a page of keys, newest first."""
     query = {"cursor": visit.query.get("cursor"), "team": visit.query.get("team")}
     found = await visit.desk.ask(virtual_keys.list_all, query)
-    values = {"keys": found.items, "next_cursor": found.next_cursor, "can_make": visit.desk.may(virtual_keys.create)}
+    values = {
+        "keys": found.items,
+        "next_cursor": found.next_cursor,
+        "can_make": visit.desk.may(virtual_keys.create),
+        "may_revoke": {key.id for key in found.items if _may(visit, virtual_keys.revoke, key)},
+    }
     return Shown(template="keys.html", values=values)
 
 
 async def new(visit: Visit) -> Answer:
     """Ask for a new key."""
+    visit.desk.require(virtual_keys.create)
     return await _asked(visit, {}, None)
 
 
@@ -47,6 +59,7 @@ async def shown_once(visit: Visit, issued: virtual_keys.IssuedVirtualKey) -> Ans
         "issued": issued,
         "clients": sorted(await clients_for(visit), key=lambda one: one.name != "curl"),
         "placeholder": PLACEHOLDER,
+        "sandbox": SANDBOX,
         **(await received(visit, issued.virtual_key.id)),
     }
     return Shown(template="key_issued.html", values=values, status=201)
@@ -88,19 +101,50 @@ def tags_in(text: str) -> dict[str, str]:
 
 async def _one(visit: Visit, written: str | None, error: KeysteadError | None) -> Answer:
     key = await visit.desk.ask(virtual_keys.show, virtual_key=visit.path["virtual_key"])
-    mine = (key.principal_kind, key.principal_id) == ("member", visit.desk.who.member_id)
     values = {
         "key": key,
         "given": _written(key.tags) if written is None else written,
-        "may_change": visit.desk.may(virtual_keys.change)
-        and (mine or visit.desk.may_in(virtual_keys.change, key.team_id)),
+        "may_change": _may(visit, virtual_keys.change, key),
         "error": error,
     }
     return Shown(template="key.html", values=values, status=error.status if error else 200)
 
 
+def _may(visit: Visit, handler: Handler, key: virtual_keys.VirtualKeyShown) -> bool:
+    """Say whether the person may do that to the key: to their own, or to one of a team in which they may."""
+    mine = (key.principal_kind, key.principal_id) == ("member", visit.desk.who.member_id)
+    return visit.desk.may(handler) and (mine or visit.desk.may_in(handler, key.team_id))
+
+
 def _written(tags: Mapping[str, str]) -> str:
     return "\n".join(f"{name}={value}" for name, value in tags.items())
+
+
+async def ask_revoke(visit: Visit) -> Answer:
+    """Tell who stops when a key is revoked, and ask."""
+    visit.desk.require(virtual_keys.revoke)
+    key = await visit.desk.ask(virtual_keys.show, virtual_key=visit.path["virtual_key"])
+    values = {
+        "title": f"Revoke {key.name}",
+        "back": ("/console/keys", "Virtual keys"),
+        "says": "Whoever uses it is refused within a second. There is no way back: make another key.",
+        "facts": [("For", key.principal), ("Team", key.team), *await _lately(visit, key.id)],
+        "action": f"/console/keys/{key.id}/revoke",
+        "button": f"Revoke {key.name}",
+    }
+    return Shown(template="confirm.html", values=values)
+
+
+async def _lately(visit: Visit, key_id: str) -> list[tuple[str, str]]:
+    """Return what a key was used for in the last days, for whoever may see that."""
+    if not visit.desk.may(usage.report):
+        return []
+    since = utc(visit.now_us - _LATELY_DAYS * DAY_US).isoformat()
+    asked = {"by": "model", "only": (f"virtual_key:{key_id}",), "since": since}
+    lines = (await visit.desk.ask(usage.report, asked)).lines
+    models = ", ".join(dict.fromkeys(line.keys[0].name for line in lines))
+    told = f"{whole(sum(line.requests for line in lines))} of {models}" if lines else "none"
+    return [(f"Requests in {_LATELY_DAYS} days", told)]
 
 
 async def revoke(visit: Visit) -> Answer:
@@ -125,5 +169,6 @@ PAGES: Final = (
     Page(method="POST", path="/keys/new", handler=create),
     Page(method="GET", path="/keys/{virtual_key}", handler=show),
     Page(method="POST", path="/keys/{virtual_key}/tags", handler=tag),
+    Page(method="GET", path="/keys/{virtual_key}/revoke", handler=ask_revoke),
     Page(method="POST", path="/keys/{virtual_key}/revoke", handler=revoke),
 )

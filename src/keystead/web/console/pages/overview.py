@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from keystead.metering.usage_views import UsageLine
-from keystead.web.admin import alerts, budgets, credentials, usage
+from keystead.web.admin import alerts, budgets, credentials, usage, virtual_keys
 from keystead.web.console.desk import Desk
 from keystead.web.console.pages import attention, chargeback, measures
 from keystead.web.console.pages.dimensions import DIMENSIONS, dimension_of, tabs_of
@@ -51,6 +51,8 @@ async def show(visit: Visit) -> Answer:
             "rows": chargeback.compared(spent[:_LONGEST_LIST], ()),
             "more": max(0, len(spent) - _LONGEST_LIST),
             "speed": f"/console/speed?{urlencode({'span': span.name, 'by': by})}",
+            "can_make": desk.may(virtual_keys.create),
+            "can_add": desk.may(credentials.add),
             "attention": await _attention(visit, span, by, sliced, ended),
         },
     )

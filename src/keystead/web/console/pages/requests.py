@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from keystead.domain.traffic import CostState, ErrorClass, State
-from keystead.web.admin import known_models, request_export, requests, retention
+from keystead.web.admin import known_models, request_export, requests, retention, virtual_keys
 from keystead.web.admin.requests import RequestShown
 from keystead.web.console.desk import Desk
 from keystead.web.console.visit import Answer, Page, Shown, Visit
@@ -66,6 +66,7 @@ async def list_all(visit: Visit) -> Answer:
             "exports": [
                 (title, f"/console/requests/export?{urlencode({**kept, 'format': form})}") for form, title in FORMS
             ],
+            "can_make": visit.desk.may(virtual_keys.create),
             "may_export": visit.desk.may(request_export.export),
             "older": page(found.next_cursor),
             "newer": page(found.previous_cursor),

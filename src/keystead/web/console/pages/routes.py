@@ -73,6 +73,7 @@ async def list_families(visit: Visit) -> Answer:
 
 async def new(visit: Visit) -> Answer:
     """Ask for a new route."""
+    visit.desk.require(model_routes.create)
     first = Row(model=visit.query.get("model", ""), on=visit.query.get("on", ""))
     return await _form(visit, Draft(name=visit.query.get("name", ""), rows=(first,)))
 
@@ -111,6 +112,7 @@ async def change(visit: Visit) -> Answer:
 async def ask_delete(visit: Visit) -> Answer:
     """Tell who would feel it, before a route is deleted."""
     desk = visit.desk
+    desk.require(model_routes.delete)
     route = await desk.ask(model_routes.show, model_route=visit.path["route"])
     since = utc(visit.now_us - _LOOK_BACK_DAYS * 24 * HOUR_US)
     seen: Any = None

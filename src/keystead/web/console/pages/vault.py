@@ -63,6 +63,7 @@ async def show(visit: Visit) -> Answer:
 
 async def new(visit: Visit) -> Answer:
     """Ask for a new credential."""
+    visit.desk.require(credentials.add)
     return _asked({"provider": visit.query.get("provider", "openai")}, None)
 
 
