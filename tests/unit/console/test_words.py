@@ -150,3 +150,14 @@ def test_a_day_is_written_alone_and_its_instant_stays_in_the_title() -> None:
 def test_durations_beside_an_axis_have_no_idle_zeros() -> None:
     shown = [tick(Decimal(us), SPAN) for us in (0, 500_000, 2_500_000, 10_000_000, 120_000_000)]
     assert shown == ["0", "500 ms", "2.5 s", "10 s", "120 s"]
+
+
+def test_amounts_beside_an_axis_are_told_apart_however_small() -> None:
+    assert [tick(Decimal(step) * Decimal("0.005"), "USD") for step in range(4)] == [
+        "$0.00",
+        "$0.005",
+        "$0.01",
+        "$0.015",
+    ]
+    assert tick(Decimal("0.00001"), "USD") == "$0.00001"
+    assert tick(Decimal("2E+3"), "USD") == "$2,000.00"

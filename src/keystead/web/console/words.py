@@ -176,8 +176,13 @@ def written(value: Decimal, unit: str) -> str:
 
 
 def tick(value: Decimal, unit: str) -> str:
-    """Return a value beside an axis, where there is little room: as `written`, in three digits where it is long."""
+    """Return a value beside an axis, where there is little room: in three digits where a count is long.
+
+    An amount has all its places: beside a sum of a few cents, each tick would be rounded to the same.
+    """
     if unit == SPAN:
         scaled, name = (value / 1_000_000, "s") if value >= 1_000_000 else (value / 1_000, "ms")
         return f"{scaled.normalize():f} {name}" if value else "0"
-    return short(int(value)) if not unit and value >= 10_000 else written(value, unit)
+    if unit:
+        return money(value, unit, max(2, -int(value.normalize().as_tuple().exponent)))
+    return short(int(value)) if value >= 10_000 else written(value, unit)
