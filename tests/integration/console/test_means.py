@@ -49,7 +49,10 @@ async def test_a_budget_is_made_seen_changed_and_ended(inside: Browser) -> None:
     assert "at once and for good" in await inside.get(f"{page}/end")
     await inside.submit(f"{page}/end", f"{page}/end", {})
     assert "No budgets" in await inside.get("/console/budgets")
-    assert "Research, monthly" in await inside.get("/console/budgets?state=ended")
+    await made(inside, name="Those that go on")
+    ended = await inside.get("/console/budgets?state=ended")
+    assert "Research, monthly" in ended
+    assert "Those that go on" not in ended
     assert "Keep the changes" not in await inside.get(page)
 
 

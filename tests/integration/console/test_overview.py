@@ -39,6 +39,39 @@ async def test_answers_are_timed_by_what_one_chooses_beside_the_span_before(insi
     assert "p50 1.2 s, p95 1.6 s, of 100" in said
 
 
+async def test_what_is_counted_at_the_top_is_the_organizations_and_beside_the_span_before(inside: Browser) -> None:
+    now = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, UTC).replace(minute=0)
+    at = now - timedelta(hours=3)
+    await used(inside, at, requests=5, cost_pico=3 * PICO_PER_UNIT, input_tokens=100, output_tokens=20)
+    await used(inside, at, outcome="failed_billed", requests=2, cost_pico=0, cache_read_tokens=3)
+    await used(inside, at, outcome="rejected", requests=4, cost_pico=0)
+    await used(inside, at, owner="platform", cost_pico=40 * PICO_PER_UNIT, charge_pico=6 * PICO_PER_UNIT)
+    await used(inside, now - timedelta(days=8), requests=6, cost_pico=2 * PICO_PER_UNIT)
+    said = text((await inside.get("/console/?span=7d")).partition('<dl class="numbers">')[2])
+    assert "Own cost $3.00 +50 % to the 7 days before" in said
+    assert "Credits 6.00 nothing before to compare" in said
+    assert "Requests 12 +100 % to the 7 days before" in said
+    assert "Tokens 123 nothing" in said
+    assert "Failed 2 nothing" in said
+
+
+async def test_what_needs_attention_stands_first_and_leads_to_its_place(inside: Browser) -> None:
+    now = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, UTC).replace(minute=0)
+    assert "Needs attention" not in await inside.get("/console/")
+    await used(inside, now - timedelta(hours=3), unpriced=2, unknown=1)
+    await used(inside, now - timedelta(hours=2), owner="platform", charge_pico=6 * PICO_PER_UNIT)
+    page = (await inside.get("/console/")).partition("Needs attention")[2].partition('<dl class="numbers">')[0]
+    for to, said in (
+        (
+            "/console/requests?cost_state=unpriced",
+            "2 attempts have no price yet: not every model is in the price list.",
+        ),
+        ("/console/requests?cost_state=unknown", "1 attempt has an unknown cost"),
+        ("/console/spend?by=credential", "1 attempt ran on the platform&#39;s keys, for 6.00 credits."),
+    ):
+        assert f'<a href="{to}">{said}' in page
+
+
 async def test_what_was_never_measured_says_so(inside: Browser) -> None:
     now = datetime.fromtimestamp(inside.world.clock.now_us() / 1_000_000, UTC).replace(minute=0)
     await used(inside, now - timedelta(hours=3), cost_pico=PICO_PER_UNIT)

@@ -188,6 +188,23 @@ async def test_a_recorded_request_is_listed_found_and_shown_whole(inside: Browse
     assert "No request is like that" in await inside.get("/console/requests?model=none")
 
 
+async def test_the_audit_log_is_narrowed_by_what_was_done_by_whom_and_to_what(inside: Browser) -> None:
+    main, other = [
+        (await inside.world.add_credential(name, key=provider_key(name)))["id"] for name in ("main", "other")
+    ]
+    await inside.world.post(f"/credentials/{other}/revoke")
+    event = (await inside.world.get("/audit-events?action=credential.revoked"))["items"][0]
+    for query, both, revoked in (
+        ("", True, True),
+        ("?action=credential.revoked", False, True),
+        (f"?actor={event['actor_id']}", True, True),
+        ("?actor=mem_00000000000000000000000000", False, False),
+        (f"?object={main}", True, False),
+    ):
+        page = (await inside.get(f"/console/audit{query}")).partition("<table")[2]
+        assert (main in page, '<td><a href="?action=credential.revoked' in page) == (both, revoked), query
+
+
 async def test_security_headers_are_on_every_answer(inside: Browser) -> None:
     for path in ("/console/", "/console/sign-in", "/console/nowhere", "/console"):
         answer = await inside.send("GET", path)

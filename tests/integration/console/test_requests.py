@@ -3,7 +3,11 @@
 import csv
 import io
 import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
+from keystead.domain.records import Cost
+from keystead.domain.traffic import CostState
 from tests.integration.admin.settled import settled
 from tests.integration.console.conftest import Browser
 
@@ -31,6 +35,47 @@ async def test_the_buttons_give_what_the_filters_leave(inside: Browser) -> None:
     assert [row["id"] for row in csv.DictReader(io.StringIO(answer.body.decode()))] == [kept]
     refused = await inside.get("/console/requests/export?format=xlsx", expect=400)
     assert "csv" in refused or "format" in refused
+
+
+async def test_the_log_says_of_each_request_who_with_which_key_and_what_it_cost(inside: Browser) -> None:
+    await inside.world.add_credential()
+    known = await settled(inside.world)
+    unknown = await settled(inside.world, cost=Cost(state=CostState.UNKNOWN))
+    page = await inside.get("/console/requests")
+    rows = dict(re.findall(r'<tr id="(req_\w+)">(.*?)</tr>', page, re.DOTALL))
+    assert set(rows) == {known, unknown}
+    for said in ("first key", "gpt-5", "main", "v1", "settled", ">100<", ">20<", ">1.50 s<"):
+        assert said in rows[known]
+        assert said in rows[unknown]
+    assert 'value="0.000325"' in rows[known]
+    assert "<data" not in rows[unknown]
+    assert ">unknown<" in rows[unknown]
+
+
+async def test_who_follows_the_log_is_told_what_began_since_and_a_little_before(inside: Browser) -> None:
+    async def followed(begun: str, query: str = "") -> tuple[list[str], str]:
+        page = await inside.get(f"/console/requests/newer?begun={quote(begun)}{query}")
+        [since] = re.findall(r'<tbody data-begun="([^"]*)"', page)
+        return re.findall(r'<tr id="(req_\w+)">', page), since
+
+    clock = inside.world.clock
+    await inside.world.add_credential()
+    older = await settled(inside.world, model="gpt-4o")
+    clock.advance(60)
+    newest = await settled(inside.world)
+    at = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    [begun] = re.findall(r'<tbody data-begun="([^"]*)"', await inside.get("/console/requests"))
+    assert datetime.fromisoformat(begun) == at - timedelta(seconds=15)  # who came late into the log is not missed
+    clock.advance(14)
+    another = await settled(inside.world)
+    assert (await followed(begun))[0] == [another, newest]
+    assert older not in (await followed(begun))[0]
+    assert (await followed(begun, "&model=gpt-4o")) == ([], "")
+    clock.advance(14)
+    assert (await followed((await followed(begun))[1]))[0] == [another, newest]
+    clock.advance(60)
+    last = await settled(inside.world)
+    assert (await followed((await followed(begun))[1]))[0] == [last]
 
 
 async def test_a_request_is_drawn_billed_and_explained(inside: Browser) -> None:

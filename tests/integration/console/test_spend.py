@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -68,6 +69,29 @@ async def test_own_cost_and_credits_are_apart_and_the_platforms_cost_is_not_the_
     assert 'value="1.500000000001"' in page
     assert 'value="12.5"' in page
     assert 'value="10.500000000001"' not in page
+
+
+def figures(row: str) -> list[Decimal]:
+    """Return the numbers of a table's row, exact ones where there are; what is not there is nothing."""
+    cells = re.findall(r'<td class="num[^"]*">(.*?)</td>', row)
+    found = [re.search(r'<data value="([^"]*)"', cell) or re.search(r">([\d,]+)<", f">{cell}<") for cell in cells]
+    return [Decimal(one[1].replace(",", "")) if one else Decimal(0) for one in found]
+
+
+async def test_the_last_line_is_the_sum_of_each_column(inside: Browser) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    await used(inside, at, model="a", cost_pico=3_000_000_000_001, input_tokens=1_100, output_tokens=20, unpriced=1)
+    await used(inside, at, model="b", requests=4, input_tokens=7, reasoning_tokens=5, unknown=2)
+    await used(inside, at, model="c", owner="platform", charge_pico=7 * PICO_PER_UNIT)
+    await used(inside, at, model="d", owner="platform", charge_pico=PICO_PER_UNIT // 8)
+    await used(inside, datetime(2025, 12, 31, tzinfo=UTC), model="a", cost_pico=2 * PICO_PER_UNIT)
+    page = await inside.get("/console/spend?month=2026-01&by=model")
+    body, _, foot = page.partition("<tbody>")[2].rpartition("<tbody>")[2].partition("<tfoot>")
+    rows = [figures(row) for row in re.findall(r"<tr>.*?</tr>", body)]
+    sums = [sum(column, Decimal(0)) for column in zip(*rows, strict=True)][:7]
+    assert len(rows) == 4
+    assert sums == [7, 1_107, 25, 3, Decimal("7.125"), Decimal("4.000000000001"), 2]
+    assert figures(foot)[:7] == sums
 
 
 async def test_what_nobody_knows_is_unknown_and_not_zero(inside: Browser) -> None:

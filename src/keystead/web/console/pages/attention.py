@@ -12,7 +12,7 @@ from keystead.web.admin.budgets import BudgetShown
 from keystead.web.admin.credential_shapes import CredentialShown, VersionShown
 from keystead.web.console.pages.alerts import SAID, URGENT, place
 from keystead.web.console.pages.periods import Span
-from keystead.web.console.words import money
+from keystead.web.console.words import ago, money
 
 _SOON: Final = timedelta(days=30)
 _BAD: Final = frozenset({"invalid", "no_rights"})
@@ -48,8 +48,7 @@ def of_credentials(credentials: Iterable[CredentialShown], now_us: int) -> list[
                 Notice(weight="bad", text=f"{one.name}: its contract has ended and promises nothing any more.", to=to)
             )
         elif ends is not None and ends < now + _SOON:
-            days = (ends - now).days
-            found.append(Notice(weight="warning", text=f"{one.name}: its contract ends in {days} days.", to=to))
+            found.append(Notice(weight="warning", text=f"{one.name}: its contract ends {ago(ends, now_us)}.", to=to))
     return found
 
 
@@ -79,7 +78,8 @@ def of_fallbacks(attempts: int, charge: Decimal) -> list[Notice]:
     """Return that the platform's keys were used."""
     if not attempts:
         return []
-    text = f"{attempts:,} attempts ran on the platform's keys, for {money(charge, 'XCR')}."
+    many = "1 attempt" if attempts == 1 else f"{attempts:,} attempts"
+    text = f"{many} ran on the platform's keys, for {money(charge, 'XCR')}."
     return [Notice(weight="hint", text=text, to="/console/spend?by=credential")]
 
 
