@@ -54,6 +54,13 @@ async def test_making_a_virtual_key_and_copying_it(seeded: Seeded, tab: Tab, ins
     await inside.grant_permissions(["clipboard-read", "clipboard-write"])
     page, press = tab.page, tab.page.keyboard
     await page.goto(seeded.at("audit"))
+    await tab.tab_to("^What was done")
+    await press.press("Control+k")
+    await page.get_by_role("combobox", name="Go to").wait_for()
+    await press.type("somewhere else")
+    await press.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page.get_by_label("What was done")).to_be_focused()
     await press.press("Control+k")
     await page.get_by_role("combobox", name="Go to").wait_for()
     await press.type("make a vir")

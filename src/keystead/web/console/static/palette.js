@@ -65,6 +65,7 @@ function palette() {
     if (event.key === "ArrowDown") { choose(chosen + 1); event.preventDefault(); }
     if (event.key === "ArrowUp") { choose(chosen - 1); event.preventDefault(); }
     if (event.key === "Enter") { go(); event.preventDefault(); }
+    if (event.key === "Escape") { dialog.close(); event.preventDefault(); }  // else it only empties a field of this kind
   });
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[data-to]");
