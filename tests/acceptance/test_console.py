@@ -224,6 +224,7 @@ async def test_everything_can_be_read_without_scripts_on_a_narrow_screen(
         assert answer is not None
         assert answer.status == 200, path
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        assert not await page.locator("[data-copy], [type=checkbox]:not([name])").filter(visible=True).count(), path
     await context.close()
 
 

@@ -143,3 +143,20 @@ async def test_the_file_is_what_the_filters_leave(
     assert [row["provider"] for row in rows] == ["openai"] * shown
     await page.get_by_role("link", name="Take away the filter provider openai").click()
     await page.wait_for_url("**/console/requests")
+
+
+async def test_who_follows_only_what_is_under_way_sees_each_come_and_go(
+    page: Page,
+    stage: tuple[Gateway, FakeProvider],  # noqa: F811 - the fixture
+) -> None:
+    gateway = stage[0]
+    await page.goto(f"{gateway.url}/console/requests?state=intent")
+    nothing, under_way = page.get_by_text("No request is like that"), page.locator("#log tr[data-open]")
+    await nothing.wait_for()
+    await page.locator("#live").evaluate("box => { box.dataset.every = '0.2'; box.click(); }")
+    for _ in range(2):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(gateway.chat("research/stream-15-100", stream=True))
+            await under_way.wait_for()
+        await nothing.wait_for()
+        assert await under_way.count() == 0

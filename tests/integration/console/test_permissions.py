@@ -40,6 +40,21 @@ def shown(page: str, team: str, credential: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
+async def test_a_form_that_nobody_filled_in_lets_nobody_use_anything(inside: Browser) -> None:
+    before = await inside.world.get("/grants")
+    page = await inside.get(NEW)
+    assert re.search(r'<select id="subject"[^>]* required[^>]*><option value="">', page)
+    assert re.search(r'<select id="credential"[^>]* required[^>]*><option value="">', page)
+    for form, said, kept in (
+        ({"subject": "", "credential": "all"}, "Say whom it is for.", '<option value="all" selected>'),
+        ({"subject": "everyone", "credential": ""}, "Say which credential it is about.", "For <strong>everyone"),
+    ):
+        answer = (await inside.submit(NEW, NEW, {"effect": "allow", **form}, expect=400)).body.decode()
+        assert said in answer
+        assert kept in answer
+    assert await inside.world.get("/grants") == before
+
+
 async def test_a_cell_is_granted_narrowed_denied_and_ended(inside: Browser) -> None:
     team, credential = await bare(inside)
     inner = await team_of(inside, "Inner", "Labs")

@@ -60,7 +60,9 @@ def _body(form: Mapping[str, str]) -> dict[str, Any]:
         body[kind] = name
     else:
         raise InvalidRequestError("Say whom it is for.", param="subject")
-    if form.get("credential", ALL) not in {ALL, ""}:
+    if form.get("credential") == "":
+        raise InvalidRequestError("Say which credential it is about.", param="credential")
+    if form.get("credential", ALL) != ALL:
         body["credentials"] = [form["credential"]]
     if form.get("models", "").strip():
         body["models"] = form["models"].split()

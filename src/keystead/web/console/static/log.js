@@ -38,11 +38,11 @@ async function merge(now, then) {
   const added = [...then.rows].filter((row) => !shown.has(row.id)).length;
   const gap = "more" in then.dataset && added > 0 && !shown.has(then.rows[then.rows.length - 1].id);
   const full = shown.size + added > MOST_ROWS && now.getBoundingClientRect().top >= 0;
-  if (now === null || gap || full) {
+  const place = now?.rows[0];
+  if (place === undefined || gap || full) {
     if (added) await begin();
     return added;
   }
-  const place = now.rows[0];
   const before = place.getBoundingClientRect().top;
   let next = place;
   for (const row of [...then.rows]) {
@@ -54,6 +54,7 @@ async function merge(now, then) {
   }
   // An open request is always asked for: where it does not come, it has ended as the filters do not want it.
   for (const row of shown.values()) if ("open" in row.dataset) row.remove();
+  if (now.rows.length === 0) { await begin(); return added; }
   now.dataset.begun = then.dataset.begun || now.dataset.begun;
   if (before < 0 && place.isConnected) scrollBy({ top: place.getBoundingClientRect().top - before, behavior: "instant" });
   return added;
@@ -67,7 +68,7 @@ function write(now, then) {
   });
 }
 
-/** Show the newest page anew: there was nothing yet, or more came than fits between. */
+/** Show the newest page anew: there was nothing yet, nothing is left, or more came than fits between. */
 async function begin() {
   const first = await page(location.href);
   if (first !== null) log.replaceChildren(...first.getElementById("log").childNodes);
