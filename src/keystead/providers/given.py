@@ -44,5 +44,5 @@ def check_change(provider: Provider, before: Mapping[str, str], after: Mapping[s
 
 def _refused(message: str, name: str) -> InvalidRequestError:
     return InvalidRequestError(
-        message, code="invalid_setting", param=f"settings.{name}", next_step=f"Say it as `--setting {name}=…`."
+        message, code="invalid_setting", param=f"settings.{name}", next_step=f"Say it as the setting `{name}=…`."
     )

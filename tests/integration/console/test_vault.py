@@ -1,5 +1,7 @@
 """The vault's pages: what a key is used for, by whom, and so what goes with it."""
 
+import re
+
 from keystead.domain.clock import HOUR_US, utc
 from tests.integration.admin.settled import settled
 from tests.integration.console.conftest import Browser
@@ -14,6 +16,32 @@ async def test_the_vault_says_when_a_key_was_last_used(inside: Browser) -> None:
     assert uses[0]["credential_id"] == added["id"]
     assert uses[0]["last_used_at"] is not None
     assert "none lately" in await inside.get(f"/console/vault/{added['id']}")
+
+
+async def test_an_address_that_is_missing_is_asked_for_where_it_is_written(inside: Browser) -> None:
+    new = "/console/vault/new"
+    assert "<details><summary>More" in await inside.get(new)
+    form = {"name": "house", "provider": "vllm", "key": "a-token-of-the-house"}
+    refused = (await inside.submit(new, new, form, expect=400)).body.decode()
+    assert "<details open><summary>More" in refused
+
+
+async def test_what_else_a_provider_has_to_be_told_is_written_on_lines(inside: Browser) -> None:
+    new = "/console/vault/new"
+    form = {"name": "eu-azure", "provider": "azure", "key": "0123456789abcdef", "origin": "https://a.openai.azure.com"}
+    for settings, said in (
+        ("api_version", "is not a setting"),
+        ("api_version=1\napi_version=2", "is there twice"),
+        ("api_version=<b>", "The setting api_version is not valid"),
+    ):
+        refused = (await inside.submit(new, new, form | {"settings": settings}, expect=400)).body.decode()
+        assert said in refused, re.findall(r'role="alert">(.*?)</div>', refused)
+        assert f">{settings.replace('<b>', '&lt;b&gt;')}</textarea>" in refused
+        assert "<details open><summary>More" in refused
+    added = await inside.submit(new, new, form | {"settings": "api_version = 2024-10-21\r\n"})
+    [credential] = [one for one in (await inside.world.get("/credentials"))["items"] if one["name"] == "eu-azure"]
+    assert credential["settings"] == {"api_version": "2024-10-21"}
+    assert "<code>2024-10-21</code>" in await inside.get(added.headers["location"])
 
 
 async def test_whoever_used_a_key_is_told_before_it_is_revoked(inside: Browser) -> None:

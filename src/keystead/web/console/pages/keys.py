@@ -10,6 +10,7 @@ from keystead.domain.errors import InvalidRequestError, KeysteadError
 from keystead.web.admin import teams, usage, virtual_keys
 from keystead.web.console.desk import Handler
 from keystead.web.console.pages.connect import clients_for, received
+from keystead.web.console.pages.pairs import pairs_in
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 from keystead.web.console.words import whole
 
@@ -86,17 +87,7 @@ def tags_in(text: str) -> dict[str, str]:
     Raises:
         InvalidRequestError: a line is none, or a name is there twice.
     """
-    tags: dict[str, str] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        name, equals, value = (part.strip() for part in line.partition("="))
-        if not equals or name in tags:
-            raise InvalidRequestError(
-                f"The tag {name!r} is there twice." if name in tags else f"{line!r} is not a tag.",
-                param="tags",
-                next_step="Write each tag once, on a line of its own: project=apollo.",
-            )
-        tags[name] = value
-    return tags
+    return pairs_in(text, param="tags", one="tag", example="project=apollo")
 
 
 async def _one(visit: Visit, written: str | None, error: KeysteadError | None) -> Answer:

@@ -12,6 +12,7 @@ from keystead.metering.usage_views import UsageLine
 from keystead.providers.table import PROVIDERS
 from keystead.web.admin import credential_uses, credential_versions, credentials, grants, usage
 from keystead.web.console.matrix import Column, is_about
+from keystead.web.console.pages.pairs import pairs_in
 from keystead.web.console.pages.permissions import ending, grants_in_force
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 
@@ -70,14 +71,15 @@ async def new(visit: Visit) -> Answer:
 async def add(visit: Visit) -> Answer:
     """Probe a key and keep it. Whatever goes wrong, the key is not sent back to the browser."""
     form = {name: value for name, value in visit.form.items() if value != ""}
-    body: dict[str, Any] = {
-        name: form[name] for name in ("name", "provider", "key", "origin", "region") if name in form
-    }
+    body: dict[str, Any] = {name: form[name] for name in ("name", "provider", "key", "origin") if name in form}
     if "models" in form:
         body["models"] = form["models"].split()
     if "anyway" in form:
         body["keep"] = True
     try:
+        body["settings"] = pairs_in(
+            form.get("settings", ""), param="settings", one="setting", example="project=my-project"
+        )
         added = await visit.desk.act(credentials.add, body)
     except KeysteadError as error:
         return _asked(visit.form, error)
@@ -166,11 +168,12 @@ async def _radius(visit: Visit, credential_id: str) -> Radius | None:
 
 
 def _asked(given: Any, error: KeysteadError | None) -> Answer:
+    at = (error.param or "").partition(".")[0] if error else ""
     rows = sorted(PROVIDERS.values(), key=lambda row: row.title.lower())
-    shown = {name: given.get(name, "") for name in ("name", "provider", "origin", "region", "models")}
+    shown = {name: given.get(name, "") for name in ("name", "provider", "origin", "models", "settings")}
     return Shown(
         template="credential_new.html",
-        values={"providers": rows, "given": shown, "error": error},
+        values={"providers": rows, "given": shown, "error": error, "more": at in {"origin", "models", "settings"}},
         status=error.status if error else 200,
     )
 
