@@ -208,7 +208,10 @@ async def test_the_audit_log_is_narrowed_by_what_was_done_by_whom_and_to_what(in
 async def test_security_headers_are_on_every_answer(inside: Browser) -> None:
     for path in ("/console/", "/console/sign-in", "/console/nowhere", "/console"):
         answer = await inside.send("GET", path)
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        policy = dict(one.strip().split(" ", 1) for one in answer.headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
+        assert policy["require-trusted-types-for"] == "'script'"
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-frame-options"] == "DENY"
 

@@ -107,16 +107,20 @@ async def test_a_model_that_is_none_is_refused_in_place(inside: Browser) -> None
 
 
 async def test_the_first_request_is_awaited_and_seen(inside: Browser) -> None:
+    await inside.world.add_credential()
+    before = await settled(inside.world)
+    inside.world.clock.advance(60)
     page = await inside.get("/console/connect")
     assert "Waiting for the first request" in page
     fragment = re.search(r'data-from="([^"]+)"', page)
     assert fragment is not None
     address = html.unescape(fragment[1])
     assert "Waiting for the first request" in await inside.get(address)
-    await inside.world.add_credential()
+    inside.world.clock.advance(60)
     request = await settled(inside.world)
     received = await inside.get(address)
     assert f"/console/requests/{request}" in received
+    assert before not in received
     assert "$0.000325" in received
     assert "<html" not in received
 
