@@ -1,5 +1,7 @@
 """The pages: each answers to whoever may see it, shows what the admin API says, and holds hostile text inert."""
 
+import html
+import json
 import re
 
 import pytest
@@ -203,6 +205,9 @@ async def test_the_audit_log_is_narrowed_by_what_was_done_by_whom_and_to_what(in
     ):
         page = (await inside.get(f"/console/audit{query}")).partition("<table")[2]
         assert (main in page, '<td><a href="?action=credential.revoked' in page) == (both, revoked), query
+    assert event["details"]
+    told = await inside.get("/console/audit?action=credential.revoked")
+    assert html.escape(json.dumps(event["details"], indent=1)).replace("&quot;", "&#34;") in told
 
 
 async def test_security_headers_are_on_every_answer(inside: Browser) -> None:
