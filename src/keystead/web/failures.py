@@ -37,10 +37,11 @@ class Failures:
         self._counts[pair] = self._counts.get(pair, 0) + 1
         return self._counts[pair] > self._limit
 
-    def slowed(self, address: str, shown: str) -> bool:
-        """Say whether this pair has failed so often that it is to wait, before anything is looked at again."""
-        self._turn()
-        return self._counts.get((address, shown[:_ID_LENGTH]), 0) >= self._limit
+    def forgive(self, address: str, shown: str) -> None:
+        """Take back what was counted before it was known to be good."""
+        pair = (address, shown[:_ID_LENGTH])
+        if self._counts.get(pair, 0) > 0:
+            self._counts[pair] -= 1
 
     def _turn(self) -> None:
         """Begin to count anew with each window, and when there is too much to remember."""

@@ -1,5 +1,7 @@
 """Coming in and going out: links, passwords, sessions, and what other sites cannot do with a signed-in browser."""
 
+import asyncio
+
 import pytest
 
 from keystead.domain.access import Role
@@ -71,6 +73,28 @@ async def test_after_five_failures_one_waits_a_minute_even_with_the_right_passwo
     await other.post("/console/sign-in", {"email": EMAIL, "password": PASSWORD}, expect=429)
     inside.world.clock.advance(61)
     await other.post("/console/sign-in", {"email": EMAIL, "password": PASSWORD})
+
+
+async def test_one_address_is_one_however_it_is_spelled(inside: Browser) -> None:
+    other = inside.another()
+    for spelled in (EMAIL, EMAIL.upper(), EMAIL.title(), f" {EMAIL}", f"{EMAIL}\t"):
+        await other.post("/console/sign-in", {"email": spelled, "password": "not the password"}, expect=401)
+    await other.post("/console/sign-in", {"email": EMAIL.swapcase(), "password": PASSWORD}, expect=429)
+
+
+async def test_of_many_guesses_at_once_no_more_are_looked_at_than_one_after_the_other(inside: Browser) -> None:
+    async def guess(number: int) -> int:
+        form = {"email": EMAIL, "password": f"guess number {number}"}
+        headers = {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}
+        return (await inside.another().send("POST", "/console/sign-in", form, headers=headers)).status
+
+    answers = await asyncio.gather(*map(guess, range(12)))
+    assert sorted(answers) == [401] * 5 + [429] * 7
+
+
+async def test_who_signs_in_again_and_again_is_not_told_to_wait(inside: Browser) -> None:
+    for _ in range(8):
+        await inside.another().post("/console/sign-in", {"email": EMAIL, "password": PASSWORD})
 
 
 async def test_signing_in_makes_a_session_that_nobody_knew_before(inside: Browser) -> None:

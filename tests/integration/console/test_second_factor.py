@@ -1,5 +1,6 @@
 """The second factor of people who sign in with a password."""
 
+import asyncio
 import re
 
 import pytest
@@ -166,6 +167,13 @@ async def test_passwords_cannot_be_tried_there_either(inside: Browser) -> None:
     for _ in range(5):
         await inside.submit(PAGE, f"{PAGE}/enrol", {"password": "not the password"}, expect=403)
     await inside.submit(PAGE, f"{PAGE}/enrol", {"password": PASSWORD}, expect=429)
+
+
+async def test_of_many_passwords_at_once_no_more_are_looked_at_than_one_after_the_other(inside: Browser) -> None:
+    form = {"form_token": await inside.token(), "password": "not the password"}
+    headers = {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}
+    answers = await asyncio.gather(*(inside.send("POST", f"{PAGE}/enrol", form, headers=headers) for _ in range(8)))
+    assert sorted(answer.status for answer in answers) == [403] * 5 + [429] * 3
 
 
 async def test_turning_it_on_ends_all_other_sessions(inside: Browser) -> None:

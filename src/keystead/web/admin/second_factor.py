@@ -168,8 +168,6 @@ async def _prove_password(call: Call[Nothing, Enrol] | Call[Nothing, Proof], pas
         AuthenticationError: it is another, or there were too many of those.
     """
     rooms, member_id = call.rooms, call.who.member_id
-    if rooms.wrong_passwords.slowed("", member_id):
-        raise too_many()
     async with rooms.database.read() as conn:
         own = await rooms.sign_in.own(conn, member_id)
         fresh = own is None and await rooms.sessions.is_fresh(conn, call.who.token_id)
@@ -183,11 +181,13 @@ async def _prove_password(call: Call[Nothing, Enrol] | Call[Nothing, Proof], pas
             next_step="Sign in at your identity provider anew, and come here within ten minutes.",
         )
     email, kept = own
+    if rooms.wrong_passwords.count("", member_id):  # before it is looked at, as at the door
+        raise too_many()
     if password is None or not await rooms.passwords.verify(kept, password):
-        rooms.wrong_passwords.count("", member_id)
         raise AuthenticationError(
             "This is not your password.", code="wrong_password", status=403, next_step="Type it once more."
         )
+    rooms.wrong_passwords.forgive("", member_id)
     return email
 
 

@@ -110,24 +110,25 @@ class Door:
             AuthenticationError: nobody's, in the same words and after the same work; or too many tries.
         """
         rooms = self._rooms
-        address = request.client.host if request.client else ""
-        if self._failures.slowed(address, typed):
-            raise AuthenticationError(
-                "Too many failed attempts to sign in.", code="too_many_failures", status=429, next_step="Wait a minute."
-            )
         try:
             email = normal_email(typed)
         except InvalidRequestError:
             email = ""
+        address, counted = request.client.host if request.client else "", email or typed
+        # Before the password is looked at: of many at once no more are looked at than one after the other.
+        if self._failures.count(address, counted):
+            raise AuthenticationError(
+                "Too many failed attempts to sign in.", code="too_many_failures", status=429, next_step="Wait a minute."
+            )
         async with rooms.database.read() as conn:
             kept = await rooms.admin.sign_in.kept(conn, email)
         if not await rooms.admin.passwords.verify(kept[0] if kept else None, password) or kept is None:
-            self._failures.count(address, typed)
             raise AuthenticationError(
                 "The address and the password do not go together.",
                 code="sign_in_refused",
                 next_step="Look at both once more, or ask an administrator for a link to choose a new password.",
             )
+        self._failures.forgive(address, counted)
         return kept[1], kept[2]
 
     async def _sign_out(self, request: Request) -> Response:
