@@ -8,7 +8,7 @@ import msgspec
 
 from keystead.cli.document_file import DocumentFile, read_document, write_yaml
 from keystead.cli.inputs import confirm
-from keystead.cli.output import progress, write
+from keystead.cli.output import progress, say, write
 from keystead.cli.problem import CommandError
 from keystead.cli.session import Session, connected
 
@@ -104,9 +104,9 @@ def _show(answer: Json, *, done: bool = False) -> None:
     found = answer["differences"]
     for one in found:
         for line in _lines(one):
-            click.echo(line)
+            say(line)
     for place in answer["ended"]:
-        click.echo(f"  {place} has ended, and is left out.")
+        say(f"  {place} has ended, and is left out.")
     counts = {action: sum(one["action"] == action for one in found) for action in _SIGNS}
     if not found:
         click.echo("Nothing differs.")

@@ -6,7 +6,19 @@ from typing import Any
 import click
 
 from keystead.cli.inputs import Moment, Pair, Percent, confirm, read_secret
-from keystead.cli.output import Column, fields, local, milliseconds, percent, progress, table, words, write, write_list
+from keystead.cli.output import (
+    Column,
+    fields,
+    local,
+    milliseconds,
+    percent,
+    progress,
+    say,
+    table,
+    words,
+    write,
+    write_list,
+)
 from keystead.cli.session import Session, connected
 
 Json = Mapping[str, Any]
@@ -323,7 +335,7 @@ def _tell_probed(answer: Json) -> None:
     found = answer["probe"]
     _show(answer["credential"])
     click.echo()
-    click.echo(
+    say(
         f"Probe of version {answer['version']}: {found['outcome'].replace('_', ' ')} "
         f"({milliseconds(found['latency_us'])} ms). {found['message']}".rstrip()
     )

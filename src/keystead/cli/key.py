@@ -7,7 +7,7 @@ import click
 
 from keystead.cli.client import AdminClient
 from keystead.cli.inputs import Moment, Stated, confirm
-from keystead.cli.output import Column, fields, local, words, write, write_list
+from keystead.cli.output import Column, fields, local, say, words, write, write_list
 from keystead.cli.session import Session, connected
 from keystead.domain.traffic import Endpoint
 
@@ -179,5 +179,5 @@ def _only_team(client: AdminClient) -> str:
 
 def _tell(answer: Json) -> None:
     shown = answer["virtual_key"]
-    click.echo(f"Virtual key {shown['name']} ({shown['id']}), shown this once:", err=True)
+    say(f"Virtual key {shown['name']} ({shown['id']}), shown this once:", err=True)
     click.echo(answer["key"])

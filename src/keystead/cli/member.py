@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from keystead.cli.inputs import confirm
-from keystead.cli.output import Column, fields, local, write, write_list
+from keystead.cli.output import Column, fields, local, say, write, write_list
 from keystead.cli.session import Session, connected
 
 Json = Mapping[str, Any]
@@ -140,7 +140,7 @@ def _tell(answer: Json) -> None:
 
 
 def _tell_link(address: str, answer: Json) -> None:
-    click.echo(f"For {answer['member']}, once, until {local(answer['expires_at'])}:\n\n  {address}{answer['path']}\n")
+    say(f"For {answer['member']}, once, until {local(answer['expires_at'])}:\n\n  {address}{answer['path']}\n")
 
 
 def _told_reset(member: str, *, required: bool) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from keystead.cli import identity_provider
-from keystead.cli.output import Column, fields, local, write, write_list
+from keystead.cli.output import Column, fields, local, say, write, write_list
 from keystead.cli.session import Session, connected
 
 Json = Mapping[str, Any]
@@ -95,6 +95,6 @@ def _tell(answer: Json) -> None:
 
 def _tell_created(answer: Json) -> None:
     organization, owner = answer["organization"], answer["owner"]
-    click.echo(f"Organization {organization['name']} ({organization['id']}).", err=True)
-    click.echo(f"The admin token of {owner['name']} ({answer['token_id']}), shown this once:", err=True)
+    say(f"Organization {organization['name']} ({organization['id']}).", err=True)
+    say(f"The admin token of {owner['name']} ({answer['token_id']}), shown this once:", err=True)
     click.echo(answer["token"])

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from keystead.cli.session import Session
+from keystead.domain.inert import inert
 
 Json = Mapping[str, Any]
 _WIDE = 100_000  # a table in a pipe is not cut; one wider than the terminal is wrapped by the terminal
@@ -32,6 +33,11 @@ def write(session: Session, answer: Any, for_people: Callable[[], None]) -> None
         for_people()
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Write text that has names or messages of others in it: a terminal obeys none of them (T33)."""
+    click.echo(inert(text), err=err)
+
+
 def write_list(session: Session, items: Sequence[Json], columns: Sequence[Column], *, empty: str) -> None:
     """Write a list as a JSON array or as a table."""
     write(session, items, lambda: table(items, columns, empty=empty))
@@ -49,7 +55,7 @@ def table(items: Sequence[Json], columns: Sequence[Column], *, empty: str) -> No
     from rich.text import Text  # noqa: PLC0415 - as above
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    rows = [[column.show(item) for column in columns] for item in items]
+    rows = [[inert(column.show(item)) for column in columns] for item in items]
     for column, *cells in zip(columns, *rows, strict=True):
         # Only the last column, which may hold prose, is folded: an id in two pieces could not be copied.
         last = column is columns[-1]
@@ -68,7 +74,7 @@ def fields(pairs: Sequence[tuple[str, str]]) -> None:
     shown = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        click.echo(f"{name:<{width}}  {value}")
+        say(f"{name:<{width}}  {value}")
 
 
 @contextmanager

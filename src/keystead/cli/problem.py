@@ -7,6 +7,8 @@ from typing import Any, Final
 import click
 import msgspec
 
+from keystead.domain.inert import inert
+
 _WHOSE: Final = {
     "caller": "this command's",
     "policy": "nobody's: your organization's rules",
@@ -57,8 +59,8 @@ class CommandError(click.ClickException):
             }
             click.echo(msgspec.json.encode(fields), file=stream)
             return
-        click.echo(f"Error: {self.message}", file=stream)
+        click.echo(inert(f"Error: {self.message}"), file=stream)
         known = ", ".join(part for part in (self.code, self.request_id) if part)
         click.echo(f"Fault: {_WHOSE.get(self.fault, self.fault)}{f' ({known})' if known else ''}", file=stream)
         if self.next_step:
-            click.echo(f"Next:  {self.next_step}", file=stream)
+            click.echo(inert(f"Next:  {self.next_step}"), file=stream)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from keystead.cli.inputs import Moment, confirm
-from keystead.cli.output import Column, fields, local, write, write_list
+from keystead.cli.output import Column, fields, local, say, write, write_list
 from keystead.cli.session import Session, connected
 
 Json = Mapping[str, Any]
@@ -59,5 +59,5 @@ def revoke(session: Session, *, token_id: str, yes: bool) -> None:
 
 def _tell(answer: Json) -> None:
     shown = answer["admin_token"]
-    click.echo(f"Admin token {shown['name']} ({shown['id']}), shown this once:", err=True)
+    say(f"Admin token {shown['name']} ({shown['id']}), shown this once:", err=True)
     click.echo(answer["token"])

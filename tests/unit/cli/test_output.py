@@ -4,6 +4,7 @@ import pytest
 
 from keystead.cli import output
 from keystead.cli.output import Column
+from keystead.cli.problem import CommandError
 from keystead.cli.session import Session
 
 
@@ -18,6 +19,21 @@ def test_numbers_stand_to_the_right_and_nothing_is_markup(capsys: pytest.Capture
     assert lines[0].split() == ["name", "count"]
     assert lines[2].rstrip() == "[bold]a[/bold]       1"
     assert lines[3].rstrip() == "b                1,000"
+
+
+@pytest.mark.parametrize("acts", ["\x1b]0;owned\x07", "\x1b[2J", "\r", "\x9b31m", "\u202e", "\u2066", "\u200b"])
+def test_nothing_in_other_peoples_text_is_obeyed_by_a_terminal(acts: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"before{acts}after"
+    output.table(
+        [{"a": text}, {"a": text}], [Column("a", lambda row: row["a"]), Column("b", lambda row: row["a"])], empty=""
+    )
+    output.fields([("a", text)])
+    output.say(text)
+    CommandError(text, fault="provider", next_step=text).show()
+    said = capsys.readouterr()
+    assert not any(one in said.out + said.err for one in acts if not one.isprintable())
+    assert said.out.count("after") == 6
+    assert said.err.count("after") == 2
 
 
 def test_a_long_value_is_not_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:

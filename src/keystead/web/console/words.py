@@ -1,34 +1,24 @@
 """How values are written for people: instants, spans, numbers, money, and text from elsewhere. Pure."""
 
-import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from keystead.domain.inert import inert as domain_inert
 from keystead.metering.percentiles import Percentile
 
 _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£"}
-_HARMLESS: Final = frozenset("\n\t")
 
 SPAN: Final = "us"
 """The unit of a chart of durations: microseconds."""
 
 
 def inert(value: Any) -> Any:
-    """Return text in which nothing acts: controls, directions (bidi) and other invisible characters are shown by number.
-
-    Names, models' answers and providers' messages are other people's text (T33). Markup is escaped by the template.
-    """
-    if not isinstance(value, str) or isinstance(value, Markup) or (value.isascii() and value.isprintable()):
-        return value
-    return "".join(one if _is_plain(one) else f"⟨U+{ord(one):04X}⟩" for one in value)
-
-
-def _is_plain(one: str) -> bool:
-    return one.isprintable() or one in _HARMLESS or unicodedata.category(one) == "Zs"
+    """Return text in which nothing acts (see `domain.inert`), all else as it is. Markup is escaped by the template."""
+    return value if not isinstance(value, str) or isinstance(value, Markup) else domain_inert(value)
 
 
 def moment(at: datetime | int | None) -> Markup:
