@@ -94,6 +94,13 @@ def test_a_chart_is_of_the_cost_and_of_requests_while_nothing_costs() -> None:
     assert found.chart.columns[-1].said == f"Thu 26 Nov: 3 ({REFUSED} 3)"
 
 
+def test_midnight_is_an_hour_and_no_day_has_two_digits_for_one() -> None:
+    by_hour = span_of({"span": "24h"}, NOW_US - 3_600_000_000, ZoneInfo("UTC"))
+    assert [label for _, label in charted([], [], by_hour, "USD").chart.labels[3:6]] == ["21:00", "0:00", "3:00"]
+    by_day = span_of({"span": "30d"}, NOW_US, ZoneInfo("UTC"))
+    assert [label for _, label in charted([], [], by_day, "USD").chart.labels[:3]] == ["28 Oct", "1 Nov", "5 Nov"]
+
+
 def test_what_the_whole_has_more_than_the_largest_is_all_others() -> None:
     span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
     whole = [line("2026-11-25", "", "36"), line("2026-11-26", "", "1"), line("2026-11-26", "", "9", currency="EUR")]
@@ -143,3 +150,10 @@ def test_days_begin_where_the_organization_is_also_when_clocks_change() -> None:
     assert month.before == (datetime(2026, 9, 28, 4, tzinfo=UTC), month.since)
     day = span_of({"span": "24h"}, NOW_US, ZoneInfo("Asia/Kolkata"))
     assert day.columns()[-1].astimezone(day.zone).strftime("%H:%M") == "17:30"
+
+
+def test_one_that_came_after_the_largest_were_chosen_has_no_colour_yet() -> None:
+    span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
+    chosen = [line("2026-11-26", f"p{number}", "1") for number in range(SERIES)]
+    found = charted(chosen, [*chosen, line("2026-11-26", "", "1")], span, "USD")
+    assert (len(found.series), OTHERS in found.series) == (SERIES, False)

@@ -104,7 +104,7 @@ def _named(times: Times | None, name: str) -> Percentile | None:
 
 def _column(at: datetime, times: Times | None, span: Span) -> Column:
     at = at.astimezone(span.zone)
-    label = at.strftime("%H:%M" if span.by == "hour" else "%d %b").lstrip("0")
+    label = at.strftime("%-H:%M" if span.by == "hour" else "%-d %b")
     said = f"{at:%d %b %H:%M}" if span.by == "hour" else f"{at:%a %d %b}"
     if times is None:
         return Column(label=label, values=(), said=f"{said}: not measured")
