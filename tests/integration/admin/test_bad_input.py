@@ -128,6 +128,38 @@ async def test_a_nul_is_refused_wherever_it_comes_on_every_engine(world: World) 
         assert (await world.call("POST", "/virtual-keys", body)).status == 400
 
 
+@pytest.mark.parametrize(
+    "path", ["/usage?only=model:%00", "/latency?only=team:a%00b", "/stored-objects?credential=%00"]
+)
+async def test_a_nul_in_a_filter_is_refused_on_every_engine(world: World, path: str) -> None:
+    assert (await world.call("GET", path)).status == 400
+
+
+async def test_times_at_the_ends_of_the_calendar_are_answered_or_refused_by_every_report(light_world: World) -> None:
+    asked = 0
+    for route in (route for route in ROUTES if route.method == "GET"):
+        if not {"since", "until"} <= {field.encode_name for field in msgspec.structs.fields(route.query)}:
+            continue
+        asked += 1
+        for since, until in (
+            ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+            ("0001-01-01T00:00:00%2B14:00", "0001-01-02T00:00:00Z"),  # in UTC these have a year 0, or 10000
+            ("9999-12-31T23:00:00-14:00", "9999-12-31T23:59:59-14:00"),
+            ("9999-12-31T22:00:00Z", "9999-12-31T23:59:59Z"),
+            ("1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"),
+        ):
+            answer = await light_world.call("GET", f"{path_of(route)}?since={since}&until={until}")
+            assert answer.status in {200, 400}, (route.path, since, until)
+    assert asked > 5
+
+
+async def test_a_report_is_of_ten_years_at_most(light_world: World) -> None:
+    for path in ("/usage", "/latency", "/usage/focus", "/digest", "/credit-statement"):
+        for since, status in (("2016-01-02", 200), ("2015-12-01", 400)):
+            query = f"since={since}T00:00:00Z&until=2026-01-01T00:00:00Z"
+            assert (await light_world.call("GET", f"{path}?{query}")).status == status, path
+
+
 async def test_a_defect_is_told_without_its_internals(light_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("at 10.0.0.7")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from keystead.domain.access import Role
 from keystead.domain.records import Cost
 from keystead.domain.traffic import CostState
 from keystead.web.admin.values import MAX_LIMIT
@@ -106,7 +107,7 @@ async def test_usage_of_some_values_only(light_world: World) -> None:
         ("only=:gpt-5", "does not say a dimension"),
         ("only=tag:project", "does not say a dimension"),
         ("only=day:2026-01-01T00:00:00Z", "no values of a dimension 'day'"),
-        ("only=tag:Pro%00ject:x", "no values of a dimension"),
+        ("only=tag:Project:x", "no values of a dimension"),
         ("&".join(f"only=model:m{number}" for number in range(21)), "only"),
         (f"only=model:{'m' * 400}", "only"),
     ):
@@ -115,6 +116,14 @@ async def test_usage_of_some_values_only(light_world: World) -> None:
         assert words in str(answer.json()), query
     twice = await light_world.call("GET", "/usage?by=model&by=team")
     assert (twice.status, twice.json()["param"]) == (400, "by")
+
+
+async def test_whoever_may_see_no_credentials_is_not_told_by_a_report_which_there_are(light_world: World) -> None:
+    await light_world.add_credential("main")
+    finance = await light_world.signed_in_as(Role.FINANCE, team_id=light_world.team_id)
+    answers = [await light_world.call("GET", f"/usage?credential={name}", token=finance) for name in ("main", "none")]
+    assert [(answer.status, answer.json()["lines"]) for answer in answers] == [(200, []), (200, [])]
+    assert (await light_world.call("GET", "/usage?credential=none")).status == 404
 
 
 async def test_list_prices_can_be_searched_and_shown(light_world: World) -> None:

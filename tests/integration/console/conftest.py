@@ -121,7 +121,13 @@ async def browser(
     clock: FakeClock,
     first: FirstStart,  # noqa: F811 - the fixture
 ) -> AsyncIterator[Browser]:
-    database: Database = await open_sqlite(sqlite_path, clock=clock)
+    database = await open_sqlite(sqlite_path, clock=clock)
+    yield await browser_of(database, clock, first)
+    await database.close()
+
+
+async def browser_of(database: Database, clock: FakeClock, first: FirstStart) -> Browser:  # noqa: F811
+    """Return a browser in which nobody is signed in, of a deployment in `database`."""
     world = await started(database, clock, first)
     rooms = world.app.rooms
     door = Door(
@@ -136,8 +142,7 @@ async def browser(
     trial = Trial(door, in_force=served.in_force_of(world), serve=served, clock=clock, look_s=0.005)
     made = Browser(world, Console(door, trial))
     made.served = served
-    yield made
-    await database.close()
+    return made
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from keystead.storage.database import Database
 from keystead.web.console.pages import PAGES
 from keystead.web.console.visit import Page
+from tests.fakes.clock import FakeClock
 from tests.integration.admin.settled import settled
-from tests.integration.admin.world import provider_key
-from tests.integration.console.conftest import EMAIL, PASSWORD, Browser
+from tests.integration.admin.world import FirstStart, provider_key
+from tests.integration.console.conftest import EMAIL, PASSWORD, Browser, browser_of
 
 MARKUP = '"><script>alert(1)<img src=x onerror=alert(2)>'
 FORMULA = '=HYPERLINK("javascript:alert(3)","go")'
@@ -86,6 +88,17 @@ async def test_hostile_names_are_no_formulas_in_any_export(inside: Browser) -> N
             assert answer.headers["content-type"].startswith("text/csv")
             for row in csv.reader(io.StringIO(answer.body.decode())):
                 assert not any(cell.lstrip()[:1] in {"=", "+", "@", "\t"} for cell in row), (path, row)
+
+
+async def test_a_nul_in_an_address_names_nothing_on_any_engine(
+    database: Database, clock: FakeClock, first: FirstStart
+) -> None:
+    inside = await browser_of(database, clock, first)
+    await inside.come_in()
+    paths = [re.sub(r"\{\w+\}", "a\0b", page.path) for page in PAGES if page.method == "GET" and "{" in page.path]
+    for path in (*paths, "/playground?prompt=%00", "/playground/models?key=%00"):
+        answer = await inside.send("GET", f"/console{path}")
+        assert answer.status in {200, 303, 404}, path
 
 
 @pytest.mark.parametrize("page", FORMS, ids=lambda page: page.path)

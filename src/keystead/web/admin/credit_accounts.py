@@ -15,7 +15,7 @@ from keystead.ledger.views import Booking
 from keystead.web.admin import credit_shapes as shapes
 from keystead.web.admin.credit_shapes import transfer_shown, trial_balance_shown
 from keystead.web.admin.route import Act, Call, Route, act
-from keystead.web.admin.values import Nothing, Page, decode_cursor, encode_cursor, instant, micros
+from keystead.web.admin.values import Nothing, Page, decode_cursor, encode_cursor, instant, reported_span
 
 _MONTH_US: Final = 30 * 24 * HOUR_US
 
@@ -141,8 +141,7 @@ async def _booked(call: Call[Any, Any], change: Act, action: str, booking: Booki
 
 
 def _span(call: Call[Any, Any], since: datetime | None, until: datetime | None) -> tuple[int, int]:
-    end = call.rooms.clock.now_us() if until is None else micros(until)
-    return (end - _MONTH_US if since is None else micros(since)), end
+    return reported_span(since, until, now_us=call.rooms.clock.now_us(), usual_us=_MONTH_US)
 
 
 def _position(cursor: str | None) -> tuple[int, str] | None:

@@ -9,7 +9,7 @@ from keystead.domain.clock import DAY_US
 from keystead.gateway.digest import Digest
 from keystead.identity.authority import teams_where
 from keystead.web.admin.route import Call, Route
-from keystead.web.admin.values import Instant, Nothing, micros
+from keystead.web.admin.values import Instant, Nothing, reported_span
 
 
 class DigestQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,13 +24,13 @@ class DigestQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def report(call: Call[DigestQuery, Nothing]) -> Digest:
     """Return what happened: everywhere, or in the teams in which the caller may see usage and alerts."""
     query = call.query
-    until = call.rooms.clock.now_us() if query.until is None else micros(query.until)
+    from_at, to_at = reported_span(query.since, query.until, now_us=call.rooms.clock.now_us(), usual_us=7 * DAY_US)
     async with call.rooms.database.read() as conn:
         return await call.rooms.digests.digest(
             conn,
             call.who.organization_id,
-            from_at=until - 7 * DAY_US if query.since is None else micros(query.since),
-            to_at=until,
+            from_at=from_at,
+            to_at=to_at,
             team_ids=teams_where(call.who, Permission.USAGE_READ),
             alerts_of=teams_where(call.who, Permission.ALERT_READ),
             all_consents=call.who.may(Permission.CONSENT_READ),

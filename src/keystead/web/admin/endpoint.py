@@ -6,7 +6,7 @@ origin cannot act through a browser that is signed in somewhere; a body must say
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any, Final
@@ -177,13 +177,22 @@ def path_parameters(request: Request) -> dict[str, str]:
     """Return the names in the path.
 
     Raises:
-        NotFoundError: one holds what no name holds, such as a NUL, which PostgreSQL would not even compare.
+        NotFoundError: one is none.
     """
     found = {name: str(value) for name, value in request.path_params.items()}
-    for name, value in found.items():
+    require_names(found)
+    return found
+
+
+def require_names(path: Mapping[str, str]) -> None:
+    """Refuse what no name holds, such as a NUL, which PostgreSQL would not even compare.
+
+    Raises:
+        NotFoundError: one of the names in the path holds it.
+    """
+    for name, value in path.items():
         if not value.isprintable():
             raise NotFoundError(f"There is no such {name.replace('_', ' ')}.")
-    return found
 
 
 def parameters(request: Request) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from keystead.metering.days import Span
 from keystead.providers.table import PROVIDERS
 from keystead.web.admin.organization import TimeZone
 from keystead.web.admin.route import Call, Download, Route
-from keystead.web.admin.values import Instant, Nothing, micros
+from keystead.web.admin.values import Instant, Nothing, reported_span
 from keystead.web.csv_file import csv_of, csv_rows
 
 _MONTH_US: Final = 31 * DAY_US
@@ -35,9 +35,8 @@ class FocusQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 async def export(call: Call[FocusQuery, Nothing]) -> Download:
     """Return the charges of a span, a line each, as they are read."""
     query = call.query
-    until = call.rooms.clock.now_us() if query.until is None else micros(query.until)
-    since = until - _MONTH_US if query.since is None else micros(query.since)
-    span = focus.asked_span(since, until)
+    now = call.rooms.clock.now_us()
+    span = focus.asked_span(*reported_span(query.since, query.until, now_us=now, usual_us=_MONTH_US))
     async with call.rooms.database.read() as conn:
         organization = await call.rooms.directory.organization(conn, call.who.organization_id)
     account = focus.Account(

@@ -11,7 +11,7 @@ import msgspec
 
 from keystead.domain.access import Permission
 from keystead.metering.request_log import all_pages
-from keystead.metering.usage_views import RequestRow
+from keystead.metering.usage_views import RequestFilter, RequestRow
 from keystead.web.admin.requests import RequestShown, RequestsMeant, filters_of, request_shown
 from keystead.web.admin.route import LINES, Act, Call, Download, Route
 from keystead.web.admin.values import Nothing, instant
@@ -31,7 +31,7 @@ class ExportQuery(RequestsMeant, frozen=True, kw_only=True, forbid_unknown_field
 
 async def export(call: Call[ExportQuery, Nothing]) -> Download:
     """Give the requests as a file, newest first. The audit log has it before the first of them leaves."""
-    query = call.query
+    query, filters = call.query, filters_of(call)  # what is refused is refused before anything is sent
     narrowed = {name: value for name, value in msgspec.to_builtins(query).items() if value is not None}
     async with call.rooms.database.write() as conn:
         await Act(conn, call).record(
@@ -40,17 +40,15 @@ async def export(call: Call[ExportQuery, Nothing]) -> Download:
     return Download(
         name=f"requests-{instant(call.rooms.clock.now_us()):%Y-%m-%dT%H%M%SZ}.{query.format}",
         media_type=CSV if query.format == "csv" else LINES,
-        pieces=_pieces(call),
+        pieces=_pieces(call, filters),
     )
 
 
-async def _pieces(call: Call[ExportQuery, Nothing]) -> AsyncIterator[bytes]:
+async def _pieces(call: Call[ExportQuery, Nothing], filters: RequestFilter) -> AsyncIterator[bytes]:
     write = _rows if call.query.format == "csv" else _lines
     if write is _rows:
         yield csv_rows([_COLUMNS])
-    pages = all_pages(
-        call.rooms.database, organization_id=call.who.organization_id, filters=filters_of(call), limit=PAGE
-    )
+    pages = all_pages(call.rooms.database, organization_id=call.who.organization_id, filters=filters, limit=PAGE)
     async for page in pages:
         if page:
             yield await asyncio.to_thread(write, page)

@@ -12,7 +12,17 @@ from keystead.providers import request
 from keystead.providers.table import PROVIDERS
 from keystead.storage import stored_objects as books
 from keystead.web.admin.route import Call, Route, act
-from keystead.web.admin.values import Instant, Nothing, Page, PageQuery, decode_cursor, instant, optional_instant, paged
+from keystead.web.admin.values import (
+    LINE,
+    Instant,
+    Nothing,
+    Page,
+    PageQuery,
+    decode_cursor,
+    instant,
+    optional_instant,
+    paged,
+)
 
 _GONE: Final = frozenset({404, 410})
 _NOT_DELETABLE: Final = frozenset(set(ObjectKind) - PLACES.keys()) | {ObjectKind.BATCH}
@@ -22,7 +32,7 @@ class StoredObjectQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fie
     """Which stored objects."""
 
     kind: ObjectKind | None = None
-    credential: Annotated[str, msgspec.Meta(max_length=100, description="An id.")] | None = None
+    credential: Annotated[str, msgspec.Meta(max_length=100, pattern=LINE, description="An id.")] | None = None
 
 
 class DeleteStoredObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keystead.domain.access import Permission
 from keystead.domain.clock import HOUR_US
 from keystead.domain.durations import BOUNDS_US
-from keystead.domain.errors import InvalidRequestError
+from keystead.domain.errors import InvalidRequestError, NotFoundError
 from keystead.identity.authority import teams_where
 from keystead.identity.tags import tags_in_use
 from keystead.metering.latency import LatencyLine, latency_by
@@ -18,16 +18,18 @@ from keystead.metering.usage_views import UsageLine
 from keystead.web.admin.credential_names import credential_id
 from keystead.web.admin.organization import TimeZone
 from keystead.web.admin.route import Call, Route
-from keystead.web.admin.values import Instant, Nothing, Reference, instant, micros
+from keystead.web.admin.values import Instant, Nothing, Reference, instant, reported_span, whole
 
 _WEEK_US = 7 * 24 * HOUR_US
 _MOST_TAGS = 200
 _MOST_VALUES: Final = 20
 """Values that one may ask for alone."""
+_STORED: Final = whole(r"[^\x00]*")
+"""What an id of a line can be: a model's may hold anything but what PostgreSQL cannot."""
 
 
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to sum or measure, over which span of whole hours."""
+    """What to sum or measure, over which span of whole hours: ten years at most."""
 
     by: Annotated[
         str,
@@ -44,7 +46,7 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     credential: Reference | None = None
     """Only with this credential: who used it, and for what."""
     only: Annotated[
-        tuple[Annotated[str, msgspec.Meta(max_length=400)], ...],
+        tuple[Annotated[str, msgspec.Meta(max_length=400, pattern=_STORED)], ...],
         msgspec.Meta(
             max_length=_MOST_VALUES,
             description="Only these values, each as dimension:id (model:gpt-5, tag:project:apollo), with the ids that the keys "
@@ -128,18 +130,32 @@ async def _asked(call: Call[UsageQuery, Nothing], conn: AsyncConnection) -> _Ask
     query = call.query
     only = _narrowed(query.only)
     if query.credential is not None:
-        this = frozenset({await credential_id(call, conn, query.credential)})
+        this = await _credential(call, conn, query.credential)
         only["credential"] = only.get("credential", this) & this
-    until = call.rooms.clock.now_us() if query.until is None else micros(query.until)
+    from_at, to_at = reported_span(query.since, query.until, now_us=call.rooms.clock.now_us(), usual_us=_WEEK_US)
     return _Asked(
         organization_id=call.who.organization_id,
         dimensions=[name for name in query.by.split(",") if name],
-        from_at=until - _WEEK_US if query.since is None else micros(query.since),
-        to_at=until,
+        from_at=from_at,
+        to_at=to_at,
         team_ids=teams_where(call.who, Permission.USAGE_READ),
         only=only,
         time_zone=query.time_zone,
     )
+
+
+async def _credential(call: Call[UsageQuery, Nothing], conn: AsyncConnection, reference: str) -> frozenset[str]:
+    """Return the id of a credential; whoever may see none is not told which there are, and one that is not was not used.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    try:
+        return frozenset({await credential_id(call, conn, reference)})
+    except NotFoundError:
+        if call.who.may(Permission.CREDENTIAL_READ):
+            raise
+        return frozenset()
 
 
 def _narrowed(values: Iterable[str]) -> dict[str, frozenset[str]]:

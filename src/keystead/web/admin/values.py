@@ -64,6 +64,8 @@ MAX_LIMIT: Final = 200
 MAX_SECRET_LENGTH: Final = 8192
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SPANS: Final = (_EPOCH, datetime(2100, 1, 1, tzinfo=UTC))
+_LONGEST_US: Final = 3_660 * clock.DAY_US
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -108,13 +110,40 @@ def with_instants(view: msgspec.Struct) -> dict[str, Any]:
 
 
 def micros(at: datetime) -> int:
-    """Return an aware datetime as Unix microseconds, exactly."""
-    return (at - _EPOCH) // _MICROSECOND
+    """Return an aware datetime as Unix microseconds, exactly.
+
+    Raises:
+        InvalidRequestError: in UTC it has a year before 1 or after 9999.
+    """
+    try:
+        return (at.astimezone(UTC) - _EPOCH) // _MICROSECOND
+    except OverflowError as error:
+        raise InvalidRequestError("In UTC this time is before the year 1 or after 9999.") from error
 
 
 def optional_micros(at: datetime | None) -> int | None:
     """Return an aware datetime as Unix microseconds, None as None."""
     return None if at is None else micros(at)
+
+
+def reported_span(since: datetime | None, until: datetime | None, *, now_us: int, usual_us: int) -> tuple[int, int]:
+    """Return the span of a report in Unix microseconds: up to now and `usual_us` long, where nothing else is asked for.
+
+    A report takes its span apart into days, and so it is not longer than anybody's records.
+
+    Raises:
+        InvalidRequestError: it is.
+    """
+    end = now_us if until is None else micros(until)
+    begin = end - usual_us if since is None else micros(since)
+    first, last = map(micros, _SPANS)
+    if begin < first or end > last or end - begin > _LONGEST_US:
+        raise InvalidRequestError(
+            "The span is longer than ten years, or not between the years 1970 and 2100.",
+            param="since",
+            next_step="Ask for a shorter span.",
+        )
+    return begin, end
 
 
 def future(at: datetime | None, now_us: int, *, param: str = "expires_at") -> int | None:

@@ -9,7 +9,7 @@ from keystead.domain.access import Permission
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.ids import TeamId
 from keystead.identity.sessions import SignedIn
-from keystead.web.admin.endpoint import admitted, invalid, not_permitted
+from keystead.web.admin.endpoint import admitted, invalid, not_permitted, require_names
 from keystead.web.admin.rooms import AdminRooms
 from keystead.web.admin.route import Call, Route
 from keystead.web.admin.routes import ROUTES
@@ -89,6 +89,7 @@ class Desk:
         self, handler: Handler, query: Mapping[str, Any], body: Mapping[str, Any], path: dict[str, str]
     ) -> Any:
         route = _ROUTE_OF[handler]
+        require_names(path)
         call: Call[Any, Any] = Call(
             rooms=admitted(route, self._rooms, self.who),
             who=self.who,
