@@ -202,11 +202,12 @@ async def test_what_was_asked_is_what_is_copied_and_not_its_answer(copied: Copie
 
 async def test_what_connect_gives_is_copied_run_and_received(copied: Copied) -> None:
     made = await copied.gateway.admin("POST", "/virtual-keys", {"name": "copied", "team": "Default team"})
+    awaited = "first"
     for client, language in (("curl", "curl"), ("openai-python", "Python"), ("openai-js", "JavaScript")):
         await copied.page.goto(
             f"{copied.gateway.url}/console/connect?client={client}&key={made['virtual_key']['id']}&model=research/gpt-4o-mini"
         )
-        await copied.page.get_by_text("Waiting for the first request").wait_for()
+        await copied.page.get_by_text(f"Waiting for the {awaited} request").wait_for()
         code = await copied.page.locator(f"#{client}-code").inner_text()
         program = code
         if language == "curl":
@@ -214,3 +215,4 @@ async def test_what_connect_gives_is_copied_run_and_received(copied: Copied) -> 
             program = f"{environment.replace(PLACEHOLDER, made['key'])}\n{code}"
         assert "pong" in await copied.run(language, program, key=made["key"])
         await copied.page.get_by_text("Received.").wait_for()
+        awaited = "next"

@@ -105,3 +105,33 @@ async def test_the_largest_have_a_colour_each_and_the_others_one_together(inside
             ("4", "others"),
         ]
     assert "others $6.00" in text(await inside.get(f"/console/spend?by=model&month={month}"))
+
+
+async def test_a_key_that_is_unused_for_long_needs_attention_by_whatever_one_looks(inside: Browser) -> None:
+    await inside.world.add_credential("spare")
+    assert "not used" not in await inside.get("/console/")
+    inside.world.clock.jump(31 * 86_400)
+    await inside.come_in()
+    for by in ("team", "credential"):
+        assert "spare was not used in 30 days." in text(await inside.get(f"/console/?by={by}"))
+
+
+async def test_where_nothing_was_asked_the_next_step_is_one_that_the_reader_may_take(inside: Browser) -> None:
+    await inside.world.post(
+        "/members", {"name": "fin", "team": inside.world.team_id, "roles": [{"role": "finance"}]}, expect=201
+    )
+    finance = inside.another()
+    await finance.come_in("fin", email="fin@example.com")
+    for path in ("/console/", "/console/requests", "/console/speed"):
+        for browser, sees in ((inside, True), (finance, False)):
+            page = await browser.get(path)
+            assert re.search(r"No requests yet|Nothing was (asked|answered) in this time", page)
+            main = page.partition("<main")[2]
+            assert sees == ("/console/keys/new" in main or "/console/connect" in main)
+            assert sees or "/console/vault/new" not in main
+
+
+async def test_paper_says_of_when_the_figures_are(inside: Browser) -> None:
+    for path in ("/console/?span=7d&by=model", "/console/speed?span=7d&by=model"):
+        said = text(await inside.get(path))
+        assert re.search(r"The 7 days up to 20\d\d-\d\d-\d\d \d\d:\d\d UTC , by model, days of UTC\.", said), said

@@ -123,6 +123,10 @@ async def test_the_first_request_is_awaited_and_seen(inside: Browser) -> None:
     assert before not in received
     assert "$0.000325" in received
     assert "<html" not in received
+    inside.world.clock.advance(1)
+    again = await inside.get("/console/connect")
+    assert "The next request" in again
+    assert "Waiting for the next request" in again
 
 
 async def test_a_new_key_stands_in_what_is_copied_from_its_page_and_nowhere_else(inside: Browser) -> None:

@@ -82,3 +82,24 @@ async def test_whoever_sees_some_teams_only_is_not_told_that_nobody_used_it(insi
     page = await some.get(f"/console/vault/{added['id']}")
     assert "in the teams whose usage you see" in page
     assert "1 team with" not in page
+
+
+async def test_a_cost_that_nobody_knows_is_not_told_as_nothing(inside: Browser) -> None:
+    added = await inside.world.add_credential("main")
+    hour = utc(inside.world.clock.now_us() - HOUR_US)
+    await used(inside, hour, credential_id=added["id"], model="ft:own", cost_pico=0, priced=0, unpriced=1)
+    page = await inside.get(f"/console/vault/{added['id']}")
+    assert "<td>ft:own</td>" in page
+    assert "$0.0000" not in page
+    assert '<span class="none">unknown</span>' in page
+
+
+async def test_rolling_back_is_offered_only_where_there_is_a_version_before(inside: Browser) -> None:
+    added = await inside.world.add_credential("main")
+    page = f"/console/vault/{added['id']}"
+    await inside.submit(page, f"{page}/rotate", {"key": "sk-second-0123456789abcdef", "stage": "yes"})
+    staged = await inside.get(page)
+    assert "Hand over to version 2" in staged
+    assert "Roll back" not in staged
+    await inside.submit(page, f"{page}/activate", {"version": "2"})
+    assert "Roll back to the version before" in await inside.get(page)

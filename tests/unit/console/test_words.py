@@ -14,6 +14,7 @@ from keystead.web.console.words import (
     SPAN,
     ago,
     change,
+    counted,
     day,
     exact,
     inert,
@@ -161,3 +162,7 @@ def test_amounts_beside_an_axis_are_told_apart_however_small() -> None:
     ]
     assert tick(Decimal("0.00001"), "USD") == "$0.00001"
     assert tick(Decimal("2E+3"), "USD") == "$2,000.00"
+
+
+def test_one_of_something_is_not_several() -> None:
+    assert [counted(number, "day") for number in (0, 1, 2, 1200)] == ["0 days", "1 day", "2 days", "1,200 days"]

@@ -34,6 +34,7 @@ def environment() -> Environment:
         span=words.span,
         percentile=words.percentile_exact,
         whole=words.whole,
+        counted=words.counted,
         short=words.short,
         money=words.money,
         per_million=words.per_million,

@@ -101,6 +101,11 @@ def whole(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something: `1 day`, `1,200 days`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def short(number: int | None) -> str:
     """Return a number in three digits: `1.24 M`."""
     if number is None:

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from keystead.alerts.views import AlertKind, AlertTold, Ends, KeyRefused, Left, Stands
-from keystead.web.admin import alerts
+from keystead.web.admin import alerts, budgets, credentials, credit_accounts, virtual_keys
+from keystead.web.console.desk import Desk, Handler
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
 from keystead.web.console.words import money
 
-_TO: Final[Mapping[str, str]] = {
-    "credential": "/console/vault/{id}",
-    "budget": "/console/budgets/{id}",
-    "credits": "/console/credits",
-    "virtual": "/console/keys",
+_TO: Final[Mapping[str, tuple[str, Handler]]] = {
+    "credential": ("/console/vault/{id}", credentials.show),
+    "budget": ("/console/budgets/{id}", budgets.show),
+    "credits": ("/console/credits", credit_accounts.show),
+    "virtual": ("/console/keys", virtual_keys.list_all),
 }
-"""Where one does something about it, by the first word of its kind."""
+"""Where one does something about it, by the first word of its kind, and whom that page is for."""
 
 SAID: Final[Mapping[AlertKind, str]] = {
     AlertKind.CREDENTIAL_REFUSED: "The provider refuses the key",
@@ -41,7 +42,10 @@ async def list_all(visit: Visit) -> Answer:
     return Shown(
         template="alerts.html",
         values={
-            "alerts": [(one, said(one), detail(one), place(one), one.kind in URGENT) for one in found.items],
+            "alerts": [
+                (one, said(one), detail(one), place(one) if _leads(visit.desk, one) else None, one.kind in URGENT)
+                for one in found.items
+            ],
             "everything": everything,
             "next_cursor": found.next_cursor,
             "can_acknowledge": visit.desk.may(alerts.acknowledge),
@@ -77,7 +81,13 @@ def detail(one: AlertTold) -> str:
 def place(one: AlertTold) -> str | None:
     """Return where one does something about it."""
     to = _TO.get(one.kind.partition("_")[0])
-    return to.format(id=one.subject_id) if to else None
+    return to[0].format(id=one.subject_id) if to else None
+
+
+def _leads(desk: Desk, one: AlertTold) -> bool:
+    """Return whether the page of what an alert is about is for this person."""
+    to = _TO.get(one.kind.partition("_")[0])
+    return to is not None and desk.may(to[1])
 
 
 PAGES: Final = (

@@ -8,13 +8,16 @@ from typing import Final, Literal
 import msgspec
 
 from keystead.alerts.views import AlertTold
+from keystead.domain.traffic import Owner
 from keystead.web.admin.budgets import BudgetShown
 from keystead.web.admin.credential_shapes import CredentialShown, VersionShown
+from keystead.web.admin.credential_uses import CredentialUseShown
 from keystead.web.console.pages.alerts import SAID, URGENT, place
-from keystead.web.console.pages.periods import Span
-from keystead.web.console.words import ago, money
+from keystead.web.console.words import counted, money
 
 _SOON: Final = timedelta(days=30)
+_LONG: Final = timedelta(days=30)
+_NAMED: Final = 3
 _BAD: Final = frozenset({"invalid", "no_rights"})
 
 
@@ -48,17 +51,30 @@ def of_credentials(credentials: Iterable[CredentialShown], now_us: int) -> list[
                 Notice(weight="bad", text=f"{one.name}: its contract has ended and promises nothing any more.", to=to)
             )
         elif ends is not None and ends < now + _SOON:
-            found.append(Notice(weight="warning", text=f"{one.name}: its contract ends {ago(ends, now_us)}.", to=to))
+            days = (ends - now).days
+            found.append(Notice(weight="warning", text=f"{one.name}: its contract ends {_in(days)}.", to=to))
     return found
 
 
-def of_unused(credentials: Iterable[CredentialShown], used: Collection[str], span: Span) -> list[Notice]:
-    """Return which keys nobody used in a span that they were there for from its beginning."""
-    return [
-        Notice(weight="hint", text=f"{one.name} was not used in {span.title}.", to=f"/console/vault/{one.id}")
+def of_unused(credentials: Iterable[CredentialShown], uses: Iterable[CredentialUseShown], now_us: int) -> list[Notice]:
+    """Return which of the organization's own keys it has not used for long: one does not miss what is stolen of them."""
+    since = datetime.fromtimestamp(now_us / 1_000_000, UTC) - _LONG
+    used = {use.credential_id for use in uses if use.last_used_at is not None and use.last_used_at >= since}
+    unused = [
+        one
         for one in credentials
-        if one.revoked_at is None and one.id not in used and one.created_at < span.since
+        if one.revoked_at is None and one.owner is Owner.OWN and one.id not in used and one.created_at < since
     ]
+    if not unused:
+        return []
+    if len(unused) == 1:
+        text, to = f"{unused[0].name} was", f"/console/vault/{unused[0].id}"
+    else:
+        named = [one.name for one in unused[:_NAMED]]
+        more = [counted(len(unused) - _NAMED, "other")] if len(unused) > _NAMED else []
+        *first, last = [*named, *more]
+        text, to = f"{', '.join(first)} and {last} were", "/console/vault"
+    return [Notice(weight="hint", text=f"{text} not used in {_LONG.days} days.", to=to)]
 
 
 def of_alerts(alerts: Iterable[AlertTold], said: Collection[str]) -> list[Notice]:
@@ -78,8 +94,7 @@ def of_fallbacks(attempts: int, charge: Decimal) -> list[Notice]:
     """Return that the platform's keys were used."""
     if not attempts:
         return []
-    many = "1 attempt" if attempts == 1 else f"{attempts:,} attempts"
-    text = f"{many} ran on the platform's keys, for {money(charge, 'XCR')}."
+    text = f"{counted(attempts, 'attempt')} ran on the platform's keys, for {money(charge, 'XCR')}."
     return [Notice(weight="hint", text=text, to="/console/spend?by=credential")]
 
 
@@ -114,7 +129,11 @@ def of_prices(*, unpriced: int, unknown: int) -> list[Notice]:
 
 
 def _attempts(count: int) -> str:
-    return "1 attempt has" if count == 1 else f"{count:,} attempts have"
+    return f"{counted(count, 'attempt')} {'has' if count == 1 else 'have'}"
+
+
+def _in(days: int) -> str:
+    return f"in {counted(days, 'day')}" if days else "within a day"
 
 
 def _refused(version: VersionShown) -> bool:

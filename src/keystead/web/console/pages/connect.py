@@ -54,12 +54,19 @@ async def clients_for(visit: Visit, *, model: str = "") -> Any:
 
 
 async def received(visit: Visit, key: str) -> dict[str, Any]:
-    """Return the newest requests of a key since the page was opened; None where the person may see none."""
+    """Return the newest requests of a key since the page was opened; None where the person may see none.
+
+    Whether it had been used before is looked up as the page is opened, and then told by its own address.
+    """
     since = visit.query.get("since") or utc(visit.now_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    rows = None
+    rows, used = None, visit.query.get("used", "")
     if key and visit.desk.may(requests.list_all):
         rows = (await visit.desk.ask(requests.list_all, {"virtual_key": key, "since": since, "limit": _SHOWN})).items
-    return {"rows": rows, "since": since, "key_id": key}
+        if not used:
+            used = (
+                "yes" if (await visit.desk.ask(requests.list_all, {"virtual_key": key, "limit": "1"})).items else "no"
+            )
+    return {"rows": rows, "since": since, "key_id": key, "used": used}
 
 
 def _shell(visit: Visit) -> str:

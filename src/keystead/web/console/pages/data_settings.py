@@ -12,6 +12,7 @@ from keystead.web.admin.recognizers import RecognizerShown
 from keystead.web.console.navigation import SETTINGS
 from keystead.web.console.pages.settings import framed
 from keystead.web.console.visit import Answer, Moved, Page, Shown, Visit
+from keystead.web.console.words import counted
 
 _HERE: Final = f"{SETTINGS}/data"
 _PATH: Final = "/settings/data"
@@ -144,7 +145,7 @@ def asks(one: RequirementShown) -> list[str]:
     days = one.most_retention_days
     found = [f"kept in {', '.join(one.regions)}"] if one.regions else []
     if days is not None:
-        found.append("zero retention" if days == 0 else f"kept for {days} days at most")
+        found.append("zero retention" if days == 0 else f"kept for {counted(days, 'day')} at most")
     words = {"no_training": "no training", "dpa": "DPA", "baa": "BAA", "own_key_only": "own keys only"}
     return found + [word for flag, word in words.items() if getattr(one, flag)]
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from keystead.domain.clock import utc
 from keystead.domain.errors import InvalidRequestError
+from keystead.web.admin import known_models
 from keystead.web.admin.credential_shapes import TermsShown
 from keystead.web.console.attempt_chain import Chain, chain_of
 from keystead.web.console.charts import SERIES, Column, stacked, strokes
@@ -123,6 +124,7 @@ async def show(visit: Visit) -> Answer:
             "strokes": strokes([3, 5, 4, None, 8, 9, 2, None, 4, 4, 6, 3]),
             "gauges": _GAUGES,
             "spans": SPANS,
+            "sees_models": visit.desk.may(known_models.show),
             "error": InvalidRequestError("What was typed is not an amount.", next_step="Write 500 or 12.5."),
             "amounts": ("0", "0.000000000001", "12.5", "-12.5", "1234567.891", None),
             "at_us": visit.now_us,

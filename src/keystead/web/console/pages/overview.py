@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from keystead.metering.usage_views import UsageLine
-from keystead.web.admin import alerts, budgets, credentials, usage, virtual_keys
+from keystead.web.admin import alerts, budgets, credential_uses, credentials, usage, virtual_keys
 from keystead.web.console.desk import Desk
 from keystead.web.console.pages import attention, chargeback, measures
 from keystead.web.console.pages.dimensions import DIMENSIONS, dimension_of, tabs_of
@@ -53,7 +53,7 @@ async def show(visit: Visit) -> Answer:
             "speed": f"/console/speed?{urlencode({'span': span.name, 'by': by})}",
             "can_make": desk.may(virtual_keys.create),
             "can_add": desk.may(credentials.add),
-            "attention": await _attention(visit, span, by, sliced, ended),
+            "attention": await _attention(visit, ended),
         },
     )
 
@@ -68,16 +68,13 @@ def _asked(span: Span, by: str, *, before: bool) -> dict[str, Any]:
     return {"by": by, "since": since.isoformat(), "until": until.isoformat(), "time_zone": span.zone.key}
 
 
-async def _attention(
-    visit: Visit, span: Span, by: str, sliced: Sequence[UsageLine], ended: Sequence[UsageLine]
-) -> list[attention.Notice]:
+async def _attention(visit: Visit, ended: Sequence[UsageLine]) -> list[attention.Notice]:
     desk = visit.desk
     found: list[attention.Notice] = []
     if desk.may(credentials.list_all):
         shown = (await desk.ask(credentials.list_all)).items
         found += attention.of_credentials(shown, visit.now_us)
-        if by == "credential":
-            found += attention.of_unused(shown, {line.keys[0].id for line in sliced}, span)
+        found += attention.of_unused(shown, (await desk.ask(credential_uses.list_all)).items, visit.now_us)
     if desk.may(budgets.list_all):
         found += attention.of_budgets((await desk.ask(budgets.list_all, {"limit": "200", "in_force": "true"})).items)
     if desk.may(alerts.list_all):
@@ -90,7 +87,7 @@ async def _attention(
     found += attention.of_fallbacks(
         sum(line.attempts for line in platform), sum((Decimal(line.charge) for line in platform), Decimal(0))
     )
-    return found
+    return sorted(found, key=lambda notice: ("bad", "warning", "hint").index(notice.weight))
 
 
 PAGES: Final = (Page(method="GET", path="/", handler=show),)

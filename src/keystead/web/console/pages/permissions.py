@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from keystead.domain.errors import NotFoundError
 from keystead.domain.traffic import Endpoint
-from keystead.web.admin import credentials, explain, grants, teams
+from keystead.web.admin import credentials, explain, grants, service_accounts, teams
 from keystead.web.admin.grants import GrantShown
 from keystead.web.console.desk import Desk
 from keystead.web.console.matrix import EVERYONE, Column, Matrix, columns_of
@@ -70,6 +70,7 @@ async def show(visit: Visit) -> Answer:
         "all_columns": len(columns),
         "all_rows": len(tree),
         "single": single[:_SINGLE_SHOWN],
+        "sees_people": visit.desk.may(service_accounts.list_all),
         "more_single": len(single) - _SINGLE_SHOWN,
         "chosen": chosen,
         "filtered": bool(kept),

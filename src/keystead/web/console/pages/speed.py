@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from keystead.web.admin import usage
+from keystead.web.admin import usage, virtual_keys
 from keystead.web.console.desk import Desk
 from keystead.web.console.pages import latencies
 from keystead.web.console.pages.dimensions import DIMENSIONS, dimension_of, tabs_of
@@ -45,6 +45,7 @@ async def show(visit: Visit) -> Answer:
             ],
             "paces": latencies.paces(shown, before.lines, by_time, span),
             "more": len(sent) - len(shown),
+            "can_connect": desk.may(virtual_keys.list_all),
         },
     )
 

@@ -1,16 +1,26 @@
 """The vault: provider keys, never their text. Their state, their versions as a timeline, and what may be done to them."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from keystead.domain.access import Permission
 from keystead.domain.clock import DAY_US, utc
+from keystead.domain.credential import VersionState
 from keystead.domain.errors import KeysteadError, NotFoundError
 from keystead.identity.authority import teams_where
 from keystead.metering.usage_views import UsageLine
 from keystead.providers.table import PROVIDERS
-from keystead.web.admin import credential_uses, credential_versions, credentials, grants, usage
+from keystead.web.admin import (
+    credential_uses,
+    credential_versions,
+    credentials,
+    grants,
+    service_accounts,
+    usage,
+)
+from keystead.web.admin.credential_shapes import CredentialShown
 from keystead.web.console.matrix import Column, is_about
 from keystead.web.console.pages.pairs import pairs_in
 from keystead.web.console.pages.permissions import ending, grants_in_force
@@ -26,7 +36,8 @@ class Radius(msgspec.Struct, frozen=True, kw_only=True):
     """Who used a credential lately, and for what."""
 
     days: int
-    lines: tuple[UsageLine, ...]
+    lines: tuple[tuple[UsageLine, str | None], ...]
+    """Each with its cost; None if nothing of it is known."""
     more: int
     """Lines that are not shown."""
     teams: int
@@ -125,6 +136,7 @@ async def _shown(visit: Visit, problem: str = "", status: int = 200) -> Answer:
     given = await grants_in_force(visit.desk) if visit.desk.may(grants.list_all) else []
     values = {
         "sees_grants": visit.desk.may(grants.list_all),
+        "sees_people": visit.desk.may(service_accounts.list_all),
         "grants": [grant for grant in given if is_about(grant, column)][:_GRANTS_SHOWN],
         "may_grant": visit.desk.may(grants.create),
         "may_end": ending(visit.desk),
@@ -134,6 +146,7 @@ async def _shown(visit: Visit, problem: str = "", status: int = 200) -> Answer:
         "provider": provider.title if provider else one.provider,
         "problem": problem,
         "can_change": visit.desk.may(credentials.add) and one.revoked_at is None,
+        "can_roll_back": _goes_back(one),
     }
     return Shown(template="credential.html", values=values, status=status)
 
@@ -157,13 +170,26 @@ async def _radius(visit: Visit, credential_id: str) -> Radius | None:
     keys = {line.keys[2].id: line.keys[2].name for line in lines}
     return Radius(
         days=_RADIUS_DAYS,
-        lines=lines[:_USERS_SHOWN],
+        lines=tuple((line, _known(line)) for line in lines[:_USERS_SHOWN]),
         more=len(lines[_USERS_SHOWN:]),
         teams=len({line.keys[0].id for line in lines}),
         keys=len(keys),
         names=tuple(keys.values())[:_NAMES_SHOWN],
         requests=sum(line.requests for line in lines),
         whole=teams_where(visit.desk.who, Permission.USAGE_READ) is None,
+    )
+
+
+def _known(line: UsageLine) -> str | None:
+    return None if line.unpriced + line.unknown and not Decimal(line.cost) else line.cost
+
+
+def _goes_back(one: CredentialShown) -> bool:
+    """Return whether there is a version to roll back to."""
+    return any(
+        version.state in {VersionState.DRAINING, VersionState.RETIRED}
+        and (one.active_version is None or version.version < one.active_version)
+        for version in one.versions
     )
 
 
