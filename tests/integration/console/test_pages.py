@@ -247,3 +247,11 @@ async def test_a_keys_tags_are_written_on_lines_and_changed_on_its_page(inside: 
     )
     assert ">no</textarea>" in unmade.body.decode()
     assert (await inside.world.get("/virtual-keys/tagged"))["tags"] == {"project": "<b>zephyr"}
+
+
+async def test_what_does_not_fit_is_said_in_words_and_not_as_a_pattern(inside: Browser) -> None:
+    form = {"name": "R&D / Europe"}
+    refused = (await inside.submit("/console/people/teams/new", "/console/people/teams/new", form, expect=400)).body
+    assert b"without a slash" in refused
+    assert b"regex" not in refused
+    assert b'value="R&amp;D / Europe"' in refused

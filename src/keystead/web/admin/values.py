@@ -24,14 +24,16 @@ def whole(pattern: str) -> str:
 LINE: Final = whole(r"[^\x00-\x1f\x7f-\x9f]+")
 """Text on one line, with nothing in it that a terminal obeys or a database refuses (PostgreSQL knows no NUL)."""
 
+NAME: Final = whole(r"[^\s/\x00-\x1f\x7f-\x9f]([^/\x00-\x1f\x7f-\x9f]*[^\s/\x00-\x1f\x7f-\x9f])?")
+"""One line, no slash (`credential/model` names a model, and a path has one segment per name), no space at either end,
+nothing that a terminal would obey."""
+
 Name = Annotated[
     str,
     msgspec.Meta(
         min_length=1,
         max_length=100,
-        # One line, no slash (`credential/model` names a model, and a path has one segment per name), no space at
-        # either end, nothing that a terminal would obey.
-        pattern=whole(r"[^\s/\x00-\x1f\x7f-\x9f]([^/\x00-\x1f\x7f-\x9f]*[^\s/\x00-\x1f\x7f-\x9f])?"),
+        pattern=NAME,
         description="1 to 100 characters on one line, without a slash.",
     ),
 ]

@@ -9,11 +9,12 @@ from keystead.domain.access import Permission
 from keystead.domain.errors import InvalidRequestError
 from keystead.domain.ids import TeamId
 from keystead.identity.sessions import SignedIn
-from keystead.web.admin.endpoint import admitted, invalid, not_permitted, require_names
+from keystead.web.admin.endpoint import admitted, not_permitted, require_names
 from keystead.web.admin.rooms import AdminRooms
 from keystead.web.admin.route import Call, Route
 from keystead.web.admin.routes import ROUTES
 from keystead.web.admin.values import decode_hook
+from keystead.web.console.unfit import unfit
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Any]]
 
@@ -104,11 +105,11 @@ def _convert(given: Mapping[str, Any], expected: type) -> Any:
     """Return what a form or an address gave as the route's own type.
 
     Raises:
-        InvalidRequestError: in the admin API's words.
+        InvalidRequestError: something does not fit.
     """
     try:
         return msgspec.convert(dict(given), expected, strict=False, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
-        raise invalid(error) from error
+        raise unfit(error) from error
     except OverflowError as error:
         raise InvalidRequestError("A number is too large.") from error

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from keystead.domain.clock import utc
 from keystead.domain.errors import InvalidRequestError
@@ -13,7 +14,7 @@ from keystead.web.console.attempt_chain import Chain, chain_of
 from keystead.web.console.charts import SERIES, Column, stacked, strokes
 from keystead.web.console.diagrams import Target, diagram
 from keystead.web.console.pages.budgets import Gauge
-from keystead.web.console.pages.periods import SPANS
+from keystead.web.console.pages.periods import SPANS, span_of
 from keystead.web.console.pages.sums import Charted
 from keystead.web.console.visit import Answer, Page, Shown, Visit
 
@@ -124,6 +125,7 @@ async def show(visit: Visit) -> Answer:
             "strokes": strokes([3, 5, 4, None, 8, 9, 2, None, 4, 4, 6, 3]),
             "gauges": _GAUGES,
             "spans": SPANS,
+            "span": span_of({}, visit.now_us, ZoneInfo("UTC")),
             "sees_models": visit.desk.may(known_models.show),
             "error": InvalidRequestError("What was typed is not an amount.", next_step="Write 500 or 12.5."),
             "amounts": ("0", "0.000000000001", "12.5", "-12.5", "1234567.891", None),
