@@ -23,7 +23,7 @@ async def test_overview_by_each_measure_and_span(seeded: Seeded, tab: Tab) -> No
     await page.get_by_role("link", name="90 days").click()
     await page.get_by_role("link", name="Models", exact=True).last.click()
     assert {"span=90d", "by=model"} <= set(page.url.partition("?")[2].split("&"))
-    await expect(page.get_by_text("by model").first).to_be_visible()
+    await expect(page.get_by_text("Spend by model")).to_be_visible()
     assert await page.locator("svg .column").count() > 80
 
 
@@ -196,3 +196,28 @@ async def test_audit_is_searched_and_settings_are_kept(seeded: Seeded, tab: Tab,
     await page.goto(seeded.at("audit?action=organization.changed"))
     await expect(page.locator("tbody tr").first).to_contain_text("organization.changed")
     assert len(inside.pages) == 1
+
+
+SMALLEST_TICK_PX = 9.5
+TICKS = """() => [...document.querySelectorAll("svg .tick")]
+    .map((tick) => parseFloat(getComputedStyle(tick).fontSize) * tick.getScreenCTM().a)"""
+FIRST_LINES = """() => [...document.querySelector("tbody tr").cells].slice(0, 2).map((cell) => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return range.getClientRects()[0].top;
+})"""
+
+
+async def test_axes_can_be_read_and_rows_begin_on_one_line_at_any_width(seeded: Seeded, tab: Tab) -> None:
+    page = tab.page
+    for width in (360, 800, 1280, 1920):
+        await page.set_viewport_size({"width": width, "height": 800})
+        await page.goto(seeded.at("speed"))
+        ticks = await page.evaluate(TICKS)
+        await page.goto(seeded.at("spend"))
+        ticks += await page.evaluate(TICKS)
+        assert len(ticks) > 20
+        assert min(ticks) >= SMALLEST_TICK_PX, width
+        await page.goto(seeded.at("audit"))
+        first, second = await page.evaluate(FIRST_LINES)
+        assert abs(first - second) < 3, width

@@ -23,6 +23,7 @@ class Body(msgspec.Struct, kw_only=True):
     period: Literal["day", "month"] = "day"
     expires_at: Instant | None = None
     attempts: tuple[Attempt, ...] = ()
+    word: Annotated[str, msgspec.Meta(pattern=whole("[a-z0-9][a-z0-9_-]*"))] = "a"
     tag: Annotated[str, msgspec.Meta(pattern="^[a-z]+$")] = "a"
 
 
@@ -38,6 +39,7 @@ class Body(msgspec.Struct, kw_only=True):
         ({"alert_percent": "0"}, "alert_percent", "Alert percent: at least 1."),
         ({"alert_percent": "180"}, "alert_percent", "Alert percent: at most 100."),
         ({"currency": "dollars"}, "currency", "Currency: write three capital letters, such as USD."),
+        ({"word": "Not This"}, "word", "Word: write it in lower-case letters, digits, - and _."),
         ({"tag": "a b"}, "tag", "Tag: it cannot be written so."),
         ({"note": ""}, "note", "Note: write something here."),
         ({"period": "year"}, "period", "Period: choose one of those that there are."),

@@ -12,6 +12,7 @@ from keystead.web.admin.values import LINE, NAME, whole
 _PATTERNS: Final = {
     NAME: "write it on one line, without a slash, and with no space at either end",
     LINE: "write something, on one line",
+    whole("[a-z0-9][a-z0-9_-]*"): "write it in lower-case letters, digits, - and _",
     whole("[A-Z]{3}"): "write three capital letters, such as USD",
 }
 _BOUNDS: Final = (
