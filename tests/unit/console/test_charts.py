@@ -150,10 +150,3 @@ def test_days_begin_where_the_organization_is_also_when_clocks_change() -> None:
     assert month.before == (datetime(2026, 9, 28, 4, tzinfo=UTC), month.since)
     day = span_of({"span": "24h"}, NOW_US, ZoneInfo("Asia/Kolkata"))
     assert day.columns()[-1].astimezone(day.zone).strftime("%H:%M") == "17:30"
-
-
-def test_one_that_came_after_the_largest_were_chosen_has_no_colour_yet() -> None:
-    span = span_of({"span": "7d"}, NOW_US, ZoneInfo("UTC"))
-    chosen = [line("2026-11-26", f"p{number}", "1") for number in range(SERIES)]
-    found = charted(chosen, [*chosen, line("2026-11-26", "", "1")], span, "USD")
-    assert (len(found.series), OTHERS in found.series) == (SERIES, False)

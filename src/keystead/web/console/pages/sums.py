@@ -46,10 +46,8 @@ def charted(largest: Sequence[UsageLine], whole: Sequence[UsageLine], span: Span
         others[line.keys[0].id] = others.get(line.keys[0].id, _NOTHING) + amount(line)
     for at, _, value in measured:
         others[at] = others.get(at, _NOTHING) - value
-    # Below zero is what was settled after the whole had been read. And where each has its own colour, what is left is
-    # of one that came after they had been chosen: the next look has it.
-    if len({name for _, name, _ in measured}) < SERIES:
-        measured += [(at, OTHERS, value) for at, value in others.items() if value > 0]
+    # Below zero is what was settled after the whole had been read.
+    measured += [(at, OTHERS, value) for at, value in others.items() if value > 0]
     return over_time(measured, span, measure="Spend" if costs else "Requests", unit=currency if costs else "")
 
 
