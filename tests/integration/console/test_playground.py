@@ -108,25 +108,26 @@ async def test_a_model_that_is_none_is_refused_in_place(inside: Browser) -> None
 
 async def test_the_first_request_is_awaited_and_seen(inside: Browser) -> None:
     await inside.world.add_credential()
-    before = await settled(inside.world)
-    inside.world.clock.advance(60)
     page = await inside.get("/console/connect")
     assert "Waiting for the first request" in page
-    fragment = re.search(r'data-from="([^"]+)"', page)
-    assert fragment is not None
-    address = html.unescape(fragment[1])
-    assert "Waiting for the first request" in await inside.get(address)
+    assert "Waiting for the first request" in await inside.get(awaited(page))
     inside.world.clock.advance(60)
     request = await settled(inside.world)
-    received = await inside.get(address)
+    received = await inside.get(awaited(page))
     assert f"/console/requests/{request}" in received
-    assert before not in received
     assert "$0.000325" in received
     assert "<html" not in received
-    inside.world.clock.advance(1)
+    inside.world.clock.advance(60)
     again = await inside.get("/console/connect")
     assert "The next request" in again
     assert "Waiting for the next request" in again
+    assert request not in await inside.get(awaited(again)), "what came before is not what one waits for"
+
+
+def awaited(page: str) -> str:
+    """Return where a page of Connect looks whether the request has come."""
+    [address] = re.findall(r'data-from="([^"]+)"', page)
+    return html.unescape(address)
 
 
 async def test_a_new_key_stands_in_what_is_copied_from_its_page_and_nowhere_else(inside: Browser) -> None:
