@@ -71,6 +71,7 @@ PAGES = (
     "settings/prices",
     "settings/health",
     "account",
+    "account/password",
     "account/second-factor",
 )
 

@@ -144,9 +144,9 @@ class Sessions:
         )
         return [SessionShown(**row) for row in found.mappings()]
 
-    async def end(self, conn: AsyncConnection, organization_id: str, member_id: str, session_id: str) -> None:
-        """End one session of a member; one that is not there is over already."""
-        await self._end(conn, organization_id, member_id, sessions.c.id == session_id)
+    async def end(self, conn: AsyncConnection, organization_id: str, member_id: str, session_id: str) -> bool:
+        """End one session of a member; return whether there was such a one, not over already."""
+        return await self._end(conn, organization_id, member_id, sessions.c.id == session_id) == 1
 
     async def end_all(self, conn: AsyncConnection, organization_id: str, member_id: str) -> None:
         """End every session of a member."""
@@ -156,13 +156,14 @@ class Sessions:
         """End every session of a member but one."""
         await self._end(conn, organization_id, member_id, sessions.c.id != session_id)
 
-    async def _end(self, conn: AsyncConnection, organization_id: str, member_id: str, *which: object) -> None:
+    async def _end(self, conn: AsyncConnection, organization_id: str, member_id: str, *which: object) -> int:
         of_member = (sessions.c.organization_id == organization_id, sessions.c.member_id == member_id)
-        await conn.execute(
+        ended = await conn.execute(
             update(sessions)
             .where(*of_member, sessions.c.ended_at.is_(None), *which)  # type: ignore[arg-type]
             .values(ended_at=self._clock.now_us())
         )
+        return ended.rowcount
 
     async def _signed_in(self, conn: AsyncConnection, row: RowMapping, token: str) -> SignedIn:
         member, organization_id = member_of(row), OrganizationId(row["organization_id"])

@@ -107,6 +107,12 @@ class SignIn:
             ) from error
         return member
 
+    async def change_password(self, conn: AsyncConnection, member_id: str, hashed: str) -> None:
+        """Keep another password of a member, who has one. Whoever was about to sign in with the one before begins anew."""
+        values = {"hash": hashed, "changed_at": self._clock.now_us()}
+        await conn.execute(update(passwords).where(passwords.c.member_id == member_id).values(**values))
+        await conn.execute(delete(second_steps).where(second_steps.c.member_id == member_id))
+
     async def own(self, conn: AsyncConnection, member_id: str) -> tuple[str, str] | None:
         """Return the address that a member signs in with and what is kept of their password; None if they have none."""
         found = await conn.execute(

@@ -10,7 +10,7 @@ from keystead.alerts import store
 from keystead.alerts.views import AlertKind, Cause, Ends
 from keystead.domain.access import Administrator, Role
 from keystead.domain.clock import utc
-from keystead.domain.ids import TeamId, new_id
+from keystead.domain.ids import MemberId, TeamId, new_id
 from keystead.domain.stored import ObjectKind, StoredObject
 from keystead.storage import stored_objects
 from keystead.web.admin.route import Route
@@ -61,6 +61,8 @@ async def observed(world: World) -> Matrix:
             there = objects | {"caller": callers[form], **await _made_anew(world, route, objects)}
             if "{saved_prompt}" in route.path and form != STRANGER:  # nobody meets another's
                 there["saved_prompt"] = await _saved_prompt(world, callers[form])
+            if "{session}" in route.path and form != STRANGER:
+                there["session"] = await _session(world, callers[form])
             row[form] = await _outcome(world, route, there, token=tokens[form], stranger=form == STRANGER)
     return matrix
 
@@ -154,6 +156,15 @@ async def _saved_prompt(world: World, member_id: str) -> str:
     )
     async with world.database.write() as conn:
         return (await world.app.rooms.saved_prompts.save(conn, who, name="sample", content="{}")).id
+
+
+async def _session(world: World, member_id: str) -> str:
+    rooms = world.app.rooms
+    async with world.database.write() as conn:
+        member = await rooms.directory.member(conn, world.organization_id, world.member_id)
+        of = msgspec.structs.replace(member, id=MemberId(member_id))
+        await rooms.sessions.begin(conn, of, world.organization_id, browser="sample")
+        return (await rooms.sessions.list(conn, world.organization_id, member_id))[0].id
 
 
 async def _own_role(world: World) -> str:
@@ -291,6 +302,7 @@ async def objects_of(world: World) -> dict[str, str]:
         "request": await settled(world),
         "stored_object": await _stored_object(world),
         "saved_prompt": await _saved_prompt(world, world.member_id),
+        "session": await _session(world, world.member_id),
         "alert": await _alert(world, credential["id"]),
     }
 
@@ -308,6 +320,8 @@ def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": "sample",
         "password": "correct horse battery",
+        "current": "correct horse battery",
+        "new": "a quite different staple",
         "code": "123456",
         "url": "https://keystead.example",
         "team": objects["team"],

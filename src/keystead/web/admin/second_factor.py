@@ -5,11 +5,12 @@ from typing import Annotated, Final
 import msgspec
 
 from keystead.domain.access import Permission
-from keystead.domain.errors import AuthenticationError, ConflictError
+from keystead.domain.errors import ConflictError
 from keystead.domain.secret import Secret
 from keystead.identity import totp
 from keystead.identity.authority import require_covering, require_held
 from keystead.identity.second_factor import Tried, wrong_code
+from keystead.web.admin.proof import prove_password, too_many
 from keystead.web.admin.rooms import AdminRooms
 from keystead.web.admin.route import Call, Route, act
 from keystead.web.admin.values import LINE, Instant, Nothing, optional_instant
@@ -73,7 +74,7 @@ async def show(call: Call[Nothing, Nothing]) -> SecondFactorShown:
 
 async def enrol(call: Call[Nothing, Enrol]) -> Enrolment:
     """Begin to set up the caller's second factor. Nothing is asked for until a code is confirmed."""
-    email = await _prove_password(call, call.body.password)
+    email = await prove_password(call, call.body.password)
     async with act(call) as change:
         secret = await call.rooms.second_factors.enrol(change.conn, call.who.organization_id, call.who.member_id)
         await change.record("member.second_factor_begun", object_kind="member", object_id=call.who.member_id)
@@ -160,40 +161,9 @@ async def _shown(rooms: AdminRooms, organization_id: str, member_id: str) -> Sec
     )
 
 
-async def _prove_password(call: Call[Nothing, Enrol] | Call[Nothing, Proof], password: Secret | None) -> str:
-    """Let the caller on whose password this is; return the address they sign in with.
-
-    Raises:
-        ConflictError: they have none.
-        AuthenticationError: it is another, or there were too many of those.
-    """
-    rooms, member_id = call.rooms, call.who.member_id
-    async with rooms.database.read() as conn:
-        own = await rooms.sign_in.own(conn, member_id)
-        fresh = own is None and await rooms.sessions.is_fresh(conn, call.who.token_id)
-        member = await rooms.directory.member(conn, call.who.organization_id, member_id)
-    if own is None:
-        if fresh:  # at an identity provider, just now: that is as much
-            return member.name
-        raise ConflictError(
-            "You do not sign in with a password.",
-            code="no_password",
-            next_step="Sign in at your identity provider anew, and come here within ten minutes.",
-        )
-    email, kept = own
-    if rooms.wrong_passwords.count("", member_id):  # before it is looked at, as at the door
-        raise too_many()
-    if password is None or not await rooms.passwords.verify(kept, password):
-        raise AuthenticationError(
-            "This is not your password.", code="wrong_password", status=403, next_step="Type it once more."
-        )
-    rooms.wrong_passwords.forgive("", member_id)
-    return email
-
-
 async def _prove_both(call: Call[Nothing, Proof]) -> None:
     """Let the caller on whose password and code these are; a wrong code counts, and stands in the audit log."""
-    await _prove_password(call, call.body.password)
+    await prove_password(call, call.body.password)
     who = call.who
     async with act(call) as change:
         tried = await call.rooms.second_factors.try_code(
@@ -206,13 +176,6 @@ async def _prove_both(call: Call[Nothing, Proof]) -> None:
         raise too_many()
     if tried is Tried.WRONG:
         raise wrong_code()
-
-
-def too_many() -> AuthenticationError:
-    """Return the error of who failed so often that they are to wait."""
-    return AuthenticationError(
-        "Too many failed attempts.", code="too_many_failures", status=429, next_step="Wait a minute, or longer."
-    )
 
 
 ROUTES: Final = (

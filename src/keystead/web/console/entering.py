@@ -20,8 +20,8 @@ from keystead.identity.second_factor import Tried, wrong_code
 from keystead.identity.sessions import LONGEST_US, How
 from keystead.identity.views import Member
 from keystead.storage.database import Database
+from keystead.web.admin.proof import too_many
 from keystead.web.admin.rooms import AdminRooms
-from keystead.web.admin.second_factor import too_many
 from keystead.web.console import safety
 from keystead.web.console.received import read_form
 from keystead.web.console.relying_party import RelyingParty

@@ -14,6 +14,7 @@ from keystead.web.admin import (
     roles,
     second_factor,
     service_accounts,
+    sessions,
     sign_in_links,
     virtual_keys,
 )
@@ -122,6 +123,11 @@ async def reset(visit: Visit) -> Answer:
     return await _done(visit, second_factor.reset, {})
 
 
+async def end_sessions(visit: Visit) -> Answer:
+    """Sign a member out everywhere."""
+    return await _done(visit, sessions.end_of, {})
+
+
 def _role(form: Mapping[str, str]) -> dict[str, str]:
     """Return a role as a form names it; without a place, it is for the whole organization."""
     where = form.get("where", "")
@@ -155,9 +161,11 @@ async def _member(visit: Visit, member: str, error: KeysteadError | None = None)
         given = [grant for grant in await grants_in_force(desk) if grant.subject_id == one.id]
     may_change = desk.may_in(members.assign, one.team_id)
     factor = await desk.ask(second_factor.show_of, member=one.id) if may_change else None
+    signed_in = (await desk.ask(sessions.list_of, member=one.id)).sessions if may_change else ()
     values = {
         "one": one,
         "factor": factor,
+        "sessions": signed_in,
         "keys": keys,
         "grants": given,
         "sees_grants": desk.may(grants.list_all),
@@ -211,6 +219,7 @@ PAGES: Final = (
     Page(method="POST", path="/people/members/{member}/enable", handler=enable),
     Page(method="GET", path="/people/members/{member}/second-factor/reset", handler=ask_reset),
     Page(method="POST", path="/people/members/{member}/second-factor/reset", handler=reset),
+    Page(method="POST", path="/people/members/{member}/sessions/end", handler=end_sessions),
     Page(method="GET", path="/people/members/{member}/disable", handler=ask_disable),
     Page(method="POST", path="/people/members/{member}/disable", handler=disable),
 )
