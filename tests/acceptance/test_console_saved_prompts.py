@@ -77,7 +77,7 @@ async def test_it_is_changed_where_it_is_open_and_large_images_are_left_out(
     assert len(kept["questions"][0]["images"]) == 1
     await page.get_by_label("System prompt").fill("x" * 45_000)
     await page.get_by_role("button", name="Save", exact=True).click()
-    await page.get_by_text("length <= 40000").or_(page.get_by_text("larger than 40,000 bytes")).wait_for()
+    await page.get_by_text("at most 40000 characters").or_(page.get_by_text("larger than 40,000 bytes")).wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -13,6 +13,7 @@ from keystead.metering.percentiles import Percentile
 from keystead.web.console.words import (
     SPAN,
     ago,
+    browser,
     change,
     counted,
     day,
@@ -166,3 +167,16 @@ def test_amounts_beside_an_axis_are_told_apart_however_small() -> None:
 
 def test_one_of_something_is_not_several() -> None:
     assert [counted(number, "day") for number in (0, 1, 2, 1200)] == ["0 days", "1 day", "2 days", "1,200 days"]
+
+
+def test_a_browser_is_called_as_people_call_it() -> None:
+    chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+    assert browser(chrome) == "Chrome on Linux"
+    assert browser(chrome.replace("X11; Linux x86_64", "Windows NT 10.0") + " Edg/142.0") == "Edge on Windows"
+    assert browser("Mozilla/5.0 (Macintosh; Intel Mac OS X 15.1; rv:145.0) Firefox/145.0") == "Firefox on macOS"
+    iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile/15E148 Safari/604.1"
+    assert browser(iphone) == "Safari on iPhone"
+    assert browser("Mozilla/5.0 (Linux; Android 16) Chrome/142.0 Mobile Safari/537.36") == "Chrome on Android"
+    assert browser("curl/8.9") == "curl/8.9"
+    assert browser("") == "unknown"
+    assert browser("Firefox/1") == "Firefox"

@@ -41,6 +41,7 @@ def environment() -> Environment:
         exact=words.exact,
         change=words.change,
         tick=words.tick,
+        browser=words.browser,
     )
     return made
 

@@ -60,6 +60,36 @@ def ago(at: datetime | int | None, now_us: int) -> str:
     return "now"
 
 
+_BROWSERS: Final = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("CriOS/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+"""Most call themselves by older names as well: the first that is there is the one."""
+_SYSTEMS: Final = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser(calls_itself: str) -> str:
+    """Return a browser as people call it, `Firefox on Windows`; one that is not known as it calls itself."""
+    name = next((name for sign, name in _BROWSERS if sign in calls_itself), None)
+    system = next((name for sign, name in _SYSTEMS if sign in calls_itself), None)
+    if name is None:
+        return calls_itself or "unknown"
+    return name if system is None else f"{name} on {system}"
+
+
 def age(at: datetime, now_us: int) -> str:
     """Return how old something is, in one unit: `3 h`."""
     return ago(at, now_us).removesuffix(" ago")
