@@ -61,7 +61,7 @@ async def observed(world: World) -> Matrix:
             there = objects | {"caller": callers[form], **await _made_anew(world, route, objects)}
             if "{saved_prompt}" in route.path and form != STRANGER:  # nobody meets another's
                 there["saved_prompt"] = await _saved_prompt(world, callers[form])
-            if "{session}" in route.path and form != STRANGER:
+            if route.path == "/self/sessions/end" and form != STRANGER:
                 there["session"] = await _session(world, callers[form])
             row[form] = await _outcome(world, route, there, token=tokens[form], stranger=form == STRANGER)
     return matrix
@@ -320,6 +320,7 @@ def samples_of(objects: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": "sample",
         "password": "correct horse battery",
+        "session": objects["session"],
         "current": "correct horse battery",
         "new": "a quite different staple",
         "code": "123456",

@@ -7,12 +7,13 @@ from keystead.web.failures import WRONG_PASSWORDS
 from tests.integration.console.conftest import PASSWORD, Browser
 
 PAGE = "/console/account"
+END = f"{PAGE}/sessions/end"
 NEW = "a quite different staple 4"
 
 
 def ends(page: str) -> list[str]:
-    """Return where each of one's other sessions ends."""
-    return re.findall(rf'action="({PAGE}/sessions/ses_[^"]+/end)"', page)
+    """Return one's other sessions, each with a form that ends it."""
+    return re.findall(rf'action="{END}">.*?name="session" value="(ses_[^"]+)"', page)
 
 
 async def sign_in(browser: Browser, password: str, *, expect: int = 303) -> None:
@@ -73,9 +74,9 @@ async def test_one_signs_out_elsewhere_in_one_browser_or_in_all(inside: Browser)
         inside.world.clock.advance(60)
     there = ends(await bob.get(PAGE))
     assert len(there) == 3
-    await bob.submit(PAGE, there[0], {})
+    await bob.submit(PAGE, END, {"session": there[0]})
     assert len(ends(await bob.get(PAGE))) == 2
-    await bob.submit(PAGE, there[0], {})  # over already
+    await bob.submit(PAGE, END, {"session": there[0]})  # over already
     await bob.submit(PAGE, f"{PAGE}/sessions/end-others", {})
     assert ends(await bob.get(PAGE)) == []
     for other in others:
@@ -85,7 +86,7 @@ async def test_one_signs_out_elsewhere_in_one_browser_or_in_all(inside: Browser)
 async def test_nobody_ends_the_session_of_somebody_else(inside: Browser) -> None:
     bob = await bob_in(inside)
     [mine] = (await inside.world.get("/self/sessions"))["sessions"]
-    await bob.submit(PAGE, f"{PAGE}/sessions/{mine['id']}/end", {})
+    await bob.submit(PAGE, END, {"session": mine["id"]})
     await inside.get(PAGE)
 
 

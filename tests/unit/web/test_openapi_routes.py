@@ -23,6 +23,10 @@ BY_CONTENT = {"/config/apply"}
 """Each change in the document needs the permission that the change by itself needs."""
 
 
+TO_CHANGE_THEM = {("GET", "/members/{member}/second-factor"), ("GET", "/members/{member}/sessions")}
+"""What is shown to who may take it away, and to nobody else."""
+
+
 def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
     """Every struct that a value of this type can hold."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -47,8 +51,8 @@ def test_no_two_routes_share_method_and_path_or_handler() -> None:
 def test_what_changes_something_is_a_post_with_a_write_permission_and_nothing_else_is(route: Route) -> None:
     if route.path.startswith("/self/"):
         assert route.permission is None
-    elif (route.method, route.path) == ("GET", "/members/{member}/second-factor"):
-        assert route.permission is Permission.MEMBER_WRITE, "for whoever could reset it"
+    elif (route.method, route.path) in TO_CHANGE_THEM:
+        assert route.permission is Permission.MEMBER_WRITE, "for whoever could reset or end them"
     elif route.path.startswith(OWN):
         assert route.permission is Permission.KEY_OWN
     elif route.path not in QUESTIONS | BY_CONTENT and route.permission not in PLATFORM:

@@ -1,6 +1,6 @@
 """In which browsers somebody is signed in to the console, and how that ends; and the password that begins it."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -13,7 +13,7 @@ from keystead.identity.views import Member
 from keystead.web.admin.proof import prove_password
 from keystead.web.admin.rooms import AdminRooms
 from keystead.web.admin.route import Act, Call, Route, act
-from keystead.web.admin.values import Instant, Nothing, instant
+from keystead.web.admin.values import Instant, Nothing, Reference, instant
 
 
 class SessionShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,12 @@ class SessionsShown(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[SessionShown, ...]
 
 
+class EndSession(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which one of the caller's."""
+
+    session: Reference
+
+
 class ChangePassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another password."""
 
@@ -48,11 +54,11 @@ async def list_own(call: Call[Nothing, Nothing]) -> SessionsShown:
     return await _shown(call, call.who.member_id)
 
 
-async def end_own(call: Call[Nothing, Nothing]) -> SessionsShown:
+async def end_own(call: Call[Nothing, EndSession]) -> SessionsShown:
     """End one of the caller's sessions."""
     who, rooms = call.who, call.rooms
     async with act(call) as change:
-        if not await rooms.sessions.end(change.conn, who.organization_id, who.member_id, call.path["session"]):
+        if not await rooms.sessions.end(change.conn, who.organization_id, who.member_id, call.body.session):
             raise NotFoundError(
                 "There is no such session.", code="session_not_found", next_step="It may be over already."
             )
@@ -114,7 +120,7 @@ async def _record(change: Act, member_id: str, which: str) -> None:
     await change.record("member.sessions_ended", object_kind="member", object_id=member_id, which=which)
 
 
-async def _shown(call: Call[Nothing, Nothing] | Call[Nothing, ChangePassword], member_id: str) -> SessionsShown:
+async def _shown(call: Call[Any, Any], member_id: str) -> SessionsShown:
     rooms: AdminRooms = call.rooms
     async with rooms.database.read() as conn:
         found = await rooms.sessions.list(conn, call.who.organization_id, member_id)
@@ -143,10 +149,11 @@ ROUTES: Final = (
     ),
     Route(
         method="POST",
-        path="/self/sessions/{session}/end",
+        path="/self/sessions/end",
         permission=None,
         handler=end_own,
         summary="Sign yourself out in one browser.",
+        body=EndSession,
         answer=SessionsShown,
         errors=(404,),
     ),

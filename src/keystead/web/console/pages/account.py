@@ -47,7 +47,7 @@ async def change_password(visit: Visit) -> Answer:
 async def end(visit: Visit) -> Answer:
     """Sign out in one browser."""
     with suppress(NotFoundError):  # over already
-        await visit.desk.act(sessions.end_own, {}, session=visit.path["session"])
+        await visit.desk.act(sessions.end_own, {"session": visit.form.get("session", "")})
     return Moved(to=f"{_HERE}?done=ended")
 
 
@@ -68,6 +68,6 @@ PAGES: Final = (
     Page(method="GET", path="/account", handler=show),
     Page(method="GET", path="/account/password", handler=ask_password),
     Page(method="POST", path="/account/password", handler=change_password),
-    Page(method="POST", path="/account/sessions/{session}/end", handler=end),
+    Page(method="POST", path="/account/sessions/end", handler=end),
     Page(method="POST", path="/account/sessions/end-others", handler=end_others),
 )
