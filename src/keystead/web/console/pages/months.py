@@ -113,6 +113,11 @@ def days_of(query: Mapping[str, str], now_us: int, zone: ZoneInfo) -> Days:
     return Days(first=first, last=last, zone=zone, month=False)
 
 
+def span_query(since: datetime, until: datetime, zone: ZoneInfo) -> dict[str, str]:
+    """Return a span as the admin API's reports are asked for it; their days are those of the time zone."""
+    return {"since": since.isoformat(), "until": until.isoformat(), "time_zone": zone.key}
+
+
 def _month_end(first: date) -> date:
     return (first.replace(day=1) + timedelta(days=31)).replace(day=1) - _DAY
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from keystead.metering.usage_views import UsageLine
@@ -10,6 +10,7 @@ from keystead.web.admin import alerts, budgets, credential_uses, credentials, us
 from keystead.web.console.desk import Desk
 from keystead.web.console.pages import attention, chargeback, measures
 from keystead.web.console.pages.dimensions import DIMENSIONS, dimension_of, tabs_of
+from keystead.web.console.pages.months import span_query
 from keystead.web.console.pages.periods import SPANS, Span, span_of
 from keystead.web.console.pages.spend_chart import spend_chart
 from keystead.web.console.pages.zones import zone_of
@@ -59,13 +60,10 @@ async def show(visit: Visit) -> Answer:
 
 
 async def _lines(desk: Desk, span: Span, by: str, *, before: bool = False) -> tuple[UsageLine, ...]:
-    lines: tuple[UsageLine, ...] = (await desk.ask(usage.report, _asked(span, by, before=before))).lines
-    return lines
-
-
-def _asked(span: Span, by: str, *, before: bool) -> dict[str, Any]:
     since, until = span.before if before else (span.since, span.until)
-    return {"by": by, "since": since.isoformat(), "until": until.isoformat(), "time_zone": span.zone.key}
+    asked = {"by": by, **span_query(since, until, span.zone)}
+    lines: tuple[UsageLine, ...] = (await desk.ask(usage.report, asked)).lines
+    return lines
 
 
 async def _attention(visit: Visit, ended: Sequence[UsageLine]) -> list[attention.Notice]:

@@ -7,6 +7,7 @@ from keystead.web.admin import usage, virtual_keys
 from keystead.web.console.desk import Desk
 from keystead.web.console.pages import latencies
 from keystead.web.console.pages.dimensions import DIMENSIONS, dimension_of, tabs_of
+from keystead.web.console.pages.months import span_query
 from keystead.web.console.pages.periods import SPANS, Span, span_of
 from keystead.web.console.pages.zones import zone_of
 from keystead.web.console.visit import Answer, Page, Shown, Visit
@@ -54,7 +55,7 @@ async def _latency(
     desk: Desk, span: Span, by: str, *, before: bool = False, only: Sequence[str] = ()
 ) -> usage.LatencyShown:
     since, until = span.before if before else (span.since, span.until)
-    asked = {"by": by, "since": since.isoformat(), "until": until.isoformat(), "time_zone": span.zone.key, "only": only}
+    asked = {"by": by, "only": only, **span_query(since, until, span.zone)}
     found: usage.LatencyShown = await desk.ask(usage.latency, asked)
     return found
 

@@ -12,7 +12,7 @@ from keystead.web.admin import focus, organization, requests, usage
 from keystead.web.admin.route import Download
 from keystead.web.console.pages import chargeback
 from keystead.web.console.pages.chargeback import Line, together
-from keystead.web.console.pages.months import Days, days_of, month_of
+from keystead.web.console.pages.months import Days, days_of, month_of, span_query
 from keystead.web.console.pages.spend_chart import spend_chart
 from keystead.web.console.pages.sums import Charted
 from keystead.web.console.pages.zones import zone_of
@@ -88,7 +88,7 @@ async def keep(visit: Visit) -> Answer:
 async def keep_focus(visit: Visit) -> Answer:
     """Give the charges of the same days as a FOCUS file."""
     days = days_of(visit.query, visit.now_us, await zone_of(visit.desk))
-    file: Download = await visit.desk.ask(focus.export, _span(days))
+    file: Download = await visit.desk.ask(focus.export, span_query(days.since, days.until, days.zone))
     return msgspec.structs.replace(file, name=f"focus-{days.name}.csv")
 
 
@@ -114,12 +114,10 @@ async def _charted(visit: Visit, found: Statement, currency: str) -> Charted:
 
 
 async def _lines(visit: Visit, days: Days, by: str) -> tuple[UsageLine, ...]:
-    lines: tuple[UsageLine, ...] = (await visit.desk.ask(usage.report, {"by": by, **_span(days)})).lines
+    lines: tuple[UsageLine, ...] = (
+        await visit.desk.ask(usage.report, {"by": by, **span_query(days.since, days.until, days.zone)})
+    ).lines
     return lines
-
-
-def _span(days: Days) -> dict[str, str]:
-    return {"since": days.since.isoformat(), "until": days.until.isoformat(), "time_zone": days.zone.key}
 
 
 def _addresses(visit: Visit, days: Days, by: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from keystead.web.admin import usage
 from keystead.web.console.charts import SERIES
 from keystead.web.console.desk import Desk
 from keystead.web.console.pages.chargeback import PLATFORM, Spent
-from keystead.web.console.pages.months import Days
+from keystead.web.console.pages.months import Days, span_query
 from keystead.web.console.pages.periods import Span
 from keystead.web.console.pages.sums import Charted, charted
 
@@ -39,9 +39,7 @@ async def spend_chart(
         asked = {
             "by": f"{span.by},{by}",
             "only": [*_OWN, *(f"{by}:{one}" for one in largest)],
-            "since": span.since.isoformat(),
-            "until": span.until.isoformat(),
-            "time_zone": span.zone.key,
+            **span_query(span.since, span.until, span.zone),
         }
         lines = (await desk.ask(usage.report, asked)).lines
     return charted(lines, [line for line in whole if line.keys[-1].id != PLATFORM], span, currency)
